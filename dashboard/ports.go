@@ -1,0 +1,128 @@
+// Package dashboard is the Fiber application: the JSON API of docs/api.md, the
+// event stream, sign-in, and the pages. It reaches the rest of the house only
+// through the interfaces in this file, and never judges anything itself.
+package dashboard
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"gengfu/facility"
+)
+
+// People is the ledger's register of persons and sessions.
+type People interface {
+	People(ctx context.Context) ([]facility.Person, error)
+	Person(ctx context.Context, login string) (facility.Person, error) // facility.ErrNotFound
+	// CreatePerson fails with facility.ErrConflict when the login exists or a badge is taken.
+	CreatePerson(ctx context.Context, p facility.Person, passwordHash string) error
+	// UpdatePerson replaces all fields but the password and ends the person's sessions when disabled.
+	UpdatePerson(ctx context.Context, p facility.Person) error
+	PasswordHash(ctx context.Context, login string) (string, error)
+	// SetPassword also ends all sessions of the person.
+	SetPassword(ctx context.Context, login, hash string) error
+	CreateSession(ctx context.Context, s facility.Session) error
+	// Session finds a session that has not expired at now, by the hash of its token, with its person.
+	Session(ctx context.Context, hash string, now time.Time) (facility.Session, facility.Person, error)
+	DeleteSession(ctx context.Context, hash string) error
+	Audit(ctx context.Context, e facility.AuditEntry) error
+	AuditLog(ctx context.Context, page facility.Page) ([]facility.AuditEntry, error)
+}
+
+// Orders is the ledger's register of work orders.
+type Orders interface {
+	Orders(ctx context.Context, f facility.OrderFilter) ([]facility.Order, error)
+	Order(ctx context.Context, id string) (facility.Order, error)
+	OrderEvents(ctx context.Context, id string) ([]facility.OrderEvent, error)
+	OrderAlarms(ctx context.Context, id string) ([]facility.Alarm, error)
+	OpenOrders(ctx context.Context) (map[string]int, error) // by assignee
+	OrderTotals(ctx context.Context, now time.Time) (facility.OrderTotals, error)
+	Photo(ctx context.Context, id string) (facility.Photo, error)
+}
+
+// Desk changes work orders and alarms. It is the hub, because a change must
+// reach the ledger, the judge and every open page.
+type Desk interface {
+	// CreateOrder fills in ID, No, State, due times and the first event.
+	CreateOrder(ctx context.Context, by facility.Person, o facility.Order) (facility.Order, error)
+	// ActOnOrder checks and applies; photo is stored in the same transaction, may be nil.
+	ActOnOrder(ctx context.Context, by facility.Person, id string, act facility.Act, photo *facility.Photo) (facility.Order, error)
+	AcknowledgeAlarm(ctx context.Context, by facility.Person, id, note string) (facility.Alarm, error)
+	// TakeTaps makes the taps durable; they are judged soon after. The same id twice is no error.
+	TakeTaps(ctx context.Context, taps []facility.Tap) error
+}
+
+// Watch is the ledger's register of alarms and patrols.
+type Watch interface {
+	Alarms(ctx context.Context, f facility.AlarmFilter) ([]facility.Alarm, error)
+	Alarm(ctx context.Context, id string) (facility.Alarm, error)
+	// Rounds returns those that start in [from, to), by start.
+	Rounds(ctx context.Context, from, to time.Time) ([]facility.Round, error)
+	// Taps returns those tapped in [from, to), newest first.
+	Taps(ctx context.Context, from, to time.Time) ([]facility.JudgedTap, error)
+}
+
+// Live is the estate now.
+type Live interface {
+	// Latest returns the last reading of every point that has one.
+	Latest() map[facility.PointID]facility.Reading
+	// Subscribe delivers events until cancel is called. A subscriber that is too
+	// slow loses its channel (it is closed) and must subscribe and read anew.
+	Subscribe() (events <-chan Event, cancel func())
+	// Health returns the health page's data, ready for JSON as docs/api.md says.
+	Health(ctx context.Context) any
+	// Ready returns what the hub still waits for; empty is ready.
+	Ready() []string
+}
+
+// History is the time series.
+type History interface {
+	// Query returns the buckets of length step that start in [from, to), aligned
+	// to from, without the empty ones.
+	Query(ctx context.Context, p facility.Point, kind string, from, to time.Time, step time.Duration) ([]facility.Bucket, error)
+}
+
+// Event is one change, as the event stream sends it. Exactly one field is set.
+type Event struct {
+	Readings []facility.Reading
+	Alarm    *facility.Alarm
+	Order    *facility.Order
+	Round    *facility.Round
+	Tap      *facility.JudgedTap
+	Stopping bool // the server stops
+}
+
+// DemoLogin is shown on the sign-in page, in demo mode only.
+type DemoLogin struct {
+	Login    string        `json:"login"`
+	Password string        `json:"password"`
+	Role     facility.Role `json:"role"`
+	Name     string        `json:"name"`
+}
+
+// Extension is a page of somebody else's under the dashboard's sign-in.
+type Extension struct {
+	Path    string // "/demo": everything at and below it goes to Handler
+	Name    facility.Text
+	Roles   []facility.Role
+	Handler http.Handler // gets the path below Path
+}
+
+// Options are what New needs.
+type Options struct {
+	Estate     facility.Estate
+	Tiles      []facility.PointID // of the overview
+	People     People
+	Orders     Orders
+	Desk       Desk
+	Watch      Watch
+	Live       Live
+	History    History
+	Metrics    http.Handler // may be nil
+	DemoLogins []DemoLogin
+	Extensions []Extension
+	BaseURL    string // for the URLs of tags; empty: taken from the request
+	Version    string
+	Now        func() time.Time // nil is time.Now
+}

@@ -1,0 +1,80 @@
+// Package profile is what is known of a model of device beforehand: its points,
+// where they stand in its registers, and how a raw value becomes a reading. A
+// profile is data; nothing here talks to a device.
+package profile
+
+import (
+	"time"
+
+	"gengfu/facility"
+)
+
+// Profile is one model of device, as a YAML file in configs/profiles says it.
+type Profile struct {
+	ID       string        `yaml:"id"` // the file's name without .yaml
+	Name     facility.Text `yaml:"name"`
+	Kind     string        `yaml:"kind"` // the measurement: "pump", "water_meter", "electricity_meter", "level", "pressure", "digital_input"
+	Maker    string        `yaml:"maker"`
+	Model    string        `yaml:"model"`
+	Source   string        `yaml:"source"`   // manual, page or code that the map was taken from
+	Verified bool          `yaml:"verified"` // true only when checked on the real device
+	Limits   Limits        `yaml:"limits"`
+	Points   []Point       `yaml:"points"`
+	Golden   []Golden      `yaml:"golden"`
+	Persona  Persona       `yaml:"persona"`
+}
+
+// Limits are what the model stands in one request.
+type Limits struct {
+	Registers int           `yaml:"registers"` // per read; 0 is 125, the limit of Modbus
+	Bits      int           `yaml:"bits"`      // per read; 0 is 2000
+	Gap       int           `yaml:"gap"`       // registers between two points that may be read along with them; 0 reads listed ones only
+	Timeout   time.Duration `yaml:"timeout"`   // until the reply is complete, beyond the wire time; 0 is the line's
+	Pause     time.Duration `yaml:"pause"`     // silence that the model wants before a request; 0 is the line's gap
+}
+
+// Table is one of the four address spaces of Modbus.
+type Table string
+
+// The tables, with the function code that reads them.
+const (
+	Coil     Table = "coil"     // 01
+	Discrete Table = "discrete" // 02
+	Holding  Table = "holding"  // 03
+	Input    Table = "input"    // 04
+)
+
+// Point is one quantity of the model and where it stands.
+type Point struct {
+	ID        string                `yaml:"id"` // the quantity: "active_power"; lower-case letters, digits, "_"
+	Name      facility.Text         `yaml:"name"`
+	Kind      facility.PointKind    `yaml:"kind"`
+	Unit      string                `yaml:"unit"`
+	Table     Table                 `yaml:"table"`
+	Address   int                   `yaml:"address"` // 0-based, as on the wire
+	Type      string                `yaml:"type"`    // u16 i16 u32 i32 u64 i64 f32 f64 bit
+	Order     string                `yaml:"order"`   // of bytes: ABCD (default) CDAB BADC DCBA, for 64 bits by the same rule
+	Bit       *int                  `yaml:"bit"`     // of a register, 0 the lowest; the value is then 0 or 1
+	Scale     float64               `yaml:"scale"`   // value = raw*scale + offset; 0 is 1
+	Offset    float64               `yaml:"offset"`
+	Decimals  int                   `yaml:"decimals"`
+	Min       *float64              `yaml:"min"` // outside is bad: out_of_range
+	Max       *float64              `yaml:"max"`
+	Sentinels []int64               `yaml:"sentinels"` // raw values that mean "no value": bad, sensor_fault; NaN always is
+	Labels    map[int]facility.Text `yaml:"labels"`
+	Period    time.Duration         `yaml:"period"` // how often it is read; 0 is by kind: alarm and state 1s, measure 10s, counter 60s
+	Writable  bool                  `yaml:"writable"`
+}
+
+// Golden is a pair of frames with what they say, as a test of the profile.
+type Golden struct {
+	Source  string             `yaml:"source"`
+	Request string             `yaml:"request"` // hex, whole RTU frame
+	Reply   string             `yaml:"reply"`   // hex, whole RTU frame
+	Values  map[string]float64 `yaml:"values"`  // by quantity
+}
+
+// Persona is how a simulated device of the model looks at rest.
+type Persona struct {
+	Values map[string]float64 `yaml:"values"` // by quantity, in its unit; the others are 0
+}

@@ -1,0 +1,69 @@
+package facility
+
+import "time"
+
+// Role is what a person may do.
+type Role string
+
+// The roles.
+const (
+	RoleAdmin      Role = "admin"
+	RoleManager    Role = "manager"
+	RoleDesk       Role = "desk"
+	RoleTechnician Role = "technician"
+	RoleGuard      Role = "guard"
+	RoleViewer     Role = "viewer"
+)
+
+// Roles lists them all.
+var Roles = []Role{RoleAdmin, RoleManager, RoleDesk, RoleTechnician, RoleGuard, RoleViewer}
+
+// Permission is one thing that a role allows or not.
+type Permission string
+
+// The permissions. What may be done to a work order is decided by Order.MayAct.
+const (
+	SeeEstate        Permission = "see_estate"        // overview, devices, charts, alarms
+	SeeAllOrders     Permission = "see_all_orders"    // without it: one's own
+	SeePatrol        Permission = "see_patrol"        // all rounds; without it: one's own taps
+	AcknowledgeAlarm Permission = "acknowledge_alarm" //
+	CreateOrder      Permission = "create_order"      //
+	MakeTap          Permission = "make_tap"          // from a phone
+	ManagePeople     Permission = "manage_people"     //
+	SeeAudit         Permission = "see_audit"         //
+	SeeHealth        Permission = "see_health"        // journal, streams, lines
+)
+
+var granted = map[Role]map[Permission]bool{
+	RoleAdmin:      set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, MakeTap, ManagePeople, SeeAudit, SeeHealth),
+	RoleManager:    set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, SeeAudit, SeeHealth),
+	RoleDesk:       set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder),
+	RoleTechnician: set(SeeEstate, AcknowledgeAlarm, CreateOrder),
+	RoleGuard:      set(SeePatrol, CreateOrder, MakeTap),
+	RoleViewer:     set(SeeEstate, SeeAllOrders, SeePatrol),
+}
+
+func set(ps ...Permission) map[Permission]bool {
+	m := make(map[Permission]bool, len(ps))
+	for _, p := range ps {
+		m[p] = true
+	}
+	return m
+}
+
+// May reports whether the role allows the permission.
+func (r Role) May(p Permission) bool { return granted[r][p] }
+
+// Valid reports whether the role exists.
+func (r Role) Valid() bool { _, ok := granted[r]; return ok }
+
+// Person is somebody who works here.
+type Person struct {
+	Login    string // lower-case letters, digits, ".", "_", "-"; the key
+	Name     string
+	Role     Role
+	Badges   []string // normalised UIDs
+	Phone    string
+	Disabled bool
+	Created  time.Time
+}

@@ -1,0 +1,62 @@
+package facility
+
+import "time"
+
+// Site is one residential property.
+type Site struct {
+	ID   string // key in topics, rows and tags: lower-case letters, digits, "-"
+	Name Text
+	Zone *time.Location // judged and shown in this zone; stored in UTC
+}
+
+// Place is a room, building or area of the site.
+type Place struct {
+	ID   string
+	Name Text
+}
+
+// Device is one thing in the field with an address on a line.
+type Device struct {
+	ID      string
+	Name    Text
+	Kind    string // measurement name: "pump", "water_meter", "electricity_meter", "level", "pressure", "digital_input"
+	Place   string // id of a Place, may be empty
+	Line    string // id of its line
+	Address int    // on the line: 1-247 for Modbus
+	Profile string
+	Points  []Point
+}
+
+// Point is what is known about one quantity of a device beforehand.
+type Point struct {
+	ID     PointID
+	Name   Text
+	Kind   PointKind
+	Unit   string
+	Min    *float64     // validity range of the value, in Unit; nil is open
+	Max    *float64     //
+	Labels map[int]Text // words for the values of a state or signal
+	Period time.Duration
+	// Decimals is how many digits after the point a person wants to see.
+	Decimals int
+}
+
+// Estate is what the configuration says of one site. It does not change while
+// the program runs.
+type Estate struct {
+	Site        Site
+	Places      []Place
+	Devices     []Device
+	Readers     []Reader
+	Checkpoints []Checkpoint
+	Routes      []Route
+	Plans       []Plan
+}
+
+// Reader is a fixed NFC or RFID reader at a checkpoint.
+type Reader struct {
+	ID         string
+	Name       Text
+	Line       string
+	Checkpoint string // id of the checkpoint where it hangs
+}
