@@ -16,36 +16,38 @@ type Act struct {
 }
 
 // Do applies the act to the order and returns the line for its history, with
-// the ID left empty. The order is unchanged when an error is returned:
-// ErrForbidden, ErrUnlawful, ErrConflict or ErrInvalid.
+// the ID left empty. The order is unchanged when an error is returned, in this
+// order of precedence: ErrConflict, ErrForbidden, ErrUnlawful or ErrInvalid. A
+// conflict comes first because "somebody else has taken it" is what the person
+// must hear when that is why they may not act any more.
 func (o *Order) Do(p Person, act Act, at time.Time) (OrderEvent, error) {
+	if err := o.checkVersion(act); err != nil {
+		return OrderEvent{}, err
+	}
 	if !o.MayAct(p, act.Action) {
 		return OrderEvent{}, fmt.Errorf("%s may not %s order %s: %w", p.Login, act.Action, o.No, ErrForbidden)
 	}
 	return o.apply(p.Login, act, at)
 }
 
-// DoSystem applies an act of the program itself: recur, withdraw or comment.
+// DoSystem applies an act of the program itself: recur, reopen, withdraw or
+// comment. Withdraw is unlawful once somebody is at work on the order; the
+// program then leaves a comment instead.
 func (o *Order) DoSystem(act Act, at time.Time) (OrderEvent, error) {
 	switch act.Action {
-	case OrderRecur, OrderWithdraw, OrderComment:
+	case OrderRecur, OrderReopen, OrderWithdraw, OrderComment:
+		if err := o.checkVersion(act); err != nil {
+			return OrderEvent{}, err
+		}
 		return o.apply(SystemActor, act, at)
 	}
 	return OrderEvent{}, fmt.Errorf("the system may not %s order %s: %w", act.Action, o.No, ErrForbidden)
 }
 
 func (o *Order) apply(actor string, act Act, at time.Time) (OrderEvent, error) {
-	next, err := o.State.Apply(act.Action)
+	next, err := o.next(act.Action)
 	if err != nil {
-		return OrderEvent{}, err
-	}
-	switch act.Action {
-	case OrderComment, OrderPhoto, OrderRecur:
-		// Adding to an order cannot overwrite what somebody else did to it.
-	default:
-		if act.Version != 0 && act.Version != o.Version {
-			return OrderEvent{}, fmt.Errorf("order %s is at version %d, not %d: %w", o.No, o.Version, act.Version, ErrConflict)
-		}
+		return OrderEvent{}, fmt.Errorf("order %s: %w", o.No, err)
 	}
 	note := strings.TrimSpace(act.Note)
 	if act.Action.NeedsNote() && note == "" {
@@ -54,12 +56,18 @@ func (o *Order) apply(actor string, act Act, at time.Time) (OrderEvent, error) {
 	if act.Action == OrderAssign && act.Target == "" {
 		return OrderEvent{}, fmt.Errorf("assign needs a person: %w", ErrInvalid)
 	}
+	if act.Action == OrderPhoto && act.Photo == "" {
+		return OrderEvent{}, fmt.Errorf("photo needs a picture: %w", ErrInvalid)
+	}
 	event := OrderEvent{
 		Order: o.ID, At: at, Actor: actor, Action: act.Action,
 		From: o.State, To: next, Note: note, Target: act.Target, Photo: act.Photo,
 	}
 	o.State, o.UpdatedAt = next, at
 	o.Version++
+	if !act.Action.adds() {
+		o.ActedVersion = o.Version
+	}
 	switch act.Action {
 	case OrderAssign:
 		o.Assignee = act.Target
@@ -75,10 +83,58 @@ func (o *Order) apply(actor string, act Act, at time.Time) (OrderEvent, error) {
 		o.FinishedAt = &at
 	case OrderReopen:
 		o.Reopened++
-		o.FinishedAt = nil
+		o.Assignee = ""
+		o.AcceptedAt, o.ArrivedAt, o.FinishedAt = nil, nil, nil
+		o.Promise(at)
 	case OrderRecur:
 		o.Count++
-		o.LastAt = at
+		if at.After(o.LastAt) {
+			o.LastAt = at
+		}
 	}
 	return event, nil
+}
+
+// next is State.Apply with what only the whole order knows: an order that was
+// put on hold before anybody arrived resumes where it was.
+func (o *Order) next(a OrderAction) (OrderState, error) {
+	s, err := o.State.Apply(a)
+	if err == nil && a == OrderResume && o.ArrivedAt == nil {
+		return OrderAccepted, nil
+	}
+	return s, err
+}
+
+// checkVersion refuses an act on an order that was acted on since the person
+// looked at it. What only adds cannot overwrite anybody's act, and it does not
+// get in anybody's way either: a fault that keeps recurring must not make its
+// order impossible to accept.
+func (o *Order) checkVersion(act Act) error {
+	if act.Version == 0 || act.Action.adds() {
+		return nil
+	}
+	if act.Version < o.ActedVersion || act.Version > o.Version {
+		return fmt.Errorf("order %s is at version %d, not %d: %w", o.No, o.Version, act.Version, ErrConflict)
+	}
+	return nil
+}
+
+// Promise sets the times by which the order must be accepted, be attended and
+// be finished, counted from the time given, as its priority demands.
+func (o *Order) Promise(from time.Time) {
+	accept, arrive, finish := o.Priority.Times()
+	o.AcceptBy, o.ArriveBy, o.FinishBy = from.Add(accept), from.Add(arrive), from.Add(finish)
+}
+
+// Overdue reports whether a promised time has passed without what was promised:
+// an order that is open and not yet completed, and is not accepted, attended or
+// finished in time. A zero time promises nothing. Hold does not stop the clocks.
+func (o *Order) Overdue(now time.Time) bool {
+	if !o.State.Open() || o.State == OrderCompleted {
+		return false
+	}
+	late := func(done *time.Time, by time.Time) bool {
+		return done == nil && !by.IsZero() && now.After(by)
+	}
+	return late(o.AcceptedAt, o.AcceptBy) || late(o.ArrivedAt, o.ArriveBy) || late(o.FinishedAt, o.FinishBy)
 }

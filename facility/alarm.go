@@ -27,6 +27,13 @@ const (
 	AlarmAcknowledge AlarmEvent = "acknowledge" // a person has seen it
 )
 
+// What else an alarm's history tells. These move no state.
+const (
+	AlarmRecur       AlarmEvent = "recur"   // the condition came again while the alarm stood
+	AlarmTurnUnknown AlarmEvent = "unknown" // the points that it depends on went bad
+	AlarmTurnKnown   AlarmEvent = "known"   // they are good again
+)
+
 var alarmTransitions = map[AlarmState]map[AlarmEvent]AlarmState{
 	AlarmNormal:         {AlarmRaise: AlarmUnacknowledged},
 	AlarmUnacknowledged: {AlarmClear: AlarmReturned, AlarmAcknowledge: AlarmAcknowledged},
@@ -71,6 +78,19 @@ type Alarm struct {
 	AckedBy    string // login of the person
 	AckNote    string
 	OrderID    string // the work order it raised
+}
+
+// AlarmRecord is one line of an alarm's history. It is only ever added.
+type AlarmRecord struct {
+	ID    string // UUIDv7
+	Alarm string
+	At    time.Time
+	Actor string // login; SystemActor for the program
+	Event AlarmEvent
+	From  AlarmState
+	To    AlarmState
+	Value float64 // the value at that time, in the alarm's unit
+	Note  string
 }
 
 // Priority is how soon somebody must act, P1 the highest.

@@ -34,8 +34,8 @@ const (
 	OrderReturn   OrderAction = "return" // the assignee gives it back, with a reason
 	OrderArrive   OrderAction = "arrive"
 	OrderStart    OrderAction = "start"
-	OrderHold     OrderAction = "hold"     // with a reason
-	OrderResume   OrderAction = "resume"   //
+	OrderHold     OrderAction = "hold"     // with a reason: parts, access, weather
+	OrderResume   OrderAction = "resume"   // to where it was held: in progress, or accepted when nobody had arrived
 	OrderComplete OrderAction = "complete" // with what was done
 	OrderVerify   OrderAction = "verify"
 	OrderClose    OrderAction = "close"
@@ -50,7 +50,7 @@ const (
 var orderTransitions = map[OrderState]map[OrderAction]OrderState{
 	OrderNew:        {OrderAssign: OrderAssigned, OrderCancel: OrderCancelled, OrderWithdraw: OrderCancelled},
 	OrderAssigned:   {OrderAssign: OrderAssigned, OrderAccept: OrderAccepted, OrderReturn: OrderNew, OrderCancel: OrderCancelled, OrderWithdraw: OrderCancelled},
-	OrderAccepted:   {OrderAssign: OrderAssigned, OrderArrive: OrderArrived, OrderReturn: OrderNew, OrderCancel: OrderCancelled, OrderWithdraw: OrderCancelled},
+	OrderAccepted:   {OrderAssign: OrderAssigned, OrderArrive: OrderArrived, OrderHold: OrderOnHold, OrderReturn: OrderNew, OrderCancel: OrderCancelled, OrderWithdraw: OrderCancelled},
 	OrderArrived:    {OrderAssign: OrderAssigned, OrderStart: OrderInProgress, OrderHold: OrderOnHold, OrderComplete: OrderCompleted, OrderCancel: OrderCancelled},
 	OrderInProgress: {OrderAssign: OrderAssigned, OrderHold: OrderOnHold, OrderComplete: OrderCompleted, OrderCancel: OrderCancelled},
 	OrderOnHold:     {OrderAssign: OrderAssigned, OrderResume: OrderInProgress, OrderCancel: OrderCancelled},
@@ -62,8 +62,9 @@ var orderTransitions = map[OrderState]map[OrderAction]OrderState{
 }
 
 // Apply returns the state after the action, or an error when the action is not
-// lawful in this state. Comment, photo and recur are lawful in every state that
-// is not ended and leave it as it is.
+// lawful in this state. Comment and photo are lawful in every state that is not
+// ended, recur in every open one; they leave the state as it is. Withdraw is
+// lawful until somebody is at work.
 func (s OrderState) Apply(a OrderAction) (OrderState, error) {
 	if n, ok := orderTransitions[s][a]; ok {
 		return n, nil
@@ -92,25 +93,34 @@ func (a OrderAction) NeedsNote() bool {
 	return false
 }
 
+// adds reports whether the action only adds to an order, so that it can neither
+// overwrite nor be overwritten.
+func (a OrderAction) adds() bool {
+	return a == OrderComment || a == OrderPhoto || a == OrderRecur
+}
+
 // MayAct reports whether a person may do the action to the order: the role must
-// allow it, and what a technician or guard does on site only the assignee may do.
-// Whoever completed an order of priority P1 or P2 may not verify it.
+// allow it, and what is done on site only the assignee may do. Whoever completed
+// an order of priority P1 or P2 may not verify it. Comments and photos are also
+// for whoever made the order. A disabled person may do nothing.
 func (o *Order) MayAct(p Person, a OrderAction) bool {
+	if p.Disabled || p.Login == "" || !p.Role.May(CreateOrder) {
+		return false
+	}
 	dispatcher := p.Role == RoleAdmin || p.Role == RoleManager || p.Role == RoleDesk
+	assignee := o.Assignee == p.Login
 	switch a {
 	case OrderCreate:
-		return dispatcher || p.Role == RoleTechnician || p.Role == RoleGuard
-	case OrderAssign, OrderCancel, OrderReopen:
+		return true
+	case OrderAssign, OrderCancel, OrderReopen, OrderClose:
 		return dispatcher
 	case OrderAccept, OrderReturn, OrderArrive, OrderStart, OrderHold, OrderResume, OrderComplete:
-		return o.Assignee == p.Login
+		return assignee
 	case OrderVerify:
-		own := o.Assignee == p.Login && (o.Priority == P1 || o.Priority == P2)
+		own := assignee && (o.Priority == P1 || o.Priority == P2)
 		return dispatcher && !own
-	case OrderClose:
-		return dispatcher
 	case OrderComment, OrderPhoto:
-		return dispatcher || o.Assignee == p.Login
+		return dispatcher || assignee || o.CreatedBy == p.Login
 	}
 	return false
 }
@@ -156,6 +166,7 @@ type Order struct {
 	State      OrderState
 	Assignee   string // login
 	Count      int    // occurrences
+	CreatedBy  string // login, or SystemActor
 	CreatedAt  time.Time
 	LastAt     time.Time // last occurrence
 	UpdatedAt  time.Time
@@ -166,7 +177,10 @@ type Order struct {
 	ArrivedAt  *time.Time
 	FinishedAt *time.Time
 	Reopened   int // how often
-	Version    int // grows with each change; a change states the version that it saw
+	Version    int // grows with each change; an act states the version that it saw
+	// ActedVersion is the version at the last act that was more than a comment, a
+	// photo or a recurrence. An act that saw it or a later one is not in conflict.
+	ActedVersion int
 }
 
 // OrderEvent is one line of an order's history. It is only ever added.

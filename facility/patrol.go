@@ -1,7 +1,6 @@
 package facility
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -24,20 +23,21 @@ type Route struct {
 	InOrder     bool // taps out of order are flagged
 }
 
-// Plan says when a route is walked. Either Times or Every is given.
+// Plan says when a route is walked. One of Times, Every and Cron is given.
 type Plan struct {
 	ID        string
 	Name      Text
 	Route     string
-	Times     []string      // starts in local time, "22:00"
-	Every     time.Duration // or a start every so often from From to Until
-	From      string        // local time, "20:00"; with Every
-	Until     string        // local time, may be past midnight; with Every
-	Days      []time.Weekday
-	Window    time.Duration // from the start; the checkpoints are due within it; may cross midnight
-	Tolerance time.Duration // after the window a tap is still late rather than missed; before the start, early
-	Grace     time.Duration // how long a phone may bring a tap later and still correct the verdict
-	Assignee  string        // login of the guard, may be empty
+	Times     []string       // starts in local time, "22:00"
+	Every     time.Duration  // or a start every so often from From to Until
+	From      string         // local time, "20:00"; with Every
+	Until     string         // local time, may be past midnight; with Every
+	Cron      string         // or starts by a crontab expression of five fields, in local time: "30 22 * * 1-5"
+	Days      []time.Weekday // on which a walk may start; empty is every day
+	Window    time.Duration  // from the start; the checkpoints are due within it; may cross midnight
+	Tolerance time.Duration  // after the window a tap is still late rather than missed; before the start, early
+	Grace     time.Duration  // how long a phone may bring a tap later and still correct the verdict
+	Assignee  string         // login of the guard, may be empty
 }
 
 // RoundState is the state of one round.
@@ -152,9 +152,9 @@ func NormaliseUID(s string) (string, error) {
 	}
 	switch n := b.Len(); {
 	case n%2 != 0:
-		return "", errors.New("UID " + s + ": odd number of hex digits")
+		return "", fmt.Errorf("UID %q: odd number of hex digits", s)
 	case n < 8 || n > 20:
-		return "", errors.New("UID " + s + ": want 4 to 10 bytes")
+		return "", fmt.Errorf("UID %q: want 4 to 10 bytes", s)
 	}
 	return b.String(), nil
 }

@@ -1,6 +1,9 @@
 package facility
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Role is what a person may do.
 type Role string
@@ -57,6 +60,24 @@ func (r Role) May(p Permission) bool { return granted[r][p] }
 // Valid reports whether the role exists.
 func (r Role) Valid() bool { _, ok := granted[r]; return ok }
 
+// ValidLogin reports whether s can be a login: 1 to 64 lower-case letters,
+// digits, ".", "_" and "-", beginning with a letter or digit, and not the name
+// under which the program itself acts.
+func ValidLogin(s string) bool {
+	if s == "" || len(s) > 64 || s == SystemActor {
+		return false
+	}
+	for i, c := range []byte(s) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= '0' && c <= '9':
+		case i > 0 && (c == '.' || c == '_' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
 // Person is somebody who works here.
 type Person struct {
 	Login    string // lower-case letters, digits, ".", "_", "-"; the key
@@ -67,3 +88,27 @@ type Person struct {
 	Disabled bool
 	Created  time.Time
 }
+
+// Validate returns an ErrInvalid that says what about the person cannot be: the
+// login, the role or a badge that is not normalised.
+func (p Person) Validate() error {
+	if !ValidLogin(p.Login) {
+		return fmt.Errorf("login %q: want 1 to 64 of a-z, 0-9, '.', '_', '-', and not %q: %w", p.Login, SystemActor, ErrInvalid)
+	}
+	if !p.Role.Valid() {
+		return fmt.Errorf("person %s: role %q does not exist: %w", p.Login, p.Role, ErrInvalid)
+	}
+	for _, b := range p.Badges {
+		n, err := NormaliseUID(b)
+		if err != nil {
+			return fmt.Errorf("person %s: badge: %w: %w", p.Login, err, ErrInvalid)
+		}
+		if n != b {
+			return fmt.Errorf("person %s: badge %q is not normalised (%s): %w", p.Login, b, n, ErrInvalid)
+		}
+	}
+	return nil
+}
+
+// Assignable reports whether a work order may be put into this person's hands.
+func (p Person) Assignable() bool { return !p.Disabled && p.Role.May(CreateOrder) }

@@ -27,6 +27,7 @@ func Under(prefix string, problems []Problem) []Problem {
 	out := make([]Problem, len(problems))
 	for i, p := range problems {
 		switch {
+		case prefix == "":
 		case p.Path == "":
 			p.Path = prefix
 		case p.Path[0] == '[':
