@@ -1,0 +1,127 @@
+// Package command is the command line: it reads flags, calls the rest of the
+// house, and prints what people and programs want to read.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/alecthomas/kong"
+
+	"gengfu/gateway/config"
+)
+
+// cli is every command with its flags.
+type cli struct {
+	Run      runCommand      `cmd:"" help:"Run the gateway of a site."`
+	Demo     demoCommand     `cmd:"" help:"Run the gateway on a simulated estate; nothing else is needed."`
+	Check    checkCommand    `cmd:"" help:"Check a configuration: file, line, and what to write instead."`
+	Read     readCommand     `cmd:"" help:"Read one device now and show what it says."`
+	Simulate simulateCommand `cmd:"" help:"Make something happen in a running demo: break a pump, burst a pipe, tap a checkpoint."`
+	User     userCommand     `cmd:"" help:"Add, list and change the people who may sign in."`
+	Health   healthCommand   `cmd:"" help:"Ask a running gateway whether it is ready; exit status 0 is yes."`
+	Version  versionCommand  `cmd:"" help:"Print the version."`
+
+	LogLevel string `help:"How much to log: debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"GENGFU_LOG"`
+}
+
+// console is what a command needs of the world around it.
+type console struct {
+	ctx     context.Context
+	version string
+	in      io.Reader
+	out     io.Writer
+	err     io.Writer
+	log     *slog.Logger
+}
+
+const description = `Gengfu 更夫, the gateway of a residential property.
+
+Start with "gengfu demo" and open the address that it prints. For a site of your
+own, copy configs/example.yaml, run "gengfu check --config FILE" until it has
+nothing left to say, then "gengfu run --config FILE --data DIR".`
+
+// exit is how a parsed --help or a refused flag ends the program.
+type exit struct{ code int }
+
+// Main runs one command and returns the exit status: 0 done, 1 failed, 2 wrong
+// use or a wrong configuration.
+func Main(ctx context.Context, version string, args []string, in io.Reader, out, errOut io.Writer) (code int) {
+	defer func() {
+		switch e := recover().(type) {
+		case nil:
+		case exit:
+			code = e.code
+		default:
+			panic(e)
+		}
+	}()
+	var c cli
+	parser, err := kong.New(&c,
+		kong.Name("gengfu"),
+		kong.Description(description),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(out, errOut),
+		kong.Exit(func(code int) { panic(exit{code}) }),
+	)
+	if err != nil {
+		panic(err) // the struct above is constant
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(errOut, "gengfu: %v\nTry \"gengfu --help\".\n", err)
+		return 2
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		panic(err) // the enum above allows only levels
+	}
+	con := &console{
+		ctx: ctx, version: version, in: in, out: out, err: errOut,
+		log: slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: level})),
+	}
+	err = parsed.Run(con)
+	var report config.Report
+	switch {
+	case err == nil, errors.Is(err, context.Canceled):
+		return 0
+	case errors.As(err, &report):
+		fmt.Fprintf(errOut, "%v\n", report)
+		return 2
+	}
+	fmt.Fprintf(errOut, "gengfu: %v\n", err)
+	return 1
+}
+
+// dataFlag is where everything that must last is kept.
+type dataFlag struct {
+	Data string `help:"Folder for everything that must last." placeholder:"DIR" default:"${data}" env:"GENGFU_DATA" type:"path"`
+}
+
+// siteFlags say which site runs, and where.
+type siteFlags struct {
+	Config string `help:"The site file." placeholder:"FILE" env:"GENGFU_CONFIG" type:"path"`
+	Listen string `help:"Address of the dashboard, instead of the site file's." placeholder:"ADDR" env:"GENGFU_LISTEN"`
+}
+
+func (d dataFlag) create() error {
+	if err := os.MkdirAll(d.Data, 0o700); err != nil {
+		return fmt.Errorf("create the data folder: %w", err)
+	}
+	return nil
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(c *console) error {
+	_, err := fmt.Fprintln(c.out, "gengfu", c.version)
+	return err
+}

@@ -1,0 +1,104 @@
+package hub
+
+import (
+	"maps"
+	"sync"
+
+	"gengfu/dashboard"
+	"gengfu/facility"
+)
+
+// subscriberQueue is how many events a subscriber may be behind before it loses
+// its channel. Readings come in batches, so this is many seconds of a busy
+// estate.
+const subscriberQueue = 256
+
+// board is the estate now: the last reading of every point, and whoever wants to
+// know of changes.
+type board struct {
+	mu          sync.RWMutex
+	latest      map[facility.PointID]facility.Reading
+	subscribers map[chan dashboard.Event]struct{}
+	stopped     bool
+}
+
+func newBoard() *board {
+	return &board{
+		latest:      map[facility.PointID]facility.Reading{},
+		subscribers: map[chan dashboard.Event]struct{}{},
+	}
+}
+
+// Latest returns the last reading of every point that has one.
+func (b *board) Latest() map[facility.PointID]facility.Reading {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return maps.Clone(b.latest)
+}
+
+// Subscribe delivers events until cancel is called, the board stops, or the
+// subscriber falls too far behind; then the channel is closed.
+func (b *board) Subscribe() (<-chan dashboard.Event, func()) {
+	ch := make(chan dashboard.Event, subscriberQueue)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.stopped {
+		close(ch)
+		return ch, func() {}
+	}
+	b.subscribers[ch] = struct{}{}
+	return ch, func() {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.drop(ch)
+	}
+}
+
+func (b *board) drop(ch chan dashboard.Event) {
+	if _, ok := b.subscribers[ch]; ok {
+		delete(b.subscribers, ch)
+		close(ch)
+	}
+}
+
+// publish hands the event to every subscriber and waits for none.
+func (b *board) publish(e dashboard.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for ch := range b.subscribers {
+		select {
+		case ch <- e:
+		default:
+			b.drop(ch)
+		}
+	}
+}
+
+// show takes new readings. One that is older than what stands is history, not
+// the present.
+func (b *board) show(readings []facility.Reading) {
+	b.mu.Lock()
+	news := make([]facility.Reading, 0, len(readings))
+	for _, r := range readings {
+		if last, ok := b.latest[r.Point]; ok && r.Time.Before(last.Time) {
+			continue
+		}
+		b.latest[r.Point] = r
+		news = append(news, r)
+	}
+	b.mu.Unlock()
+	if len(news) > 0 {
+		b.publish(dashboard.Event{Readings: news})
+	}
+}
+
+// stop tells every subscriber that the server stops.
+func (b *board) stop() {
+	b.publish(dashboard.Event{Stopping: true})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopped = true
+	for ch := range b.subscribers {
+		b.drop(ch)
+	}
+}
