@@ -146,7 +146,7 @@ func (e exchange) compare(p Profile, id string, want float64) error {
 		return fmt.Errorf("%s decodes to %s, not to %v", id, reason, want)
 	}
 	if math.Abs(got-want) > 1e-6*max(1, math.Abs(want)) {
-		return fmt.Errorf("%s decodes to %v, not to %v", id, got, want)
+		return fmt.Errorf("%s decodes to %.7g, not to %v", id, got, want)
 	}
 	return nil
 }
