@@ -72,8 +72,11 @@ func (p Point) Put(words []uint16, value float64) error {
 	return nil
 }
 
+// inRange allows for the rounding of a 32-bit float: 0.1 as one is a little more
+// than a Max of 0.1.
 func (p Point) inRange(v float64) bool {
-	return (p.Min == nil || v >= *p.Min) && (p.Max == nil || v <= *p.Max)
+	slack := 1e-6 * math.Abs(v)
+	return (p.Min == nil || v >= *p.Min-slack) && (p.Max == nil || v <= *p.Max+slack)
 }
 
 // raw is what the registers say before scaling.
