@@ -1,0 +1,192 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/expr-lang/expr/vm"
+
+	"gengfu/facility"
+)
+
+// What may happen to an alarm beside facility's events.
+const (
+	AlarmRecur   facility.AlarmEvent = "recur"   // raised again before anybody saw that it had returned
+	AlarmUnknown facility.AlarmEvent = "unknown" // stands, but what it depends on is bad
+	AlarmKnown   facility.AlarmEvent = "known"   // what it depends on is good again
+	AlarmRetire  facility.AlarmEvent = "retire"  // its rule or device is gone or judges differently
+)
+
+// Change is one thing that happened to an alarm.
+type Change struct {
+	Alarm facility.Alarm // as it is afterwards
+	Event facility.AlarmEvent
+	At    time.Time   // the instant at which it became so, however late it was found
+	Order OrderPolicy // of the rule
+}
+
+// Stats counts what the engine left out, since Compile.
+type Stats struct {
+	Late   uint64 // readings not newer than the last of their point
+	Failed uint64 // evaluations that failed on their values
+}
+
+// Engine judges readings by rules. It is a plain value for one goroutine at a
+// time. The same calls in the same order give the same changes.
+type Engine struct {
+	site      facility.Site
+	points    map[facility.PointID]*point
+	instances []*instance
+	byID      map[string]*instance // by alarm
+	listening time.Time            // silence before it is held against nobody
+	retired   []retired
+	machine   vm.VM
+	stats     Stats
+}
+
+// retired is an alarm of a restored state that no rule stands for any more.
+type retired struct {
+	alarm facility.Alarm
+	order OrderPolicy
+}
+
+func (e *Engine) zone() *time.Location {
+	if e.site.Zone == nil {
+		return time.UTC
+	}
+	return e.site.Zone
+}
+
+// add makes the instance of a rule on a device.
+func (e *Engine) add(r Rule, d facility.Device, t test) {
+	i := &instance{engine: e, rule: r, device: d, key: r.ID + "/" + d.ID, index: len(e.instances), test: t, state: fresh(t)}
+	e.instances = append(e.instances, i)
+	for _, p := range t.watched() {
+		if !slices.Contains(p.readers, i) {
+			p.readers = append(p.readers, i)
+		}
+	}
+}
+
+// Listen says that readings are heard from now on: silence before it is not held
+// against a device. Call it when the program starts, after Restore; without it
+// the first Advance does so. Silence that raised an alarm already stays.
+func (e *Engine) Listen(now time.Time) {
+	e.listening = instant(now)
+	for _, i := range e.instances {
+		i.listen(e.listening)
+	}
+}
+
+// Observe judges one reading, at its own time. Readings of points that no rule
+// uses are passed over; readings not newer than the last of their point too, and
+// counted. A reading of another point may be older: it is judged as if it had
+// come at the latest instant that is judged already, because what was said is
+// not taken back.
+func (e *Engine) Observe(r facility.Reading) []Change {
+	p, ok := e.points[r.Point]
+	if !ok {
+		return nil
+	}
+	at := instant(r.Time)
+	if !p.Time.IsZero() && !at.After(p.Time) {
+		e.stats.Late++
+		return nil
+	}
+	var out []Change
+	for _, i := range p.readers {
+		// What the values until now led to comes first. A reading at the very
+		// instant of a deadline still counts for it.
+		out = i.elapse(out, at.Add(-1))
+	}
+	p.take(r, at)
+	for _, i := range p.readers {
+		i.test.observe(p)
+		out = i.judge(out, at)
+	}
+	return e.sorted(out)
+}
+
+// Advance finds what became true by time alone until now: delays that ran out
+// and silence that lasted too long. The changes bear the instants at which they
+// became so. As a reading takes a moment from the field to here, now should
+// trail the clock by that moment, or a reading on its way is overtaken.
+func (e *Engine) Advance(now time.Time) []Change {
+	if e.listening.IsZero() {
+		e.Listen(now)
+	}
+	now = instant(now)
+	var out []Change
+	for _, i := range e.instances {
+		out = i.elapse(out, now)
+	}
+	return e.sorted(out)
+}
+
+// Acknowledge says that the person by has seen the alarm. It fails with
+// facility.ErrNotFound when no such alarm stands and with facility.ErrUnlawful
+// when it is acknowledged already.
+func (e *Engine) Acknowledge(alarmID, by, note string, at time.Time) (Change, error) {
+	i, ok := e.byID[alarmID]
+	if !ok {
+		return Change{}, fmt.Errorf("acknowledge alarm %s: %w", alarmID, facility.ErrNotFound)
+	}
+	if err := i.move(facility.AlarmAcknowledge); err != nil {
+		return Change{}, fmt.Errorf("acknowledge alarm %s: %w", alarmID, err)
+	}
+	at = instant(at)
+	i.Alarm.AckedAt, i.Alarm.AckedBy, i.Alarm.AckNote = &at, by, note
+	return i.change(facility.AlarmAcknowledge, at), nil
+}
+
+// SetOrder notes the work order that an alarm raised, so that later changes of
+// the alarm bear it. An alarm that does not stand any more is passed over.
+func (e *Engine) SetOrder(alarmID, orderID string) {
+	if i, ok := e.byID[alarmID]; ok {
+		i.Alarm.OrderID = orderID
+	}
+}
+
+// Standing returns the alarms that are not normal, the oldest first.
+func (e *Engine) Standing() []facility.Alarm {
+	out := make([]facility.Alarm, 0, len(e.byID))
+	for _, i := range e.instances {
+		if i.Alarm != nil {
+			out = append(out, copyAlarm(*i.Alarm))
+		}
+	}
+	slices.SortStableFunc(out, func(a, b facility.Alarm) int { return a.RaisedAt.Compare(b.RaisedAt) })
+	return out
+}
+
+// Stats returns the counts of what was left out.
+func (e *Engine) Stats() Stats { return e.stats }
+
+// sorted brings changes in the order in which they became so; of one instant in
+// the order of the rules and devices.
+func (e *Engine) sorted(changes []Change) []Change {
+	if len(changes) < 2 {
+		return changes
+	}
+	slices.SortStableFunc(changes, func(a, b Change) int { return cmp.Compare(a.At.UnixNano(), b.At.UnixNano()) })
+	return changes
+}
+
+// instant brings a time to the one form in which it is saved and compared.
+func instant(t time.Time) time.Time { return t.UTC().Round(0) }
+
+// copyAlarm returns an alarm that shares nothing with a.
+func copyAlarm(a facility.Alarm) facility.Alarm {
+	a.ClearedAt, a.AckedAt = copyTime(a.ClearedAt), copyTime(a.AckedAt)
+	return a
+}
+
+func copyTime(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	c := *t
+	return &c
+}

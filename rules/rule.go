@@ -1,0 +1,206 @@
+package rules
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"time"
+
+	"gengfu/facility"
+)
+
+// File is the content of one rule file.
+type File struct {
+	Rules []Rule `yaml:"rules"`
+}
+
+// Rule says what is wrong with a device, how soon somebody must act and whether
+// it becomes a work order. Exactly one of When, NoData and Rate is given.
+type Rule struct {
+	ID       string            `yaml:"id"`       // lower-case letters, digits, "-"; part of the alarm's key
+	Name     facility.Text     `yaml:"name"`     // what is wrong, put behind the device's name: "fault"
+	Advice   facility.Text     `yaml:"advice"`   // what the person should do
+	Priority facility.Priority `yaml:"priority"` // P1 to P4
+	For      Selector          `yaml:"for"`
+	Optional bool              `yaml:"optional"`  // selecting no device is no mistake
+	When     string            `yaml:"when"`      // condition that raises
+	Clear    string            `yaml:"clear"`     // condition that clears; without it: not When
+	OnDelay  time.Duration     `yaml:"on_delay"`  // how long When must hold
+	OffDelay time.Duration     `yaml:"off_delay"` // how long Clear must hold
+	NoData   *NoData           `yaml:"no_data"`
+	Rate     *Rate             `yaml:"rate"`
+	Order    OrderPolicy       `yaml:"order"`
+}
+
+// Selector picks devices. Each list that is given must be met; without any list
+// all devices are picked.
+type Selector struct {
+	Kinds   []string `yaml:"kinds"`
+	Devices []string `yaml:"devices"`
+	Places  []string `yaml:"places"`
+	Having  []string `yaml:"having"` // quantities that the device must have, all of them
+	Except  []string `yaml:"except"` // devices that are left out
+}
+
+// NoData is a rule that judges silence.
+type NoData struct {
+	// Quantities must each have had a good reading within After. Without them one
+	// good reading of anything but "online" is enough.
+	Quantities []string      `yaml:"quantities"`
+	After      time.Duration `yaml:"after"`
+}
+
+// Rate is a rule that judges the change of one quantity over a time. A counter
+// that falls was reset or exchanged: that step counts as no change.
+type Rate struct {
+	Quantity string        `yaml:"quantity"`
+	Over     time.Duration `yaml:"over"`  // the change is taken over at least this long
+	Per      time.Duration `yaml:"per"`   // and stated per this long; 0 is an hour
+	Above    *float64      `yaml:"above"` // raises when the rate is above, in the unit per Per
+	Below    *float64      `yaml:"below"` // raises when the rate is below
+	Clear    *float64      `yaml:"clear"` // clears when the rate is back beyond this; without it: beyond the limit
+}
+
+// OrderPolicy says whether and as what an alarm becomes a work order.
+type OrderPolicy struct {
+	Create   *bool         `yaml:"create"`   // false: no work order; without it: yes
+	Title    facility.Text `yaml:"title"`    // instead of the alarm's title
+	Category string        `yaml:"category"` // the trade: "pump", "electric", "meter"
+	Role     facility.Role `yaml:"role"`     // who is to be told; empty is technician
+}
+
+// Wanted reports whether an alarm becomes a work order.
+func (p OrderPolicy) Wanted() bool { return p.Create == nil || *p.Create }
+
+// Recipient is the role that is to be told of the order.
+func (p OrderPolicy) Recipient() facility.Role {
+	if p.Role == "" {
+		return facility.RoleTechnician
+	}
+	return p.Role
+}
+
+// DefaultPer is the time that a rate is stated per when Rate.Per is not given.
+const DefaultPer = time.Hour
+
+// LongestDelay bounds every duration of a rule.
+const LongestDelay = 31 * 24 * time.Hour
+
+var ruleID = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// Validate returns what is wrong with the rule by itself, whatever the estate.
+// The paths are relative to the rule.
+func (r Rule) Validate() []facility.Problem {
+	var out []facility.Problem
+	add := func(path, what, cure string) {
+		out = append(out, facility.Problem{Path: path, What: what, Cure: cure})
+	}
+	if !ruleID.MatchString(r.ID) {
+		add("id", fmt.Sprintf("%q is not a rule id.", r.ID), `Write lower-case letters, digits and "-", such as "pump-fault".`)
+	}
+	if r.Name.Empty() {
+		add("name", "The rule has no name.", "Say what is wrong, as name: {zh: 故障, en: fault}.")
+	}
+	if !r.Priority.Valid() {
+		add("priority", fmt.Sprintf("%q is not a priority.", string(r.Priority)), "Write P1, P2, P3 or P4.")
+	}
+	if r.Order.Role != "" && !r.Order.Role.Valid() {
+		add("order.role", fmt.Sprintf("%q is not a role.", string(r.Order.Role)), "Write technician, guard, desk or manager.")
+	}
+	for _, d := range []struct {
+		path string
+		d    time.Duration
+	}{{"on_delay", r.OnDelay}, {"off_delay", r.OffDelay}} {
+		if d.d < 0 || d.d > LongestDelay {
+			add(d.path, fmt.Sprintf("%s is no delay.", d.d), "Write a time between 0s and 744h.")
+		}
+	}
+	return append(out, r.validateKind()...)
+}
+
+// validateKind checks that the rule is of exactly one kind and that kind's own
+// fields.
+func (r Rule) validateKind() []facility.Problem {
+	kinds := 0
+	for _, given := range []bool{r.When != "", r.NoData != nil, r.Rate != nil} {
+		if given {
+			kinds++
+		}
+	}
+	switch {
+	case kinds == 0:
+		return []facility.Problem{{What: "The rule judges nothing.", Cure: "Give it one of when, no_data and rate."}}
+	case kinds > 1:
+		return []facility.Problem{{What: "The rule is of more than one kind.", Cure: "Keep one of when, no_data and rate, and make rules of the others."}}
+	case r.NoData != nil:
+		return r.validateNoData()
+	case r.Rate != nil:
+		return r.validateRate()
+	}
+	var out []facility.Problem
+	out = append(out, syntax("when", r.When)...)
+	if r.Clear != "" {
+		out = append(out, syntax("clear", r.Clear)...)
+	}
+	return out
+}
+
+func (r Rule) validateNoData() []facility.Problem {
+	var out []facility.Problem
+	if r.NoData.After <= 0 || r.NoData.After > LongestDelay {
+		out = append(out, facility.Problem{Path: "no_data.after", What: fmt.Sprintf("%s is no time to wait for data.", r.NoData.After), Cure: "Write a time such as 15m, several times the period of the quantity."})
+	}
+	if r.Clear != "" || r.OnDelay != 0 || r.OffDelay != 0 {
+		out = append(out, facility.Problem{Path: "no_data", What: "A no_data rule has no clear, on_delay or off_delay: it clears with the first good reading.", Cure: "Leave them out; no_data.after is the delay."})
+	}
+	return out
+}
+
+func (r Rule) validateRate() []facility.Problem {
+	var out []facility.Problem
+	add := func(path, what, cure string) {
+		out = append(out, facility.Problem{Path: path, What: what, Cure: cure})
+	}
+	rate := r.Rate
+	if rate.Quantity == "" {
+		add("rate.quantity", "The rate is of no quantity.", "Name the quantity, such as volume.")
+	}
+	if rate.Over <= 0 || rate.Over > LongestDelay {
+		add("rate.over", fmt.Sprintf("%s is no time to take a change over.", rate.Over), "Write a time such as 30m, several times the period of the quantity.")
+	}
+	if rate.Per < 0 || rate.Per > LongestDelay {
+		add("rate.per", fmt.Sprintf("%s is no time to state a rate per.", rate.Per), "Write a time such as 1h, or leave it out.")
+	}
+	if r.Clear != "" {
+		add("clear", "A rate clears at a rate.", "Write it as rate.clear.")
+	}
+	switch {
+	case (rate.Above == nil) == (rate.Below == nil):
+		add("rate", "The rate needs one limit.", "Give it either above or below.")
+	case rate.Clear == nil:
+	case rate.Above != nil && *rate.Clear > *rate.Above:
+		add("rate.clear", "The rate would clear above its limit.", "Write a rate that is not above it.")
+	case rate.Below != nil && *rate.Clear < *rate.Below:
+		add("rate.clear", "The rate would clear below its limit.", "Write a rate that is not below it.")
+	}
+	return out
+}
+
+// fingerprint is the same as long as the rule judges the same. A new name,
+// advice, priority or selection does not change it.
+func (r Rule) fingerprint() string {
+	text, err := json.Marshal(struct {
+		When, Clear       string
+		OnDelay, OffDelay time.Duration
+		NoData            *NoData
+		Rate              *Rate
+	}{r.When, r.Clear, r.OnDelay, r.OffDelay, r.NoData, r.Rate})
+	if err != nil {
+		// Only an infinite limit of a rate cannot be written, and it is a rule by itself.
+		text = fmt.Appendf(nil, "%+v", *r.Rate)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
