@@ -1,0 +1,167 @@
+// Package modbus is the master: it plans requests, sends them over a line that it
+// is given and returns the words of the reply that belongs to the request. A reply
+// that cannot be told to belong to it is never returned.
+//
+// Packing and unpacking of frames is goburrow/modbus; the transport is here,
+// because that library takes a late reply for the next one.
+package modbus
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"gengfu/devices/profile"
+)
+
+// Framing is how a request is wrapped.
+type Framing int
+
+// The framings.
+const (
+	RTU Framing = iota // address, data, CRC; on a serial port or through a serial server
+	TCP                // MBAP header with a transaction id
+)
+
+// Echo says whether the adapter returns the master's own bytes.
+type Echo string
+
+// The values of Echo. Auto learns it from the first replies.
+const (
+	EchoAuto Echo = "auto"
+	EchoOn   Echo = "on"
+	EchoOff  Echo = "off"
+)
+
+// What may go wrong with a request besides the line itself.
+var (
+	// ErrTimeout: nothing that could be the reply came in time.
+	ErrTimeout = errors.New("no answer in time")
+	// ErrGarbled: a reply came and cannot be used: cut short, wrong CRC, wrong length.
+	ErrGarbled = errors.New("garbled reply")
+)
+
+// Exception is the reply of a slave that refuses a request. Makers use codes that
+// the standard does not know.
+type Exception struct {
+	Code byte
+}
+
+// The exceptions of the Modbus application protocol V1.1b3, section 7, that a
+// master treats each in its own way.
+const (
+	IllegalFunction byte = 0x01
+	IllegalAddress  byte = 0x02
+	IllegalValue    byte = 0x03
+	Acknowledge     byte = 0x05
+	Busy            byte = 0x06
+	PathUnavailable byte = 0x0A
+	TargetSilent    byte = 0x0B
+)
+
+func (e Exception) Error() string {
+	names := map[byte]string{
+		IllegalFunction: "illegal function", IllegalAddress: "illegal data address", IllegalValue: "illegal data value",
+		0x04: "device failure", Acknowledge: "acknowledged, not ready yet", Busy: "busy", 0x08: "memory parity error",
+		PathUnavailable: "gateway path unavailable", TargetSilent: "gateway target failed to respond",
+	}
+	name, ok := names[e.Code]
+	if !ok {
+		name = "of the maker's own"
+	}
+	return fmt.Sprintf("exception %02X (%s)", e.Code, name)
+}
+
+// Request reads a stretch of one table of one slave.
+type Request struct {
+	Unit     byte
+	Table    profile.Table
+	Address  uint16 // 0-based, as on the wire
+	Quantity uint16 // registers, at most 125, or bits, at most 2000
+}
+
+func (r Request) String() string {
+	return fmt.Sprintf("slave %d %s %d+%d", r.Unit, r.Table, r.Address, r.Quantity)
+}
+
+func (r Request) validate() error {
+	most := uint16(profile.MaxRegisters)
+	if r.Table.Bits() {
+		most = profile.MaxBits
+	}
+	switch {
+	case r.Table.Function() == 0:
+		return fmt.Errorf("%s: unknown table", r)
+	case r.Quantity == 0 || r.Quantity > most:
+		return fmt.Errorf("%s: quantity must be 1 to %d", r, most)
+	case int(r.Address)+int(r.Quantity) > 1<<16:
+		return fmt.Errorf("%s: beyond address 65535", r)
+	}
+	return nil
+}
+
+// count is the byte count that the reply carries.
+func (r Request) count() byte {
+	if r.Table.Bits() {
+		return byte((r.Quantity + 7) / 8)
+	}
+	return byte(2 * r.Quantity)
+}
+
+// Lengths of frames in bytes, of the Modbus serial line specification.
+const (
+	requestLength   = 8 // of a read: address, function, start, quantity, CRC
+	replyOverhead   = 5 // address, function, byte count, CRC
+	exceptionLength = 5
+)
+
+// words unpacks the data of a reply: one word per register or bit.
+func (r Request) words(data []byte) ([]uint16, error) {
+	if len(data) != int(r.count()) {
+		return nil, fmt.Errorf("%d bytes of data for %d asked for: %w", len(data), r.count(), ErrGarbled)
+	}
+	words := make([]uint16, r.Quantity)
+	for i := range words {
+		if r.Table.Bits() {
+			words[i] = uint16(data[i/8] >> (i % 8) & 1)
+		} else {
+			words[i] = uint16(data[2*i])<<8 | uint16(data[2*i+1])
+		}
+	}
+	return words, nil
+}
+
+// Wire is how bytes are timed on a line.
+type Wire struct {
+	Character time.Duration // one character; 0 when it is not known or does not matter, as over TCP
+	Gap       time.Duration // silence that is wanted before each request
+}
+
+// fastCharacter is the character time (10 bits) above 19200 baud, from where
+// the specification fixes the silence instead of counting characters.
+const (
+	fastCharacter = 520 * time.Microsecond
+	fastSilence   = 1750 * time.Microsecond
+)
+
+// Silence returns the time without a byte before a request: the gap, but at least
+// 3.5 characters, and 1.75 ms above 19200 baud.
+func (w Wire) Silence() time.Duration {
+	t35 := w.Character * 7 / 2
+	if w.Character > 0 && w.Character < fastCharacter {
+		t35 = fastSilence
+	}
+	return max(t35, w.Gap)
+}
+
+// Of returns how long so many bytes take.
+func (w Wire) Of(bytes int) time.Duration { return time.Duration(bytes) * w.Character }
+
+// turnaround is what a typical slave takes before it answers.
+const turnaround = 30 * time.Millisecond
+
+// Duration returns how long the request occupies a serial line with a typical
+// slave: both frames, 30 ms for the slave to answer, and the silence before.
+func (w Wire) Duration(r Request) time.Duration {
+	return w.Of(requestLength+replyOverhead+int(r.count())) + turnaround + w.Silence()
+}
