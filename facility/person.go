@@ -37,6 +37,11 @@ const (
 	SeeHealth        Permission = "see_health"        // journal, streams, lines
 )
 
+// Permissions lists them all.
+var Permissions = []Permission{
+	SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, MakeTap, ManagePeople, SeeAudit, SeeHealth,
+}
+
 var granted = map[Role]map[Permission]bool{
 	RoleAdmin:      set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, MakeTap, ManagePeople, SeeAudit, SeeHealth),
 	RoleManager:    set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, SeeAudit, SeeHealth),
