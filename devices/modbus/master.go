@@ -106,8 +106,8 @@ func (m *Master) Read(ctx context.Context, r Request, t Timing) ([]uint16, error
 	if err := r.validate(); err != nil {
 		return nil, err
 	}
-	if m.opts.Framing == RTU && m.lost.ambiguous(r.expected(), time.Now()) {
-		if err := m.resync(ctx, r, t); err != nil {
+	if held, ambiguous := m.lost.ambiguous(r.expected(), time.Now()); ambiguous {
+		if err := m.resync(ctx, r, t, held); err != nil {
 			return nil, fmt.Errorf("%s: after a lost reply: %w", r, err)
 		}
 	}
@@ -118,10 +118,13 @@ func (m *Master) Read(ctx context.Context, r Request, t Timing) ([]uint16, error
 	return words, nil
 }
 
-// resync reads something whose reply cannot be mistaken for a late one. When that
-// answer is there, nothing that was asked before can come any more. A refusal is
-// an answer too.
-func (m *Master) resync(ctx context.Context, r Request, t Timing) error {
+// resync lets a late reply pass, and then reads something whose reply cannot be
+// mistaken for a later one still. When that answer is there, nothing that was asked
+// before can come any more. A refusal is an answer too.
+func (m *Master) resync(ctx context.Context, r Request, t Timing, held time.Time) error {
+	if err := line.Wait(ctx, held); err != nil {
+		return err
+	}
 	s, ok := m.lost.sync(r, time.Now())
 	if !ok {
 		return fmt.Errorf("too many lost replies: %w", ErrTimeout)
@@ -130,7 +133,7 @@ func (m *Master) resync(ctx context.Context, r Request, t Timing) error {
 	_, err := m.exchange(ctx, s, t)
 	var refused Exception
 	if errors.As(err, &refused) && refused.Code != TargetSilent && refused.Code != PathUnavailable {
-		m.lost.answered(r.Unit)
+		m.lost.answered(r.Unit, time.Now())
 		return nil
 	}
 	return err
@@ -142,7 +145,7 @@ func (m *Master) exchange(ctx context.Context, r Request, t Timing) ([]uint16, e
 	var refused Exception
 	switch {
 	case err == nil:
-		m.lost.answered(r.Unit)
+		m.lost.answered(r.Unit, time.Now())
 		return words, nil
 	case errors.As(err, &refused):
 		m.counters.Exceptions++
@@ -154,16 +157,14 @@ func (m *Master) exchange(ctx context.Context, r Request, t Timing) ([]uint16, e
 	}
 	m.dirty = true
 	if m.opts.Framing == RTU {
-		m.lost.add(r.expected(), time.Now())
+		m.lost.add(r.expected(), time.Now(), Hold(m.timeout(t)))
 	}
 	return nil, err
 }
 
 // call packs the request, sends it and unpacks the reply.
 func (m *Master) call(ctx context.Context, r Request, t Timing) ([]uint16, error) {
-	if t.Timeout == 0 {
-		t.Timeout = m.opts.Timeout
-	}
+	t.Timeout = m.timeout(t)
 	var failed error
 	send := func(adu []byte) (frame []byte, err error) {
 		if m.opts.Framing == TCP {
@@ -185,6 +186,13 @@ func (m *Master) call(ctx context.Context, r Request, t Timing) ([]uint16, error
 		return nil, fmt.Errorf("%w: %w", ErrGarbled, err)
 	}
 	return r.words(data)
+}
+
+func (m *Master) timeout(t Timing) time.Duration {
+	if t.Timeout == 0 {
+		return m.opts.Timeout
+	}
+	return t.Timeout
 }
 
 func (m *Master) packager(unit byte) modbus.Packager {

@@ -11,6 +11,13 @@ import (
 // that buffers, or a slave that hangs and wakes, is late by seconds.
 const lateness = 30 * time.Second
 
+// longestHold bounds Hold for slaves with a long timeout.
+const longestHold = 2 * time.Second
+
+// Hold returns how long a slave on RTU is better left alone after a request that
+// ran into its timeout: a reply that is only late then passes by.
+func Hold(timeout time.Duration) time.Duration { return min(2*timeout, longestHold) }
+
 // unanswered remembers the requests over RTU whose reply may still come. RTU has
 // no transaction id, so a late reply is told from the one that is waited for only
 // by slave, function and byte count.
@@ -18,29 +25,40 @@ type unanswered []lost
 
 type lost struct {
 	shape expected
-	at    time.Time
+	held  time.Time // the reply may pass by until then, even after that to a later request
+	ends  time.Time
 }
 
 // add remembers a request that was given up.
-func (u *unanswered) add(e expected, now time.Time) {
+func (u *unanswered) add(e expected, now time.Time, hold time.Duration) {
 	u.expire(now)
-	*u = append(*u, lost{shape: e, at: now})
+	*u = append(*u, lost{shape: e, held: now.Add(hold), ends: now.Add(lateness)})
 }
 
-// ambiguous reports whether a late reply could be taken for the reply to this.
-func (u *unanswered) ambiguous(e expected, now time.Time) bool {
+// ambiguous reports whether a late reply could be taken for the reply to this, and
+// until when it is better not even asked.
+func (u *unanswered) ambiguous(e expected, now time.Time) (held time.Time, yes bool) {
 	u.expire(now)
-	return slices.ContainsFunc(*u, func(l lost) bool { return l.shape == e })
+	for _, l := range *u {
+		if l.shape == e {
+			yes = true
+			if l.held.After(held) {
+				held = l.held
+			}
+		}
+	}
+	return held, yes
 }
 
 // answered forgets what was asked of the slave before: slaves answer in order, so
-// that after the reply to a later request no earlier one comes.
-func (u *unanswered) answered(unit byte) {
-	*u = slices.DeleteFunc(*u, func(l lost) bool { return l.shape.unit == unit })
+// that after the reply to a later request no earlier one comes. Those that are
+// held stay, because converters have been known to reorder.
+func (u *unanswered) answered(unit byte, now time.Time) {
+	*u = slices.DeleteFunc(*u, func(l lost) bool { return l.shape.unit == unit && !l.held.After(now) })
 }
 
 func (u *unanswered) expire(now time.Time) {
-	*u = slices.DeleteFunc(*u, func(l lost) bool { return now.Sub(l.at) > lateness })
+	*u = slices.DeleteFunc(*u, func(l lost) bool { return now.After(l.ends) })
 }
 
 // sync returns a request to the same slave whose reply no late one can be taken
@@ -60,7 +78,10 @@ func (u *unanswered) sync(r Request, now time.Time) (Request, bool) {
 			for _, q := range []int{int(r.Quantity) + d, int(r.Quantity) - d} {
 				s := r
 				s.Quantity = uint16(max(q, 0))
-				if s.validate() == nil && !u.ambiguous(s.expected(), now) {
+				if s.validate() != nil {
+					continue
+				}
+				if _, ambiguous := u.ambiguous(s.expected(), now); !ambiguous {
 					return s, true
 				}
 			}

@@ -80,7 +80,7 @@ type device struct {
 	answered bool // since the start or restart
 	failures int  // in a row
 	down     bool
-	until    time.Time // when down: not asked before
+	until    time.Time // not asked before
 	tries    int       // when down: probes without an answer
 }
 
@@ -146,6 +146,10 @@ func (s *Scheduler) pick(now time.Time, fits func(*device) bool) (best int, due,
 	var rank Class
 	for d := range s.devices {
 		if !fits(&s.devices[d]) {
+			continue
+		}
+		if until := s.devices[d].until; until.After(now) {
+			wake = earliest(wake, until)
 			continue
 		}
 		for _, i := range s.devices[d].points {
@@ -253,10 +257,10 @@ func (s *Scheduler) Refused(d int, points []int, now time.Time) (bad []int) {
 }
 
 // Silent says that the device gave no usable answer when asked for the points,
-// and how much of the line's time that cost. It returns the points that are bad
-// now: all of the device when it went down, and those asked for when it answers
-// otherwise.
-func (s *Scheduler) Silent(d int, points []int, now time.Time, cost time.Duration) (bad []int, down bool) {
+// and how much of the line's time that cost. The device is then left alone for at
+// least the hold. It returns the points that are bad now: all of the device when it
+// went down, and those asked for when it answers otherwise.
+func (s *Scheduler) Silent(d int, points []int, now time.Time, cost, hold time.Duration) (bad []int, down bool) {
 	dev := &s.devices[d]
 	mute := !dev.down // known to be silent about these points only
 	for _, i := range points {
@@ -264,6 +268,7 @@ func (s *Scheduler) Silent(d int, points []int, now time.Time, cost time.Duratio
 		s.points[i].failures++
 	}
 	s.probes.spend(now, cost)
+	dev.until = now.Add(hold)
 	switch {
 	case dev.down:
 		dev.tries++

@@ -1,0 +1,40 @@
+package devices
+
+import (
+	"gengfu/devices/profile"
+	"gengfu/facility"
+)
+
+// OnlinePoint returns the state that every device has besides those of its
+// profile: 1 while it answers, 0 while it does not.
+func OnlinePoint(device string) facility.Point {
+	return facility.Point{
+		ID:   facility.PointID{Device: device, Quantity: facility.OnlineQuantity},
+		Name: facility.Text{ZH: "通信", EN: "Communication"},
+		Kind: facility.State,
+		Labels: map[int]facility.Text{
+			0: {ZH: "离线", EN: "Offline"},
+			1: {ZH: "在线", EN: "Online"},
+		},
+		Period: facility.BadKeepAlive,
+	}
+}
+
+// Describe returns what the rest of the house must know of the devices and
+// readers. The configuration must have passed Validate.
+func Describe(_ []LineConfig, devs []DeviceConfig, readers []ReaderConfig, profiles map[string]profile.Profile) ([]facility.Device, []facility.Reader) {
+	devices := make([]facility.Device, len(devs))
+	for i, d := range devs {
+		p := d.model(profiles)
+		devices[i] = facility.Device{
+			ID: d.ID, Name: d.Name, Kind: p.Kind, Place: d.Place,
+			Line: d.Line, Address: d.Address, Profile: d.Profile,
+			Points: append(p.FacilityPoints(d.ID), OnlinePoint(d.ID)),
+		}
+	}
+	list := make([]facility.Reader, len(readers))
+	for i, r := range readers {
+		list[i] = facility.Reader(r)
+	}
+	return devices, list
+}
