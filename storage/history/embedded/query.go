@@ -1,0 +1,246 @@
+package embedded
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"gengfu/facility"
+	"gengfu/storage/history"
+)
+
+// Query returns the buckets of a point. It decodes only those chunks that lie
+// across the edge of a bucket or have newer samples between theirs.
+func (s *Store) Query(ctx context.Context, p facility.Point, kind string, from, to time.Time, step time.Duration) ([]facility.Bucket, error) {
+	grid, err := history.NewGrid(from, to, step)
+	if err != nil {
+		return nil, err
+	}
+	f := folder{grid: grid}
+	first, end := grid.Milliseconds()
+	whole := func(c chunkRow) bool {
+		i := grid.Index(c.start)
+		return i >= 0 && i == grid.Index(c.end)
+	}
+	err = s.walk(ctx, seriesKey{kind: kind, point: p.ID}, first, end, whole, &f)
+	if err != nil {
+		return nil, classify(ctx, fmt.Sprintf("query %s", p.ID), err)
+	}
+	return f.buckets(), nil
+}
+
+// Readings returns what was written of a point.
+func (s *Store) Readings(ctx context.Context, p facility.Point, kind string, from, to time.Time) ([]facility.Reading, error) {
+	var c collector
+	never := func(chunkRow) bool { return false }
+	err := s.walk(ctx, seriesKey{kind: kind, point: p.ID}, ceilMilli(from), ceilMilli(to), never, &c)
+	if err != nil {
+		return nil, classify(ctx, fmt.Sprintf("read %s", p.ID), err)
+	}
+	out := make([]facility.Reading, len(c.samples))
+	for i, x := range c.samples {
+		out[i] = x.reading(p)
+	}
+	return out, nil
+}
+
+// ceilMilli returns the first millisecond that is not before t.
+func ceilMilli(t time.Time) int64 {
+	return t.Add(time.Millisecond - time.Nanosecond).UnixMilli()
+}
+
+// Latest returns the last reading of every point of the devices.
+func (s *Store) Latest(ctx context.Context, devices []facility.Device, before time.Time) (map[facility.PointID]facility.Reading, error) {
+	end := ceilMilli(before)
+	begin := end - history.Lookback.Milliseconds()
+	out := map[facility.PointID]facility.Reading{}
+	for _, d := range devices {
+		for _, p := range d.Points {
+			last, ok, err := s.last(ctx, seriesKey{kind: d.Kind, point: p.ID}, end)
+			if err != nil {
+				return nil, classify(ctx, fmt.Sprintf("look up the last reading of %s", p.ID), err)
+			}
+			if ok && last.t >= begin {
+				out[p.ID] = last.reading(p)
+			}
+		}
+	}
+	return out, nil
+}
+
+// last returns the last sample of a series before end.
+func (s *Store) last(ctx context.Context, key seriesKey, end int64) (sample, bool, error) {
+	series, ok := s.head.series(key)
+	if !ok {
+		return sample{}, false, nil
+	}
+	fresh := s.head.ordered(series, math.MinInt64, end)
+	tx, err := s.reader.BeginTx(ctx, nil)
+	if err != nil {
+		return sample{}, false, err
+	}
+	defer tx.Rollback() //nolint:errcheck // it only read
+	var data []byte
+	err = tx.QueryRowContext(ctx,
+		`SELECT data.samples FROM chunk JOIN data ON data.id = chunk.data WHERE series = $1 AND start < $2 ORDER BY start DESC LIMIT 1`,
+		series, end).Scan(&data)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return sample{}, false, err
+	}
+	var packed []sample
+	if err == nil {
+		if packed, err = decode(nil, data); err != nil {
+			return sample{}, false, err
+		}
+	}
+	all := merge(between(packed, math.MinInt64, end), fresh)
+	if len(all) == 0 {
+		return sample{}, false, nil
+	}
+	return all[len(all)-1], true, nil
+}
+
+// sink takes what walk finds, in order of time.
+type sink interface {
+	summary(c summary)
+	sample(s sample)
+}
+
+// walk gives the samples of a series in [from, to) to the sink. A chunk that lies
+// wholly inside, has no newer sample between its own and is whole goes there as
+// its summary.
+func (s *Store) walk(ctx context.Context, key seriesKey, from, to int64, whole func(chunkRow) bool, out sink) error {
+	series, ok := s.head.series(key)
+	if !ok || from >= to {
+		return nil
+	}
+	fresh := s.head.ordered(series, from, to) // before the chunks: what is packed in between is then seen twice, not never
+	tx, err := s.reader.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // it only read
+	chunks, err := overlapping(ctx, tx, series, from, to)
+	if err != nil {
+		return err
+	}
+	load, err := tx.PrepareContext(ctx, "SELECT samples FROM data WHERE id = $1")
+	if err != nil {
+		return err
+	}
+	defer load.Close() //nolint:errcheck // the transaction ends anyway
+	var buffer []sample
+	for _, c := range chunks {
+		fresh = pour(fresh, c.start, out)
+		inside := between(fresh, c.start, c.end+1)
+		fresh = fresh[len(inside):]
+		if len(inside) == 0 && c.start >= from && c.end < to && whole(c) {
+			out.summary(c.summary)
+			continue
+		}
+		var data []byte
+		if err := load.QueryRowContext(ctx, c.data).Scan(&data); err != nil {
+			return err
+		}
+		if buffer, err = decode(buffer[:0], data); err != nil {
+			return fmt.Errorf("chunk of %s: %w", time.UnixMilli(c.start).UTC().Format(time.RFC3339), err)
+		}
+		pour(between(merge(buffer, inside), from, to), math.MaxInt64, out)
+	}
+	pour(fresh, math.MaxInt64, out)
+	return nil
+}
+
+// pour gives the samples before end to the sink and returns the others.
+func pour(samples []sample, end int64, out sink) []sample {
+	i := 0
+	for i < len(samples) && samples[i].t < end {
+		out.sample(samples[i])
+		i++
+	}
+	return samples[i:]
+}
+
+const chunkColumns = `start, "end", readings, count, sum, min, max, first, last, data`
+
+// chunkRow is a chunk without its bytes.
+type chunkRow struct {
+	summary
+	data int64 // id of the bytes
+}
+
+func scanChunk(row interface{ Scan(...any) error }) (c chunkRow, err error) {
+	err = row.Scan(&c.start, &c.end, &c.readings, &c.count, &c.sum, &c.min, &c.max, &c.first, &c.last, &c.data)
+	return c, err
+}
+
+// overlapping returns the chunks that have to do with [from, to), in order.
+func overlapping(ctx context.Context, tx *sql.Tx, series, from, to int64) (out []chunkRow, err error) {
+	const query = `SELECT ` + chunkColumns + ` FROM chunk WHERE series = $1 AND start < $3 AND "end" >= $2
+		AND start >= coalesce((SELECT max(start) FROM chunk WHERE series = $1 AND start <= $2), 0) ORDER BY start`
+	err = each(ctx, tx, query, []any{series, from, to}, func(rows *sql.Rows) error {
+		c, err := scanChunk(rows)
+		out = append(out, c)
+		return err
+	})
+	return out, err
+}
+
+// collector keeps every sample.
+type collector struct{ samples []sample }
+
+func (c *collector) sample(s sample) { c.samples = append(c.samples, s) }
+func (c *collector) summary(summary) {}
+
+// folder adds samples and summaries up in the buckets of a grid.
+type folder struct {
+	grid history.Grid
+	sums []bucketSum
+}
+
+type bucketSum struct {
+	index int
+	summary
+}
+
+// at returns the bucket of the time, which is never before that of the last call.
+func (f *folder) at(t int64) *summary {
+	i := f.grid.Index(t)
+	if n := len(f.sums); n == 0 || f.sums[n-1].index != i {
+		f.sums = append(f.sums, bucketSum{index: i})
+	}
+	return &f.sums[len(f.sums)-1].summary
+}
+
+func (f *folder) sample(s sample) {
+	if s.quality != facility.Bad {
+		f.at(s.t).add(s.value)
+	}
+}
+
+func (f *folder) summary(c summary) {
+	if c.count == 0 {
+		return
+	}
+	b := f.at(c.start)
+	if b.count == 0 {
+		b.min, b.max, b.first = c.min, c.max, c.first
+	}
+	b.count += c.count
+	b.sum += c.sum
+	b.min, b.max, b.last = min(b.min, c.min), max(b.max, c.max), c.last
+}
+
+func (f *folder) buckets() []facility.Bucket {
+	out := make([]facility.Bucket, len(f.sums))
+	for i, b := range f.sums {
+		out[i] = facility.Bucket{
+			Start: f.grid.Start(b.index), Count: b.count, Mean: min(max(b.sum/float64(b.count), b.min), b.max),
+			Min: b.min, Max: b.max, First: b.first, Last: b.last,
+		}
+	}
+	return out
+}

@@ -1,0 +1,207 @@
+// Package embedded keeps the history of one site in one SQLite file, without a
+// server. What is written goes into a log, one row for each Write, and is held
+// in memory too; when enough has gathered it is packed into compressed chunks,
+// each with its summary, which is the roll-up that charts are drawn from.
+package embedded
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"gengfu/facility"
+	"gengfu/storage/history"
+)
+
+// Options are what Open needs.
+type Options struct {
+	Path      string           // of the file; it is made when it is not there
+	Retention time.Duration    // readings that are older may be deleted; 0 keeps all
+	Now       func() time.Time // nil is time.Now
+
+	// HeadLimit is how many readings gather before they are packed into chunks;
+	// each takes 40 bytes of memory. 0 is 100,000.
+	HeadLimit int
+}
+
+const (
+	readers       = 4
+	logPiece      = 64 << 10 // entries in a row of the log
+	pruneInterval = time.Hour
+)
+
+// Store is a history.Store in one file. One process writes it at a time: the
+// one that opened it last.
+type Store struct {
+	options Options
+	writer  *sql.DB // one connection
+	reader  *sql.DB
+	tally   *history.Tally
+	epoch   int64
+
+	write sync.Mutex // held through a Write; guards the next two
+	prune time.Time  // when to look for what is too old
+	limit int        // size of the head at which it is packed
+
+	head head
+}
+
+var _ history.Store = (*Store)(nil)
+
+// Open opens or makes the file and takes it over from whoever has it open. It
+// fails with *history.ConfigurationError or *history.TemporaryError.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.HeadLimit <= 0 {
+		o.HeadLimit = 100_000
+	}
+	s := &Store{options: o, limit: o.HeadLimit, tally: history.NewTally("embedded")}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(classify(ctx, "open "+o.Path, err), s.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context) (err error) {
+	if s.writer, err = sql.Open("sqlite", source(s.options.Path, "_txlock=immediate")); err != nil {
+		return err
+	}
+	s.writer.SetMaxOpenConns(1)
+	if s.reader, err = sql.Open("sqlite", source(s.options.Path, "_pragma=query_only(1)")); err != nil {
+		return err
+	}
+	s.reader.SetMaxOpenConns(readers)
+	s.reader.SetMaxIdleConns(readers)
+
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it has nothing to do
+	if err := migrate(ctx, tx); err != nil {
+		return err
+	}
+	if err := tx.QueryRowContext(ctx, "UPDATE owner SET epoch = epoch + 1 RETURNING epoch").Scan(&s.epoch); err != nil {
+		return fmt.Errorf("take it over: %w", err)
+	}
+	if err := s.head.load(ctx, tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// Close ends the store. It waits for a running Write.
+func (s *Store) Close() error {
+	s.write.Lock()
+	defer s.write.Unlock()
+	var errs []error
+	for _, db := range []*sql.DB{s.reader, s.writer} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Stats returns what the store did so far.
+func (s *Store) Stats() history.Stats { return s.tally.Stats() }
+
+// Write stores the rows, all in one transaction.
+func (s *Store) Write(ctx context.Context, rows []history.Row) error {
+	lawful, refused := history.Sift(rows)
+	s.write.Lock()
+	defer s.write.Unlock()
+	err := classify(ctx, fmt.Sprintf("write %d readings", len(lawful)), s.log(ctx, lawful))
+	err = s.tally.Written(s.options.Now(), len(lawful), refused, err)
+	// The rows are durable now; what fails from here on is done by a later Write.
+	if trouble := s.keepUp(ctx); trouble != nil {
+		s.tally.Trouble(classify(ctx, "upkeep", trouble))
+	}
+	return err
+}
+
+// log makes the rows durable and adds them to the head.
+func (s *Store) log(ctx context.Context, rows []history.Row) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	tx, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit it has nothing to do
+	added := map[seriesKey]int64{}
+	entries := make([]entry, len(rows))
+	for i := range rows {
+		id, err := s.seriesFor(ctx, tx, &rows[i], added)
+		if err != nil {
+			return err
+		}
+		entries[i] = entry{series: id, sample: sampleOf(rows[i].Reading)}
+	}
+	var last int64
+	for piece := range slices.Chunk(entries, logPiece) {
+		result, err := tx.ExecContext(ctx, "INSERT INTO log (entries) VALUES ($1)", encodeLog(piece))
+		if err != nil {
+			return err
+		}
+		if last, err = result.LastInsertId(); err != nil {
+			return err
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	s.head.add(added, entries, last)
+	return nil
+}
+
+// begin starts a transaction of the writer, unless somebody else has taken the
+// file over: what he packed we would pack again over it.
+func (s *Store) begin(ctx context.Context) (*sql.Tx, error) {
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	var epoch int64
+	err = tx.QueryRowContext(ctx, "SELECT epoch FROM owner").Scan(&epoch)
+	if err == nil && epoch != s.epoch {
+		err = &history.ConfigurationError{Err: errors.New("another process has opened the file")}
+	}
+	if err != nil {
+		return nil, errors.Join(err, tx.Rollback())
+	}
+	return tx, nil
+}
+
+// seriesFor returns the series of a row, which it makes and notes in added when
+// it is new.
+func (s *Store) seriesFor(ctx context.Context, tx *sql.Tx, row *history.Row, added map[seriesKey]int64) (int64, error) {
+	key := seriesKey{kind: row.Kind, point: row.Point}
+	if id, ok := s.head.series(key); ok {
+		return id, nil
+	}
+	if id, ok := added[key]; ok {
+		return id, nil
+	}
+	var id int64
+	err := tx.QueryRowContext(ctx, "INSERT INTO series (kind, device, quantity) VALUES ($1, $2, $3) RETURNING id",
+		key.kind, key.point.Device, key.point.Quantity).Scan(&id)
+	if err != nil {
+		return 0, fmt.Errorf("add series %s: %w", key.point, err)
+	}
+	added[key] = id
+	return id, nil
+}
+
+// seriesKey names a series within the site.
+type seriesKey struct {
+	kind  string
+	point facility.PointID
+}

@@ -1,0 +1,51 @@
+package history
+
+import (
+	"sync"
+	"time"
+)
+
+// Tally keeps the Stats of an engine. It may be used concurrently.
+type Tally struct {
+	mu    sync.Mutex
+	stats Stats
+}
+
+// NewTally returns the tally of the engine with the given name.
+func NewTally(engine string) *Tally { return &Tally{stats: Stats{Engine: engine}} }
+
+// Written counts a Write of which stored readings are durable, refused ones never
+// will be and err is why others are not, and returns what Write returns.
+func (t *Tally) Written(at time.Time, stored int, refused []Rejected, err error) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err != nil {
+		t.stats.Failures++
+		t.stats.Error = err.Error()
+		return err
+	}
+	t.stats.Stored += uint64(stored)
+	t.stats.Rejected += uint64(len(refused))
+	t.stats.LastWrite = at.UTC()
+	t.stats.Error = ""
+	if len(refused) > 0 {
+		err := &RejectedError{Rows: refused}
+		t.stats.Error = err.Error()
+		return err
+	}
+	return nil
+}
+
+// Trouble notes an error of upkeep, after which the store still works.
+func (t *Tally) Trouble(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stats.Error = err.Error()
+}
+
+// Stats returns the sums.
+func (t *Tally) Stats() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.stats
+}
