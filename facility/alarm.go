@@ -27,11 +27,12 @@ const (
 	AlarmAcknowledge AlarmEvent = "acknowledge" // a person has seen it
 )
 
-// What else an alarm's history tells. These move no state.
+// What else an alarm's history tells. All but retire move no state of their own.
 const (
 	AlarmRecur       AlarmEvent = "recur"   // the condition came again while the alarm stood
 	AlarmTurnUnknown AlarmEvent = "unknown" // the points that it depends on went bad
 	AlarmTurnKnown   AlarmEvent = "known"   // they are good again
+	AlarmRetire      AlarmEvent = "retire"  // the program takes it back, to normal: its rule is gone, or it was raised in error
 )
 
 var alarmTransitions = map[AlarmState]map[AlarmEvent]AlarmState{

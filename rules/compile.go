@@ -11,11 +11,6 @@ import (
 	"gengfu/facility"
 )
 
-// Online is the quantity that the field side adds to every device: 1 while the
-// device answers, 0 when it does not. Rules may use it whether the estate lists
-// it or not.
-const Online = "online"
-
 // Compile makes an engine of the rules for the devices of the estate, or says
 // all that is wrong with the rules. Paths of problems begin with "rules[i]", i
 // the index in rules. The engine is nil when there are problems.
@@ -66,14 +61,14 @@ func newCatalogue(estate facility.Estate) *catalogue {
 		names:   map[string][]string{},
 	}
 	for _, d := range estate.Devices {
-		online := facility.PointID{Device: d.ID, Quantity: Online}
+		online := facility.PointID{Device: d.ID, Quantity: facility.OnlineQuantity}
 		c.points[online] = facility.Point{ID: online, Kind: facility.State}
 		for _, p := range d.Points {
 			c.points[p.ID] = p
 			c.names[d.ID] = append(c.names[d.ID], p.ID.Quantity)
 		}
-		if !slices.Contains(c.names[d.ID], Online) {
-			c.names[d.ID] = append(c.names[d.ID], Online)
+		if !slices.Contains(c.names[d.ID], facility.OnlineQuantity) {
+			c.names[d.ID] = append(c.names[d.ID], facility.OnlineQuantity)
 		}
 		c.ids = append(c.ids, d.ID)
 		c.kinds = append(c.kinds, d.Kind)
@@ -133,7 +128,7 @@ func forDevices(ids []string) string {
 
 // mute reports whether the device has no quantity of its own to be silent.
 func (c *compilation) mute(d facility.Device) bool {
-	return !slices.ContainsFunc(c.estate.names[d.ID], func(q string) bool { return q != Online })
+	return !slices.ContainsFunc(c.estate.names[d.ID], func(q string) bool { return q != facility.OnlineQuantity })
 }
 
 // pick returns the devices that the rule selects, in the estate's order.
@@ -240,7 +235,7 @@ func (c *compilation) silence(r Rule, d facility.Device) (test, []facility.Probl
 	t := &silenceTest{engine: c.engine, after: r.NoData.After, each: len(r.NoData.Quantities) > 0}
 	quantities := r.NoData.Quantities
 	if !t.each {
-		quantities = slices.DeleteFunc(slices.Clone(c.estate.names[d.ID]), func(q string) bool { return q == Online })
+		quantities = slices.DeleteFunc(slices.Clone(c.estate.names[d.ID]), func(q string) bool { return q == facility.OnlineQuantity })
 	}
 	for i, q := range quantities {
 		term, m := c.estate.own(d.ID, q)

@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -11,20 +10,13 @@ import (
 	"gengfu/facility"
 )
 
-// What may happen to an alarm beside facility's events.
-const (
-	AlarmRecur   facility.AlarmEvent = "recur"   // raised again before anybody saw that it had returned
-	AlarmUnknown facility.AlarmEvent = "unknown" // stands, but what it depends on is bad
-	AlarmKnown   facility.AlarmEvent = "known"   // what it depends on is good again
-	AlarmRetire  facility.AlarmEvent = "retire"  // its rule or device is gone or judges differently
-)
-
 // Change is one thing that happened to an alarm.
 type Change struct {
 	Alarm facility.Alarm // as it is afterwards
 	Event facility.AlarmEvent
-	At    time.Time   // the instant at which it became so, however late it was found
-	Order OrderPolicy // of the rule
+	From  facility.AlarmState // before
+	At    time.Time           // the instant at which it became so, however late it was found
+	Order OrderPolicy         // of the rule
 }
 
 // Stats counts what the engine left out, since Compile.
@@ -43,6 +35,7 @@ type Engine struct {
 	listening time.Time            // silence before it is held against nobody
 	retired   []retired
 	machine   vm.VM
+	touched   []*instance // scratch of observe
 	stats     Stats
 }
 
@@ -80,33 +73,65 @@ func (e *Engine) Listen(now time.Time) {
 	}
 }
 
-// Observe judges one reading, at its own time. Readings of points that no rule
+// Observe judges readings, each at its own time. Readings of one instant that
+// follow each other are judged together, so that a condition over several
+// quantities of one poll does not see half of it. Readings of points that no rule
 // uses are passed over; readings not newer than the last of their point too, and
-// counted. A reading of another point may be older: it is judged as if it had
-// come at the latest instant that is judged already, because what was said is
-// not taken back.
-func (e *Engine) Observe(r facility.Reading) []Change {
-	p, ok := e.points[r.Point]
-	if !ok {
-		return nil
-	}
-	at := instant(r.Time)
-	if !p.Time.IsZero() && !at.After(p.Time) {
-		e.stats.Late++
-		return nil
-	}
+// counted. A reading may be older than one of another point: it is judged as if
+// it had come at the latest instant that is judged already, because what was said
+// is not taken back.
+//
+// A reading from the future would make its point deaf until then: whoever takes
+// readings in must not let it come so far.
+func (e *Engine) Observe(readings ...facility.Reading) []Change {
 	var out []Change
-	for _, i := range p.readers {
-		// What the values until now led to comes first. A reading at the very
-		// instant of a deadline still counts for it.
-		out = i.elapse(out, at.Add(-1))
+	for len(readings) > 0 {
+		n := 1
+		for n < len(readings) && readings[n].Time.Equal(readings[0].Time) {
+			n++
+		}
+		out = e.observe(out, readings[:n])
+		readings = readings[n:]
 	}
-	p.take(r, at)
-	for _, i := range p.readers {
-		i.test.observe(p)
+	return out
+}
+
+// observe judges readings of one instant.
+func (e *Engine) observe(out []Change, readings []facility.Reading) []Change {
+	at := instant(readings[0].Time)
+	touched := e.touched[:0]
+	before := len(out)
+	for _, r := range readings {
+		p, ok := e.points[r.Point]
+		if !ok {
+			continue
+		}
+		if !p.Time.IsZero() && !at.After(p.Time) {
+			e.stats.Late++
+			continue
+		}
+		for _, i := range p.readers {
+			if !i.touched {
+				i.touched = true
+				touched = append(touched, i)
+				// What the values until now led to comes first. A reading at the
+				// very instant of a deadline still counts for it.
+				out = i.elapse(out, at.Add(-1))
+			}
+		}
+		p.take(r, at)
+		for _, i := range p.readers {
+			i.test.observe(p)
+		}
+	}
+	slices.SortFunc(touched, func(a, b *instance) int { return a.index - b.index })
+	for _, i := range touched {
+		i.touched = false
 		out = i.judge(out, at)
 	}
-	return e.sorted(out)
+	e.touched = touched
+	e.sort(out[before:])
+	return out
 }
 
 // Advance finds what became true by time alone until now: delays that ran out
@@ -122,7 +147,8 @@ func (e *Engine) Advance(now time.Time) []Change {
 	for _, i := range e.instances {
 		out = i.elapse(out, now)
 	}
-	return e.sorted(out)
+	e.sort(out)
+	return out
 }
 
 // Acknowledge says that the person by has seen the alarm. It fails with
@@ -133,12 +159,13 @@ func (e *Engine) Acknowledge(alarmID, by, note string, at time.Time) (Change, er
 	if !ok {
 		return Change{}, fmt.Errorf("acknowledge alarm %s: %w", alarmID, facility.ErrNotFound)
 	}
+	from := i.Alarm.State
 	if err := i.move(facility.AlarmAcknowledge); err != nil {
 		return Change{}, fmt.Errorf("acknowledge alarm %s: %w", alarmID, err)
 	}
 	at = instant(at)
 	i.Alarm.AckedAt, i.Alarm.AckedBy, i.Alarm.AckNote = &at, by, note
-	return i.change(facility.AlarmAcknowledge, at), nil
+	return i.change(facility.AlarmAcknowledge, from, at), nil
 }
 
 // SetOrder notes the work order that an alarm raised, so that later changes of
@@ -164,14 +191,10 @@ func (e *Engine) Standing() []facility.Alarm {
 // Stats returns the counts of what was left out.
 func (e *Engine) Stats() Stats { return e.stats }
 
-// sorted brings changes in the order in which they became so; of one instant in
+// sort brings changes in the order in which they became so; of one instant in
 // the order of the rules and devices.
-func (e *Engine) sorted(changes []Change) []Change {
-	if len(changes) < 2 {
-		return changes
-	}
-	slices.SortStableFunc(changes, func(a, b Change) int { return cmp.Compare(a.At.UnixNano(), b.At.UnixNano()) })
-	return changes
+func (e *Engine) sort(changes []Change) {
+	slices.SortStableFunc(changes, func(a, b Change) int { return a.At.Compare(b.At) })
 }
 
 // instant brings a time to the one form in which it is saved and compared.

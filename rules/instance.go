@@ -15,6 +15,8 @@ type instance struct {
 	key    string // "rule/device"
 	index  int
 	test   test
+	// touched marks it while the readings of one instant are taken in.
+	touched bool
 	state
 }
 
@@ -92,9 +94,9 @@ func (i *instance) turn(out []Change, known bool, at time.Time) []Change {
 	}
 	i.Alarm.Unknown = i.Blind
 	if known {
-		return append(out, i.change(AlarmKnown, at))
+		return append(out, i.change(facility.AlarmTurnKnown, i.Alarm.State, at))
 	}
-	return append(out, i.change(AlarmUnknown, at))
+	return append(out, i.change(facility.AlarmTurnUnknown, i.Alarm.State, at))
 }
 
 // await starts, keeps or drops the delay that the finding calls for.
@@ -136,19 +138,20 @@ func (i *instance) raise(at time.Time) Change {
 		i.Alarm = i.newAlarm(at)
 		i.Alarm.Value, i.Alarm.Unit = f.value, f.unit
 		i.engine.byID[i.Alarm.ID] = i
-		return i.change(facility.AlarmRaise, at)
+		return i.change(facility.AlarmRaise, facility.AlarmNormal, at)
 	}
 	_ = i.move(facility.AlarmRaise) // lawful: the alarm is not active, and not normal or it would be gone
 	i.Alarm.Value, i.Alarm.Unit = f.value, f.unit
 	i.Alarm.LastAt = at
 	i.Alarm.Count++
-	return i.change(AlarmRecur, at)
+	return i.change(facility.AlarmRecur, facility.AlarmReturned, at)
 }
 
 func (i *instance) clear(at time.Time) Change {
+	from := i.Alarm.State
 	_ = i.move(facility.AlarmClear) // lawful: only an active alarm waits to clear
 	i.Alarm.ClearedAt = &at
-	return i.change(facility.AlarmClear, at)
+	return i.change(facility.AlarmClear, from, at)
 }
 
 // move applies an event of facility to the standing alarm.
@@ -161,8 +164,8 @@ func (i *instance) move(e facility.AlarmEvent) error {
 }
 
 // change returns what happened and lets go of an alarm that is normal again.
-func (i *instance) change(e facility.AlarmEvent, at time.Time) Change {
-	c := Change{Alarm: copyAlarm(*i.Alarm), Event: e, At: at, Order: i.rule.Order}
+func (i *instance) change(e facility.AlarmEvent, from facility.AlarmState, at time.Time) Change {
+	c := Change{Alarm: copyAlarm(*i.Alarm), Event: e, From: from, At: at, Order: i.rule.Order}
 	if i.Alarm.State == facility.AlarmNormal {
 		delete(i.engine.byID, i.Alarm.ID)
 		i.Alarm = nil

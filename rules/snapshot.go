@@ -116,9 +116,9 @@ func (e *Engine) Retire(at time.Time) []Change {
 	at = instant(at)
 	out := make([]Change, 0, len(e.retired))
 	for _, r := range e.retired {
-		a := r.alarm
+		a, from := r.alarm, r.alarm.State
 		a.State, a.ClearedAt = facility.AlarmNormal, &at
-		out = append(out, Change{Alarm: a, Event: AlarmRetire, At: at, Order: r.order})
+		out = append(out, Change{Alarm: a, Event: facility.AlarmRetire, From: from, At: at, Order: r.order})
 	}
 	e.retired = nil
 	return out

@@ -1,0 +1,195 @@
+// Package dispatch decides what an alarm does to the work orders: whether it
+// makes one, is counted on one, or takes one back. It never stores anything, reads
+// a clock or starts a goroutine; whoever calls it carries the decision out.
+package dispatch
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"gengfu/facility"
+	"gengfu/rules"
+	"gengfu/rules/patrol"
+)
+
+// ReopenWithin is how long after its end an order is opened again by the same
+// fault: the repair did not last. Later the fault is a new one.
+const ReopenWithin = 24 * time.Hour
+
+// Decision is what is to be done. The zero value is nothing.
+type Decision struct {
+	// Create is a new order without ID and No, or nil.
+	Create *facility.Order
+	// Order is the id of the order that Acts are for.
+	Order string
+	// Acts are to be done to the order by DoSystem, one after the other.
+	Acts []facility.Act
+}
+
+// Nothing reports whether there is nothing to be done.
+func (d Decision) Nothing() bool { return d.Create == nil && len(d.Acts) == 0 }
+
+// PatrolPolicy is the policy for the alarms of package patrol.
+func PatrolPolicy() rules.OrderPolicy {
+	return rules.OrderPolicy{Category: "patrol", Role: facility.RoleGuard}
+}
+
+// Key returns the key of the order that the alarm belongs to. A device's alarm
+// has an order of its own; all missed checkpoints of a round share one.
+func Key(a facility.Alarm) string {
+	if a.Rule == patrol.Rule && a.Round != "" {
+		return "patrol/" + a.Round
+	}
+	return a.Key
+}
+
+// FromAlarm decides what an alarm that was raised or has recurred does. open is
+// the open order with the alarm's Key, closed the one that ended last; either may
+// be nil. An open order counts the occurrence, and comes back from completed:
+// what was mended did not stay so. An order that was verified or closed within
+// ReopenWithin before at is opened again. An alarm that is on the order already is
+// not counted twice.
+func FromAlarm(a facility.Alarm, p rules.OrderPolicy, open, closed *facility.Order, at time.Time) Decision {
+	if !p.Wanted() {
+		return Decision{}
+	}
+	recur := facility.Act{Action: facility.OrderRecur, Target: a.ID, Note: occurrence(a)}
+	reopen := facility.Act{Action: facility.OrderReopen, Note: "故障再次出现 · the fault came again"}
+	switch {
+	case open != nil && a.OrderID == open.ID && !a.LastAt.After(open.LastAt):
+		return Decision{}
+	case open != nil && open.State == facility.OrderCompleted && !isPatrol(a):
+		return Decision{Order: open.ID, Acts: []facility.Act{reopen, recur}}
+	case open != nil:
+		return Decision{Order: open.ID, Acts: []facility.Act{recur}}
+	case closed != nil && !isPatrol(a) && reopens(*closed, at):
+		return Decision{Order: closed.ID, Acts: []facility.Act{reopen, recur}}
+	}
+	return Decision{Create: newOrder(a, p, at)}
+}
+
+// isPatrol reports whether the alarm is of a round. A round is over when it is
+// over: further checkpoints missed in it are no failure of the work on its order.
+func isPatrol(a facility.Alarm) bool { return a.Rule == patrol.Rule }
+
+func reopens(o facility.Order, at time.Time) bool {
+	if o.State != facility.OrderVerified && o.State != facility.OrderClosed {
+		return false
+	}
+	return at.Sub(o.UpdatedAt) <= ReopenWithin
+}
+
+// Returned decides what an alarm that cleared does to its order, which may be
+// nil: a comment, because whether the cause is mended only a person can say.
+func Returned(a facility.Alarm, o *facility.Order) Decision {
+	if o == nil || !o.State.Open() {
+		return Decision{}
+	}
+	return comment(o, "报警已恢复正常 · returned to normal: "+both(a.Title))
+}
+
+// Withdraw decides what a patrol alarm that was raised in error does to its
+// order, which may be nil. missing is how many checkpoints of the round are still
+// missed. The order is cancelled when none is and nobody is at work on it.
+func Withdraw(a facility.Alarm, o *facility.Order, missing int) Decision {
+	if o == nil || !o.State.Open() {
+		return Decision{}
+	}
+	note := "迟到同步：打点按时完成 · late sync: the tap was made in time: " + both(a.Title)
+	if _, err := o.State.Apply(facility.OrderWithdraw); err != nil || missing > 0 {
+		return comment(o, note)
+	}
+	return Decision{Order: o.ID, Acts: []facility.Act{{Action: facility.OrderWithdraw, Note: note}}}
+}
+
+func comment(o *facility.Order, note string) Decision {
+	return Decision{Order: o.ID, Acts: []facility.Act{{Action: facility.OrderComment, Note: note}}}
+}
+
+func newOrder(a facility.Alarm, p rules.OrderPolicy, at time.Time) *facility.Order {
+	o := &facility.Order{
+		Key:       Key(a),
+		Source:    facility.FromAlarm,
+		Title:     title(a, p),
+		Detail:    detail(a, p),
+		Device:    a.Device,
+		Place:     a.Place,
+		Priority:  a.Priority,
+		State:     facility.OrderNew,
+		Count:     1,
+		CreatedAt: at.UTC(),
+		LastAt:    a.LastAt,
+		UpdatedAt: at.UTC(),
+		Version:   1,
+	}
+	if isPatrol(a) {
+		o.Source = facility.FromPatrol
+	}
+	o.Promise(o.CreatedAt)
+	return o
+}
+
+// title is the policy's, or the alarm's. The order of a round is named after the
+// round; its checkpoints stand in the detail and the history.
+func title(a facility.Alarm, p rules.OrderPolicy) facility.Text {
+	t := a.Title
+	if !p.Title.Empty() {
+		t = p.Title
+	} else if isPatrol(a) {
+		t.ZH, _, _ = strings.Cut(t.ZH, patrol.TitleSeparator)
+		t.EN, _, _ = strings.Cut(t.EN, patrol.TitleSeparator)
+	}
+	return facility.Text{ZH: t.In("zh"), EN: t.In("en")}
+}
+
+// detail says what was seen, and what to do.
+func detail(a facility.Alarm, p rules.OrderPolicy) facility.Text {
+	return facility.Text{ZH: lines("zh", a, p), EN: lines("en", a, p)}
+}
+
+func lines(lang string, a facility.Alarm, p rules.OrderPolicy) string {
+	words := map[string]string{"value": "数值：", "category": "类别："}
+	if lang == "en" {
+		words = map[string]string{"value": "Value: ", "category": "Category: "}
+	}
+	out := []string{a.Title.In(lang)}
+	if v := Value(a); v != "" {
+		out = append(out, words["value"]+v)
+	}
+	if advice := a.Advice.In(lang); advice != "" {
+		out = append(out, advice)
+	}
+	if p.Category != "" {
+		out = append(out, words["category"]+p.Category)
+	}
+	return strings.Join(out, "\n")
+}
+
+// occurrence is the note of one more occurrence.
+func occurrence(a facility.Alarm) string {
+	note := both(a.Title)
+	if v := Value(a); v != "" {
+		note += " (" + v + ")"
+	}
+	return note
+}
+
+// both is a text in both languages, for notes, which have only one.
+func both(t facility.Text) string {
+	zh, en := t.In("zh"), t.In("en")
+	if zh == en {
+		return zh
+	}
+	return zh + " · " + en
+}
+
+// Value returns the value that raised the alarm with its unit, to three decimals;
+// "" when it has no unit, because a bit that is 1 says no more than the title.
+func Value(a facility.Alarm) string {
+	if a.Unit == "" {
+		return ""
+	}
+	return strconv.FormatFloat(math.Round(a.Value*1000)/1000, 'f', -1, 64) + " " + a.Unit
+}

@@ -1,0 +1,405 @@
+package patrol
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"gengfu/facility"
+	"gengfu/rules"
+)
+
+const (
+	ahead  = 24 * time.Hour // how far rounds are made beforehand
+	refill = time.Hour      // and how much of it may be used up before more are made
+)
+
+// Rule is the rule of every alarm of this package.
+const Rule = "patrol"
+
+// TitleSeparator stands between the round and the checkpoint in an alarm's title.
+const TitleSeparator = " · "
+
+// Reason says why an alarm is not active any more.
+type Reason string
+
+// The reasons.
+const (
+	// LateSync takes back a missed checkpoint: its tap was made in time and came
+	// late. The alarm is retired, and so should be the order that it raised.
+	LateSync Reason = "late_sync"
+	// Over ends an alarm that somebody has acknowledged: the round can change no more.
+	Over Reason = "over"
+)
+
+// Change is one thing that happened to a round, and to one alarm of it.
+type Change struct {
+	Round   facility.Round  // as it is afterwards; empty when an alarm outlived its round
+	Alarm   *facility.Alarm // as it is afterwards; nil when only the round changed
+	Event   facility.AlarmEvent
+	From    facility.AlarmState // of the alarm, before
+	Reason  Reason              // with retire and clear
+	Missing int                 // checkpoints of the round that are missed, afterwards
+	At      time.Time           // the instant at which it became so, however late it was found
+}
+
+// Judge holds the rounds that are near and judges taps against them. It is a
+// plain value for one goroutine at a time; the same calls in the same order give
+// the same changes. Its state is the rounds and alarms themselves, which the
+// ledger keeps: Load takes it up again.
+type Judge struct {
+	estate      facility.Estate
+	zone        *time.Location
+	routes      map[string]facility.Route
+	checkpoints map[string]facility.Checkpoint
+	byReader    map[string]string // checkpoint ids
+	byTag       map[string]string
+	byToken     map[string]string
+	rounds      []*facility.Round          // by start, then id
+	alarms      map[string]*facility.Alarm // standing, by key
+	until       time.Time                  // rounds are made up to here; zero before the first Advance
+}
+
+// New returns the judge of the estate's plans.
+func New(estate facility.Estate) *Judge {
+	j := &Judge{
+		estate:      estate,
+		zone:        estate.Site.Zone,
+		routes:      map[string]facility.Route{},
+		checkpoints: map[string]facility.Checkpoint{},
+		byReader:    map[string]string{},
+		byTag:       map[string]string{},
+		byToken:     map[string]string{},
+		alarms:      map[string]*facility.Alarm{},
+	}
+	if j.zone == nil {
+		j.zone = time.UTC
+	}
+	for _, r := range estate.Routes {
+		j.routes[r.ID] = r
+	}
+	for _, r := range estate.Readers {
+		j.byReader[r.ID] = r.Checkpoint
+	}
+	for _, c := range estate.Checkpoints {
+		j.checkpoints[c.ID] = c
+		for _, tag := range c.Tags {
+			j.byTag[tag] = c.ID
+		}
+		if c.Token != "" {
+			j.byToken[c.Token] = c.ID
+		}
+	}
+	return j
+}
+
+// Load takes up the state that the ledger kept: every round that started in the
+// last days or has yet to start, and the alarms of this package that are not
+// normal. It is called before anything else, or not at all.
+func (j *Judge) Load(rounds []facility.Round, alarms []facility.Alarm) {
+	for _, r := range rounds {
+		j.hold(r)
+	}
+	for _, a := range alarms {
+		if a.Rule == Rule && a.State != facility.AlarmNormal {
+			c := copyAlarm(a)
+			j.alarms[a.Key] = &c
+		}
+	}
+}
+
+// Rounds returns the rounds that the judge holds, by start.
+func (j *Judge) Rounds() []facility.Round {
+	out := make([]facility.Round, len(j.rounds))
+	for i, r := range j.rounds {
+		out[i] = copyRound(r)
+	}
+	return out
+}
+
+// Quiet reports whether no tap of the checkpoint that was made before the instant
+// before can still be on its way from a reader or phone that is known.
+type Quiet func(checkpoint string, before time.Time) bool
+
+// Advance does what became true by time alone until now: it makes the rounds of
+// the next day, opens those whose window begins, and judges missed what was not
+// reached. A checkpoint is missed at the end of window and tolerance, or, while
+// quiet says that a tap may still be on its way, once the grace is over too; the
+// change bears the end of the tolerance in any case. A nil quiet is always true.
+//
+// The first Advance makes no round that began before now: nobody is blamed for
+// what was asked before the program was there. Rounds that Load brought and that
+// have yet to begin follow the plans as they are now, or are cancelled.
+func (j *Judge) Advance(now time.Time, quiet Quiet) []Change {
+	now = instant(now)
+	out := j.schedule(now)
+	for _, r := range j.rounds {
+		if r.State == facility.RoundCancelled {
+			continue
+		}
+		out = j.open(out, r, now)
+		out = j.miss(out, r, now, quiet)
+		out = j.end(out, r, now)
+	}
+	j.forget(now)
+	slices.SortStableFunc(out, func(a, b Change) int { return a.At.Compare(b.At) })
+	return out
+}
+
+func (j *Judge) open(out []Change, r *facility.Round, now time.Time) []Change {
+	if r.State != facility.RoundScheduled || now.Before(r.Start) {
+		return out
+	}
+	r.State = facility.RoundDue
+	return append(out, change(r, r.Start))
+}
+
+func (j *Judge) miss(out []Change, r *facility.Round, now time.Time, quiet Quiet) []Change {
+	end := closing(r)
+	if now.Before(end) {
+		return out
+	}
+	sure := quiet == nil || !now.Before(end.Add(r.Grace))
+	var missed []string
+	for i := range r.Visits {
+		v := &r.Visits[i]
+		if v.Verdict == facility.Pending && (sure || quiet(v.Checkpoint, end)) {
+			v.Verdict = facility.Missed
+			missed = append(missed, v.Checkpoint)
+		}
+	}
+	if len(missed) == 0 {
+		return out
+	}
+	settle(r)
+	for _, c := range missed {
+		a := j.newAlarm(r, c, end)
+		j.alarms[a.Key] = a
+		out = append(out, alarmChange(r, a, facility.AlarmRaise, facility.AlarmNormal, "", end))
+	}
+	return out
+}
+
+// end brings to normal the acknowledged alarms of a round that can change no
+// more. Before it is acknowledged an alarm stands: the past does not mend itself.
+func (j *Judge) end(out []Change, r *facility.Round, now time.Time) []Change {
+	over := closing(r).Add(r.Grace)
+	if now.Before(over) {
+		return out
+	}
+	for _, v := range r.Visits {
+		if a := j.alarms[alarmKey(r.ID, v.Checkpoint)]; a != nil && a.State == facility.AlarmAcknowledged {
+			out = append(out, j.dismiss(r, a, facility.AlarmClear, Over, over))
+		}
+	}
+	return out
+}
+
+// dismiss brings an alarm to normal and lets go of it.
+func (j *Judge) dismiss(r *facility.Round, a *facility.Alarm, e facility.AlarmEvent, why Reason, at time.Time) Change {
+	from := a.State
+	if a.AckedAt != nil && at.Before(*a.AckedAt) {
+		at = *a.AckedAt
+	}
+	a.State, a.ClearedAt = facility.AlarmNormal, &at
+	delete(j.alarms, a.Key)
+	return alarmChange(r, a, e, from, why, at)
+}
+
+// forget lets go of rounds that can change no more and have no alarm standing.
+func (j *Judge) forget(now time.Time) {
+	j.rounds = slices.DeleteFunc(j.rounds, func(r *facility.Round) bool {
+		if now.Before(closing(r).Add(r.Grace)) {
+			return false
+		}
+		return !slices.ContainsFunc(r.Visits, func(v facility.Visit) bool {
+			return j.alarms[alarmKey(r.ID, v.Checkpoint)] != nil
+		})
+	})
+}
+
+// closing is the instant from which a checkpoint that was not reached is missed.
+func closing(r *facility.Round) time.Time { return r.End.Add(r.Tolerance) }
+
+// settle gives the round the state that its visits make.
+func settle(r *facility.Round) {
+	var expected, reached, pending, missed, odd int
+	for _, v := range r.Visits {
+		switch v.Verdict {
+		case facility.Exempt:
+			continue
+		case facility.Pending:
+			pending++
+		case facility.Missed:
+			missed++
+		default:
+			reached++
+			if v.Verdict != facility.OnTime || v.OutOfOrder {
+				odd++
+			}
+		}
+		expected++
+	}
+	switch {
+	case pending > 0 && reached == 0:
+		// Nobody has tapped: it is scheduled or due as it was.
+	case pending > 0:
+		r.State = facility.RoundInProgress
+	case missed == expected && expected > 0:
+		r.State = facility.RoundMissed
+	case missed > 0:
+		r.State = facility.RoundIncomplete
+	case odd > 0:
+		r.State = facility.RoundExceptions
+	default:
+		r.State = facility.RoundCompleted
+	}
+}
+
+// hold adds a round, or replaces the one with its id.
+func (j *Judge) hold(r facility.Round) {
+	c := copyRound(&r)
+	i, found := slices.BinarySearchFunc(j.rounds, &c, func(a, b *facility.Round) int {
+		return cmp.Or(a.Start.Compare(b.Start), cmp.Compare(a.ID, b.ID))
+	})
+	if found {
+		j.rounds[i] = &c
+		return
+	}
+	j.rounds = slices.Insert(j.rounds, i, &c)
+}
+
+func (j *Judge) find(id string) *facility.Round {
+	for _, r := range j.rounds {
+		if r.ID == id {
+			return r
+		}
+	}
+	return nil
+}
+
+// schedule makes the rounds that are not made yet.
+func (j *Judge) schedule(now time.Time) []Change {
+	from, until := j.until, now.Add(ahead)
+	first := from.IsZero()
+	if first {
+		from = now
+	} else if until.Sub(from) < refill {
+		return nil
+	}
+	j.until = until
+	var out []Change
+	planned := map[string]bool{}
+	for _, plan := range j.estate.Plans {
+		route, ok := j.routes[plan.Route]
+		if !ok {
+			continue
+		}
+		for _, r := range Schedule(plan, route, from, until, j.zone) {
+			planned[r.ID] = true
+			if known := j.find(r.ID); known != nil && (known.State != facility.RoundScheduled || sameTerms(*known, r)) {
+				continue
+			}
+			j.hold(r)
+			out = append(out, change(j.find(r.ID), now))
+		}
+	}
+	if !first {
+		return out
+	}
+	for _, r := range j.rounds {
+		near := !r.Start.Before(from) && r.Start.Before(until)
+		if near && r.State == facility.RoundScheduled && !planned[r.ID] {
+			r.State = facility.RoundCancelled
+			out = append(out, change(r, now))
+		}
+	}
+	return out
+}
+
+// sameTerms reports whether two rounds ask for the same.
+func sameTerms(a, b facility.Round) bool {
+	checkpoint := func(v, w facility.Visit) bool { return v.Checkpoint == w.Checkpoint }
+	return a.Start.Equal(b.Start) && a.End.Equal(b.End) && a.Tolerance == b.Tolerance && a.Grace == b.Grace &&
+		a.InOrder == b.InOrder && a.Assignee == b.Assignee && a.Route == b.Route && a.Name.In("zh") == b.Name.In("zh") &&
+		a.Name.In("en") == b.Name.In("en") && slices.EqualFunc(a.Visits, b.Visits, checkpoint)
+}
+
+func change(r *facility.Round, at time.Time) Change {
+	c := Change{At: at}
+	if r == nil {
+		return c
+	}
+	c.Round = copyRound(r)
+	for _, v := range r.Visits {
+		if v.Verdict == facility.Missed {
+			c.Missing++
+		}
+	}
+	return c
+}
+
+func alarmChange(r *facility.Round, a *facility.Alarm, e facility.AlarmEvent, from facility.AlarmState, why Reason, at time.Time) Change {
+	c := change(r, at)
+	alarm := copyAlarm(*a)
+	c.Alarm, c.Event, c.From, c.Reason = &alarm, e, from, why
+	return c
+}
+
+func alarmKey(round, checkpoint string) string { return "patrol/" + round + "/" + checkpoint }
+
+func (j *Judge) newAlarm(r *facility.Round, checkpoint string, at time.Time) *facility.Alarm {
+	c := j.checkpoints[checkpoint]
+	name := c.Name
+	if name.Empty() {
+		name = facility.Text{ZH: checkpoint}
+	}
+	key := alarmKey(r.ID, checkpoint)
+	start := r.Start.In(j.zone).Format("15:04")
+	return &facility.Alarm{
+		ID:         rules.AlarmID(j.estate.Site.ID, key, at),
+		Key:        key,
+		Rule:       Rule,
+		Place:      c.Place,
+		Checkpoint: checkpoint,
+		Round:      r.ID,
+		Title: facility.Text{
+			ZH: "漏巡：" + r.Name.In("zh") + " " + start + TitleSeparator + name.In("zh"),
+			EN: "Missed patrol: " + r.Name.In("en") + " " + start + TitleSeparator + name.In("en"),
+		},
+		Advice: facility.Text{
+			ZH: "联系当班保安，补巡该点并查明原因",
+			EN: "Call the guard on duty, have the checkpoint visited and find out why it was missed",
+		},
+		Priority: facility.P3,
+		State:    facility.AlarmUnacknowledged,
+		Count:    1,
+		RaisedAt: at,
+		LastAt:   at,
+	}
+}
+
+// instant brings a time to the one form in which it is kept.
+func instant(t time.Time) time.Time { return t.UTC().Round(0) }
+
+func copyRound(r *facility.Round) facility.Round {
+	c := *r
+	c.Visits = slices.Clone(r.Visits)
+	for i := range c.Visits {
+		c.Visits[i].TappedAt = copyTime(c.Visits[i].TappedAt)
+	}
+	return c
+}
+
+func copyAlarm(a facility.Alarm) facility.Alarm {
+	a.ClearedAt, a.AckedAt = copyTime(a.ClearedAt), copyTime(a.AckedAt)
+	return a
+}
+
+func copyTime(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	c := *t
+	return &c
+}
