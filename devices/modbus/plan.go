@@ -66,6 +66,17 @@ func Plan(wants []Want, limits profile.Limits, cuts map[Cut]bool) []Batch {
 	return batches
 }
 
+// PlanFirst returns the request of the plan that reads the first want, along with
+// what else it reads.
+func PlanFirst(wants []Want, limits profile.Limits, cuts map[Cut]bool) Batch {
+	for _, b := range Plan(wants, limits, cuts) {
+		if slices.Contains(b.Wants, 0) {
+			return b
+		}
+	}
+	return Batch{}
+}
+
 func (b Batch) takes(w Want, limits profile.Limits, cuts map[Cut]bool) bool {
 	end := b.Address + b.Quantity
 	if w.Table != b.Table || w.Address > end+limits.Gap {
