@@ -81,7 +81,8 @@ func (s OrderState) Apply(a OrderAction) (OrderState, error) {
 // Open reports whether work on the order is still owed: neither verified, closed
 // nor cancelled. An open order takes further occurrences of its fault.
 func (s OrderState) Open() bool {
-	return s != OrderVerified && s != OrderClosed && s != OrderCancelled
+	_, known := orderTransitions[s]
+	return known && s != OrderVerified && s != OrderClosed && s != OrderCancelled
 }
 
 // NeedsNote reports whether the action must say why or what.

@@ -137,7 +137,7 @@ CREATE TABLE alarm_event (
     alarm      TEXT    NOT NULL,
     at         INTEGER NOT NULL,
     actor      TEXT    NOT NULL CHECK (actor <> ''),
-    event      TEXT    NOT NULL CHECK (event IN ('raise', 'clear', 'acknowledge', 'recur', 'unknown', 'known')),
+    event      TEXT    NOT NULL CHECK (event IN ('raise', 'clear', 'acknowledge', 'recur', 'unknown', 'known', 'retire')),
     from_state TEXT    NOT NULL,
     to_state   TEXT    NOT NULL,
     value      REAL    NOT NULL,
