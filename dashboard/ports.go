@@ -5,9 +5,14 @@ package dashboard
 
 import (
 	"context"
+	"crypto/tls"
+	"io/fs"
+	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
+	"gengfu/dashboard/password"
 	"gengfu/facility"
 )
 
@@ -125,4 +130,10 @@ type Options struct {
 	BaseURL    string // for the URLs of tags; empty: taken from the request
 	Version    string
 	Now        func() time.Time // nil is time.Now
+
+	Logger         *slog.Logger   // nil discards
+	TLS            *tls.Config    // nil serves plain HTTP
+	TrustedProxies []netip.Prefix // whose X-Forwarded-For and X-Forwarded-Proto are believed
+	PasswordCost   password.Cost  // zero is password.DefaultCost
+	Assets         fs.FS          // the built app, with index.html at its root; nil is the embedded one
 }
