@@ -32,9 +32,19 @@ type modbusLine struct {
 	heard   bool   // something was answered on this connection
 	looked  time.Time
 
+	// open and wait are the world outside; tests put their own.
+	open func(context.Context) (connection, error)
+	wait func(ctx context.Context, until time.Time) error
+
 	mu    sync.Mutex
 	state LineStatus
 	usage usage
+}
+
+// connection is an open line.
+type connection interface {
+	modbus.Conn
+	Close() error
 }
 
 // slave is one device on the line.
@@ -61,12 +71,17 @@ func newModbusLine(cfg LineConfig, devs []DeviceConfig, profiles map[string]prof
 	}
 	l := &modbusLine{
 		cfg: cfg, sink: opts.Sink, now: opts.Now, log: opts.Logger.With("line", cfg.ID),
-		master: modbus.NewMaster(modbus.Options{Framing: framing, Wire: cfg.wire(), Timeout: cfg.timeout(), Echo: cfg.Echo}),
+		open: func(ctx context.Context) (connection, error) { return open(ctx, cfg) },
+		wait: line.Wait,
 		state: LineStatus{
 			ID: cfg.ID, Protocol: cfg.Protocol, State: LineDown,
 			Planned: PlannedLoad(cfg, devs, profiles),
 		},
 	}
+	l.master = modbus.NewMaster(modbus.Options{
+		Framing: framing, Wire: cfg.wire(), Timeout: cfg.timeout(), Echo: cfg.Echo,
+		Wait: func(ctx context.Context, until time.Time) error { return l.wait(ctx, until) },
+	})
 	var polls []schedule.Point
 	for _, d := range devs {
 		if d.Line != cfg.ID {
@@ -120,7 +135,7 @@ func (l *modbusLine) run(ctx context.Context) {
 // session is one connection from its opening to its end.
 func (l *modbusLine) session(ctx context.Context) (err error) {
 	l.heard, l.unheard = false, 0
-	conn, err := open(ctx, l.cfg)
+	conn, err := l.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -151,7 +166,7 @@ func (l *modbusLine) step(ctx context.Context) error {
 	if !wake.IsZero() {
 		pause = min(pause, wake.Sub(now))
 	}
-	return line.Wait(ctx, time.Now().Add(pause))
+	return l.wait(ctx, time.Now().Add(pause))
 }
 
 // lookAgain is how often the line sees to what must be said again.
@@ -160,7 +175,7 @@ const lookAgain = time.Second
 // idle waits while the line is closed.
 func (l *modbusLine) idle(ctx context.Context, pause time.Duration) {
 	for end := time.Now().Add(pause); ctx.Err() == nil && time.Now().Before(end); {
-		if err := line.Wait(ctx, time.Now().Add(min(lookAgain, time.Until(end)))); err != nil {
+		if err := l.wait(ctx, time.Now().Add(min(lookAgain, time.Until(end)))); err != nil {
 			return
 		}
 		l.repeat(ctx)

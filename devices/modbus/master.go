@@ -32,6 +32,9 @@ type Options struct {
 	Timeout time.Duration  // until a reply has begun, when the request says no other
 	Echo    Echo           // of an RTU line; "" is auto
 	Trace   func(Exchange) // sees every frame, may be nil
+
+	// Wait returns at a time or with the context's error; nil is line.Wait.
+	Wait func(ctx context.Context, until time.Time) error
 }
 
 // Exchange is one request with what came back, for people to look at.
@@ -82,6 +85,9 @@ func NewMaster(opts Options) *Master {
 	if opts.Echo == "" {
 		opts.Echo = EchoAuto
 	}
+	if opts.Wait == nil {
+		opts.Wait = line.Wait
+	}
 	return &Master{
 		opts: opts, echo: opts.Echo,
 		rtu: modbus.NewRTUClientHandler(""), tcp: modbus.NewTCPClientHandler(""),
@@ -122,7 +128,7 @@ func (m *Master) Read(ctx context.Context, r Request, t Timing) ([]uint16, error
 // mistaken for a later one still. When that answer is there, nothing that was asked
 // before can come any more. A refusal is an answer too.
 func (m *Master) resync(ctx context.Context, r Request, t Timing, held time.Time) error {
-	if err := line.Wait(ctx, held); err != nil {
+	if err := m.opts.Wait(ctx, held); err != nil {
 		return err
 	}
 	s, ok := m.lost.sync(r, time.Now())
@@ -291,7 +297,7 @@ func (m *Master) nap(ctx context.Context, missing int, until time.Time) error {
 	if left < 4*time.Millisecond {
 		return nil
 	}
-	return line.Wait(ctx, earlier(until, time.Now().Add(left)))
+	return m.opts.Wait(ctx, earlier(until, time.Now().Add(left)))
 }
 
 // withoutEcho drops the master's own bytes where the adapter returns them.
@@ -333,7 +339,7 @@ func (m *Master) silence(ctx context.Context, pause time.Duration) error {
 			return err
 		}
 	}
-	return line.Wait(ctx, m.lastByte.Add(max(m.opts.Wire.Silence(), pause)))
+	return m.opts.Wait(ctx, m.lastByte.Add(max(m.opts.Wire.Silence(), pause)))
 }
 
 func (m *Master) drain(ctx context.Context) error {
@@ -353,7 +359,7 @@ func (m *Master) drain(ctx context.Context) error {
 
 // sendTCP sends one frame and returns the one with its transaction id.
 func (m *Master) sendTCP(ctx context.Context, adu []byte, t Timing) ([]byte, error) {
-	if err := line.Wait(ctx, m.lastByte.Add(max(m.opts.Wire.Gap, t.Pause))); err != nil {
+	if err := m.opts.Wait(ctx, m.lastByte.Add(max(m.opts.Wire.Gap, t.Pause))); err != nil {
 		return nil, err
 	}
 	start := time.Now()
