@@ -59,13 +59,10 @@ func (g Grid) Index(ms int64) int {
 // Milliseconds returns the stretch of the grid as the first millisecond in it and
 // the first one after it.
 func (g Grid) Milliseconds() (first, end int64) {
-	return ceilMilli(g.from), ceilMilli(g.from + g.n*g.step)
+	return Milli(g.Start(0)), Milli(g.Start(g.Len()))
 }
 
-func ceilMilli(ns int64) int64 {
-	const ms = int64(time.Millisecond)
-	if ns <= 0 { // never before 1970
-		return 0
-	}
-	return (ns-1)/ms + 1
+// Milli returns the first whole millisecond since 1970 that is not before t.
+func Milli(t time.Time) int64 {
+	return t.Add(time.Millisecond - time.Nanosecond).UnixMilli()
 }

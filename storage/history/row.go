@@ -31,17 +31,17 @@ var (
 
 // Check says why no engine can store the row, or nil.
 func (r *Row) Check() error {
-	if err := checkName("device", r.Point.Device); err != nil {
+	if err := CheckName("device", r.Point.Device); err != nil {
 		return err
 	}
-	if err := checkName("quantity", r.Point.Quantity); err != nil {
+	if err := CheckName("quantity", r.Point.Quantity); err != nil {
 		return err
 	}
-	if err := checkName("kind", r.Kind); err != nil {
+	if err := CheckName("kind", r.Kind); err != nil {
 		return err
 	}
 	if r.Place != "" {
-		if err := checkName("place", r.Place); err != nil {
+		if err := CheckName("place", r.Place); err != nil {
 			return err
 		}
 	}
@@ -61,13 +61,14 @@ func (r *Row) Check() error {
 	return nil
 }
 
-func checkName(what, s string) error {
+// CheckName says why s cannot be the name of what, or nil.
+func CheckName(what, s string) error {
 	switch {
 	case s == "":
 		return fmt.Errorf("the %s is empty", what)
 	case len(s) > maxName:
 		return fmt.Errorf("the %s is longer than %d bytes", what, maxName)
-	case !printable(s) || strings.Contains(s, `\`): // line protocol cannot carry a backslash before a comma
+	case s[0] == '#', strings.Contains(s, `\`), !printable(s): // line protocol cannot carry them everywhere
 		return fmt.Errorf("the %s %q has a character that cannot stand in a name", what, s)
 	}
 	return nil

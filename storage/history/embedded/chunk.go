@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 
 	"gengfu/facility"
+	"gengfu/storage/history"
 )
 
 // A chunk is full when it has fullCount samples over fullSpan, which for a point
@@ -26,30 +27,17 @@ const (
 type summary struct {
 	start, end int64 // times of the first and last sample
 	readings   int   // samples with and without a value
-	count      int   // samples with a value; the rest is about these
-	sum        float64
-	min, max   float64
-	first      float64
-	last       float64
+	history.Summary
 }
 
 func summarise(samples []sample) summary {
 	s := summary{start: samples[0].t, end: samples[len(samples)-1].t, readings: len(samples)}
 	for _, x := range samples {
 		if x.quality != facility.Bad {
-			s.add(x.value)
+			s.Add(x.value)
 		}
 	}
 	return s
-}
-
-func (s *summary) add(v float64) {
-	if s.count == 0 {
-		s.min, s.max, s.first = v, v, v
-	}
-	s.count++
-	s.sum += v
-	s.min, s.max, s.last = min(s.min, v), max(s.max, v), v
 }
 
 func (s summary) full() bool { return full(s.readings, s.end-s.start) }

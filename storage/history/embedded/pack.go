@@ -175,7 +175,7 @@ func (p *packer) add(ctx context.Context, series int64, samples []sample) error 
 		return err
 	}
 	c := summarise(samples)
-	_, err = p.describe.ExecContext(ctx, series, c.start, c.end, c.readings, c.count, c.sum, c.min, c.max, c.first, c.last, id)
+	_, err = p.describe.ExecContext(ctx, series, c.start, c.end, c.readings, c.Count, c.Sum, c.Min, c.Max, c.First, c.Last, id)
 	return err
 }
 

@@ -19,24 +19,24 @@ func (s *Store) Query(ctx context.Context, p facility.Point, kind string, from, 
 	if err != nil {
 		return nil, err
 	}
-	f := folder{grid: grid}
+	f := folder{history.NewFold(grid)}
 	first, end := grid.Milliseconds()
 	whole := func(c chunkRow) bool {
 		i := grid.Index(c.start)
 		return i >= 0 && i == grid.Index(c.end)
 	}
-	err = s.walk(ctx, seriesKey{kind: kind, point: p.ID}, first, end, whole, &f)
+	err = s.walk(ctx, seriesKey{kind: kind, point: p.ID}, first, end, whole, f)
 	if err != nil {
 		return nil, classify(ctx, fmt.Sprintf("query %s", p.ID), err)
 	}
-	return f.buckets(), nil
+	return f.Buckets(), nil
 }
 
 // Readings returns what was written of a point.
 func (s *Store) Readings(ctx context.Context, p facility.Point, kind string, from, to time.Time) ([]facility.Reading, error) {
 	var c collector
 	never := func(chunkRow) bool { return false }
-	err := s.walk(ctx, seriesKey{kind: kind, point: p.ID}, ceilMilli(from), ceilMilli(to), never, &c)
+	err := s.walk(ctx, seriesKey{kind: kind, point: p.ID}, history.Milli(from), history.Milli(to), never, &c)
 	if err != nil {
 		return nil, classify(ctx, fmt.Sprintf("read %s", p.ID), err)
 	}
@@ -47,14 +47,9 @@ func (s *Store) Readings(ctx context.Context, p facility.Point, kind string, fro
 	return out, nil
 }
 
-// ceilMilli returns the first millisecond that is not before t.
-func ceilMilli(t time.Time) int64 {
-	return t.Add(time.Millisecond - time.Nanosecond).UnixMilli()
-}
-
 // Latest returns the last reading of every point of the devices.
 func (s *Store) Latest(ctx context.Context, devices []facility.Device, before time.Time) (map[facility.PointID]facility.Reading, error) {
-	end := ceilMilli(before)
+	end := history.Milli(before)
 	begin := end - history.Lookback.Milliseconds()
 	out := map[facility.PointID]facility.Reading{}
 	for _, d := range devices {
@@ -173,7 +168,7 @@ type chunkRow struct {
 }
 
 func scanChunk(row interface{ Scan(...any) error }) (c chunkRow, err error) {
-	err = row.Scan(&c.start, &c.end, &c.readings, &c.count, &c.sum, &c.min, &c.max, &c.first, &c.last, &c.data)
+	err = row.Scan(&c.start, &c.end, &c.readings, &c.Count, &c.Sum, &c.Min, &c.Max, &c.First, &c.Last, &c.data)
 	return c, err
 }
 
@@ -195,52 +190,13 @@ type collector struct{ samples []sample }
 func (c *collector) sample(s sample) { c.samples = append(c.samples, s) }
 func (c *collector) summary(summary) {}
 
-// folder adds samples and summaries up in the buckets of a grid.
-type folder struct {
-	grid history.Grid
-	sums []bucketSum
-}
+// folder adds samples and summaries up in buckets.
+type folder struct{ *history.Fold }
 
-type bucketSum struct {
-	index int
-	summary
-}
-
-// at returns the bucket of the time, which is never before that of the last call.
-func (f *folder) at(t int64) *summary {
-	i := f.grid.Index(t)
-	if n := len(f.sums); n == 0 || f.sums[n-1].index != i {
-		f.sums = append(f.sums, bucketSum{index: i})
-	}
-	return &f.sums[len(f.sums)-1].summary
-}
-
-func (f *folder) sample(s sample) {
+func (f folder) sample(s sample) {
 	if s.quality != facility.Bad {
-		f.at(s.t).add(s.value)
+		f.Value(s.t, s.value)
 	}
 }
 
-func (f *folder) summary(c summary) {
-	if c.count == 0 {
-		return
-	}
-	b := f.at(c.start)
-	if b.count == 0 {
-		b.min, b.max, b.first = c.min, c.max, c.first
-	}
-	b.count += c.count
-	b.sum += c.sum
-	b.min, b.max, b.last = min(b.min, c.min), max(b.max, c.max), c.last
-}
-
-func (f *folder) buckets() []facility.Bucket {
-	out := make([]facility.Bucket, len(f.sums))
-	for i, b := range f.sums {
-		out[i] = facility.Bucket{
-			Start: f.grid.Start(b.index), Count: b.count, Mean: min(max(b.sum/float64(b.count), b.min), b.max),
-			Min: b.min, Max: b.max, First: b.first, Last: b.last,
-		}
-	}
-	return out
-}
+func (f folder) summary(c summary) { f.Stretch(c.start, c.end, c.Summary) }

@@ -1,0 +1,34 @@
+package influx_test
+
+import (
+	"fmt"
+	"testing"
+
+	"gengfu/storage/history"
+	"gengfu/storage/history/historytest"
+	"gengfu/storage/history/influx"
+	"gengfu/storage/history/influxtest"
+)
+
+func open(t testing.TB, o influx.Options) *influx.Store {
+	t.Helper()
+	s, err := influx.New(o)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return s
+}
+
+func TestConformance(t *testing.T) {
+	url, token, bucket := influxtest.Start(t)
+	sites := 0
+	historytest.Run(t, func(t *testing.T) history.Store {
+		sites++ // a site of its own is an empty store
+		return open(t, influx.Options{URL: url, Org: "estate", Bucket: bucket, Token: token, Site: fmt.Sprint("site-", sites)})
+	})
+}

@@ -1,0 +1,226 @@
+// Package influxtest starts a real InfluxDB 1.8 for tests. It serves the write
+// and query API of InfluxDB 2, with a token of the form user:password.
+package influxtest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	version  = "v1.8.10"
+	user     = "gengfu"
+	password = "watch-the-night"
+	database = "estate"
+
+	patience = 60 * time.Second // a start takes about 5 s of processor time
+	attempts = 3                // a free port may be taken before the server has it
+)
+
+// Start runs influxd until the test ends, with a database and one user, and
+// returns what a client needs. The bucket names the database with its retention
+// policy. Without influxd in PATH or in Go's bin folder the test is skipped, or
+// fails where CI=true.
+func Start(t testing.TB) (url, token, bucket string) {
+	t.Helper()
+	binary, err := find()
+	if err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	for i := range attempts {
+		s := &server{binary: binary, dir: filepath.Join(t.TempDir(), fmt.Sprint("influxd-", i))}
+		if err = s.start(t.Context()); err == nil {
+			t.Cleanup(s.stop)
+			return s.url, user + ":" + password, database + "/autogen"
+		}
+		s.stop()
+	}
+	t.Fatalf("influxd does not start: %v", err)
+	return "", "", ""
+}
+
+func find() (string, error) {
+	if path, err := exec.LookPath("influxd"); err == nil {
+		return path, nil
+	}
+	out, err := exec.Command("go", "env", "GOBIN", "GOPATH").Output()
+	if err == nil {
+		lines := strings.Split(string(out), "\n")
+		for _, dir := range []string{lines[0], filepath.Join(lines[1], "bin")} {
+			path := filepath.Join(dir, "influxd")
+			if _, err := os.Stat(path); dir != "" && err == nil {
+				return path, nil
+			}
+		}
+	}
+	return "", errors.New("no influxd: go install github.com/influxdata/influxdb/cmd/influxd@" + version)
+}
+
+// server is one influxd.
+type server struct {
+	binary string
+	dir    string
+	url    string
+	log    output
+	ended  chan struct{} // closed when the process is gone
+	cmd    *exec.Cmd
+}
+
+const configuration = `
+reporting-disabled = true
+bind-address = %q
+[meta]
+dir = %q
+[data]
+dir = %q
+wal-dir = %q
+index-version = "tsi1"
+query-log-enabled = false
+[monitor]
+store-enabled = false
+[http]
+bind-address = %q
+auth-enabled = true
+flux-enabled = true
+log-enabled = false
+[continuous_queries]
+enabled = false
+`
+
+func (s *server) start(ctx context.Context) error {
+	ports, err := freePorts(2)
+	if err != nil {
+		return err
+	}
+	s.url = "http://" + ports[0]
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	file := filepath.Join(s.dir, "influxd.conf")
+	text := fmt.Sprintf(configuration, ports[1], filepath.Join(s.dir, "meta"), filepath.Join(s.dir, "data"), filepath.Join(s.dir, "wal"), ports[0])
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return err
+	}
+	s.cmd = exec.Command(s.binary, "run", "-config", file)
+	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
+	if err := s.cmd.Start(); err != nil {
+		return err
+	}
+	s.ended = make(chan struct{})
+	go func() {
+		defer close(s.ended)
+		_ = s.cmd.Wait() // it is killed, or its log says why it ended
+	}()
+	if err := s.ready(ctx); err != nil {
+		return fmt.Errorf("%w\n%s", err, s.log.tail())
+	}
+	return nil
+}
+
+// ready waits for the server and makes its user and database.
+func (s *server) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for s.ping(ctx) != nil {
+		select {
+		case <-tick.C:
+		case <-s.ended:
+			return errors.New("the process ended")
+		case <-ctx.Done():
+			return fmt.Errorf("no answer in %s: %w", patience, ctx.Err())
+		}
+	}
+	for _, q := range []string{
+		fmt.Sprintf("CREATE USER %q WITH PASSWORD '%s' WITH ALL PRIVILEGES", user, password),
+		fmt.Sprintf("CREATE DATABASE %q", database),
+	} {
+		if err := s.statement(ctx, q); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *server) ping(ctx context.Context) error {
+	return s.do(ctx, http.MethodGet, "/ping", nil)
+}
+
+func (s *server) statement(ctx context.Context, q string) error {
+	return s.do(ctx, http.MethodPost, "/query", url.Values{"q": {q}})
+}
+
+func (s *server) do(ctx context.Context, method, path string, form url.Values) error {
+	req, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(form.Encode()))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(user, password)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close() //nolint:errcheck // it was only read
+	if resp.StatusCode >= http.StatusBadRequest {
+		return fmt.Errorf("%s %s: %s", method, path, resp.Status)
+	}
+	return nil
+}
+
+// stop kills the server: its data goes with the test's folder.
+func (s *server) stop() {
+	if s.ended == nil {
+		return
+	}
+	_ = s.cmd.Process.Kill() // it may be gone already
+	<-s.ended
+}
+
+func freePorts(n int) ([]string, error) {
+	out := make([]string, n)
+	for i := range out {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() //nolint:errcheck // all are held until each is known
+		out[i] = l.Addr().String()
+	}
+	return out, nil
+}
+
+// output keeps what the process said.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) tail() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	b := o.text.Bytes()
+	return string(b[max(0, len(b)-4000):])
+}
