@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// maxLimited is how many keys a limiter remembers. An attacker who makes up more
-// only gains what forgetting the oldest is worth: a fresh allowance for it.
+// maxLimited is how many keys a limiter remembers. Who makes up more of them,
+// only gains a fresh allowance for the few that are forgotten.
 const maxLimited = 10_000
 
 // limiter gives each key a number of tries that grows back with time.
@@ -62,21 +62,20 @@ func (l *limiter) give(key string) {
 	}
 }
 
-// forget makes room: keys whose allowance has grown back in full, and the oldest
-// one when there is no such key.
+// forget makes room in one sweep: it lets go the keys whose allowance has grown
+// back in full, which changes nothing for them, and of the others as many as it
+// takes to have a tenth free.
 func (l *limiter) forget(now time.Time) {
-	var oldest string
 	full := time.Duration(l.burst / l.perSecond * float64(time.Second))
 	for key, a := range l.keys {
 		if now.Sub(a.at) >= full {
 			delete(l.keys, key)
-			continue
-		}
-		if oldest == "" || a.at.Before(l.keys[oldest].at) {
-			oldest = key
 		}
 	}
-	if len(l.keys) >= maxLimited {
-		delete(l.keys, oldest)
+	for key := range l.keys {
+		if len(l.keys) <= maxLimited*9/10 {
+			return
+		}
+		delete(l.keys, key)
 	}
 }
