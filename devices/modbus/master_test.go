@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -265,14 +266,14 @@ func numberedReply(request []byte) []byte {
 func TestNoReplyHoweverLateIsBookedToAnotherRegister(t *testing.T) {
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
-			random := rand.New(rand.NewPCG(seed, 1))
-			healthy := false
+			random, lag := rand.New(rand.NewPCG(seed, 1)), rand.New(rand.NewPCG(seed, 2))
+			var healthy atomic.Bool
 			m, s := linetest.Pair()
 			serialSlave(t, s, func() time.Duration {
-				if healthy || random.IntN(25) > 0 {
+				if healthy.Load() || lag.IntN(25) > 0 {
 					return 20 * time.Millisecond
 				}
-				return time.Duration(random.IntN(8000)) * time.Millisecond
+				return time.Duration(lag.IntN(8000)) * time.Millisecond
 			})
 			r := attach(t, Options{}, m)
 			answered := 0
@@ -292,7 +293,7 @@ func TestNoReplyHoweverLateIsBookedToAnotherRegister(t *testing.T) {
 			if answered == 0 {
 				t.Fatal("nothing was ever read")
 			}
-			healthy = true
+			healthy.Store(true)
 			_ = linetest.Wait(t.Context(), time.Now().Add(lateness+10*time.Second))
 			for a := range 5 {
 				r.want(1, a, 2)
