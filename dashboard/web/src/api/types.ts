@@ -1,0 +1,280 @@
+// The shapes of docs/api.md, field for field.
+
+export interface Text { zh: string; en: string }
+
+export type Role = 'admin' | 'manager' | 'desk' | 'technician' | 'guard' | 'viewer'
+export const roles: readonly Role[] = ['admin', 'manager', 'desk', 'technician', 'guard', 'viewer']
+
+export type Permission =
+  | 'see_estate' | 'see_all_orders' | 'see_patrol' | 'acknowledge_alarm' | 'create_order'
+  | 'make_tap' | 'manage_people' | 'see_audit' | 'see_health'
+
+export interface Person {
+  login: string
+  name: string
+  role: Role
+  phone?: string | null
+  badges?: string[] | null
+  disabled?: boolean
+}
+
+export interface DemoLogin { login: string; password: string; role: Role; name: string }
+
+export interface Session {
+  person: Person | null
+  permissions: Permission[] | null
+  site: { id: string; name: Text; zone: string }
+  version: string
+  now: string
+  demo_logins?: DemoLogin[] | null
+  extensions?: { path: string; name: Text }[] | null
+}
+
+export type Quality = 'good' | 'uncertain' | 'bad'
+export type PointKind = 'measure' | 'counter' | 'state' | 'alarm'
+
+/** What changes of a point. */
+export interface Reading {
+  id: string
+  value?: number | null
+  quality?: Quality | null
+  reason?: string | null
+  time?: string | null
+}
+
+export interface Point extends Reading {
+  device: string
+  device_name: Text
+  name: Text
+  kind: PointKind
+  unit: string
+  decimals: number
+  labels?: Record<string, Text> | null
+  min?: number | null
+  max?: number | null
+  /** Seconds after which the value no longer says anything about now. */
+  stale_after: number
+}
+
+export interface Device {
+  id: string
+  name: Text
+  kind: string
+  place?: string | null
+  place_name?: Text | null
+  line: string
+  address: number
+  profile: string
+  online?: boolean | null
+  reason?: string | null
+  last_seen?: string | null
+  points: Point[]
+}
+
+export type OverallState = 'ok' | 'attention' | 'alarm' | 'unknown'
+
+export interface Overview {
+  at: string
+  state: OverallState
+  summary: Text
+  alarms: { standing: number; unacknowledged: number; P1: number; P2: number; P3: number; P4: number }
+  orders: { open: number; unassigned: number; overdue: number }
+  patrol: { expected: number; reached: number; missed: number; next?: Round | null }
+  devices: { total: number; online: number; offline: number }
+  tiles: Point[]
+}
+
+export interface Bucket { t: string; count: number; mean: number; min: number; max: number; last: number }
+export interface History { point: Point; from: string; to: string; step: number; buckets: Bucket[] }
+export interface Consumption {
+  point: Point
+  unit: string
+  days: { day: string; amount: number | null; complete: boolean }[]
+}
+
+export type Priority = 'P1' | 'P2' | 'P3' | 'P4'
+export const priorities: readonly Priority[] = ['P1', 'P2', 'P3', 'P4']
+
+export type AlarmState = 'normal' | 'unacknowledged' | 'acknowledged' | 'returned'
+
+export interface Alarm {
+  id: string
+  key: string
+  rule: string
+  device?: string | null
+  device_name?: Text | null
+  place?: string | null
+  place_name?: Text | null
+  checkpoint?: string | null
+  round?: string | null
+  title: Text
+  advice?: Text | null
+  priority: Priority
+  state: AlarmState
+  unknown: boolean
+  value?: number | null
+  unit?: string | null
+  count: number
+  raised_at: string
+  last_at: string
+  cleared_at?: string | null
+  acked_at?: string | null
+  acked_by?: string | null
+  ack_note?: string | null
+  order_id?: string | null
+}
+
+export type OrderState =
+  | 'new' | 'assigned' | 'accepted' | 'arrived' | 'in_progress' | 'on_hold'
+  | 'completed' | 'verified' | 'closed' | 'cancelled' | 'reopened'
+
+export type OrderAction =
+  | 'create' | 'assign' | 'accept' | 'return' | 'arrive' | 'start' | 'hold' | 'resume' | 'complete'
+  | 'verify' | 'close' | 'cancel' | 'reopen' | 'comment' | 'photo' | 'recur' | 'withdraw'
+
+export type OrderSource = 'alarm' | 'patrol' | 'desk' | 'staff'
+
+export interface Order {
+  id: string
+  no: string
+  source: OrderSource
+  title: Text
+  detail?: Text | null
+  device?: string | null
+  device_name?: Text | null
+  place?: string | null
+  place_name?: Text | null
+  priority: Priority
+  state: OrderState
+  assignee?: string | null
+  assignee_name?: string | null
+  count: number
+  created_at: string
+  last_at: string
+  updated_at: string
+  accept_by?: string | null
+  arrive_by?: string | null
+  finish_by?: string | null
+  accepted_at?: string | null
+  arrived_at?: string | null
+  finished_at?: string | null
+  overdue: boolean
+  reopened: number
+  version: number
+  actions?: OrderAction[] | null
+}
+
+export interface OrderEvent {
+  id: string
+  at: string
+  actor: string
+  actor_name?: string | null
+  action: OrderAction
+  from?: OrderState | '' | null
+  to?: OrderState | '' | null
+  note?: string | null
+  target?: string | null
+  target_name?: string | null
+  photo?: string | null
+}
+
+export interface Assignable { login: string; name: string; role: Role; open_orders: number }
+
+export interface OrderDetail {
+  order: Order
+  events: OrderEvent[] | null
+  alarms: Alarm[] | null
+  assignable: Assignable[] | null
+}
+
+export type RoundState =
+  | 'scheduled' | 'due' | 'in_progress' | 'completed' | 'exceptions' | 'incomplete' | 'missed' | 'cancelled'
+export type Verdict = 'pending' | 'on_time' | 'early' | 'late' | 'missed' | 'exempt'
+
+export interface Visit {
+  checkpoint: string
+  name: Text
+  verdict: Verdict
+  out_of_order?: boolean
+  tapped_at?: string | null
+  by?: string | null
+  by_name?: string | null
+  corrected?: boolean
+}
+
+export interface Round {
+  id: string
+  plan: string
+  route: string
+  name: Text
+  start: string
+  end: string
+  /** Seconds after the end in which a tap is still late rather than missed. */
+  tolerance: number
+  in_order: boolean
+  assignee?: string | null
+  assignee_name?: string | null
+  state: RoundState
+  visits: Visit[]
+}
+
+export interface Checkpoint { id: string; name: Text; place?: string | null; place_name?: Text | null; url?: string | null }
+
+export type TapSource = 'reader' | 'phone_nfc' | 'phone_url' | 'phone_qr'
+export type TapFlag =
+  | 'duplicate' | 'unknown_badge' | 'unknown_checkpoint' | 'no_round' | 'out_of_order' | 'clock_skew' | 'delayed'
+
+export interface Tap {
+  id: string
+  source: TapSource
+  reader?: string | null
+  checkpoint?: string | null
+  checkpoint_name?: Text | null
+  person?: string | null
+  person_name?: string | null
+  tapped_at: string
+  received_at?: string | null
+  flags?: TapFlag[] | null
+}
+
+export interface TapResult {
+  id: string
+  accepted: boolean
+  checkpoint?: Checkpoint | null
+  error?: { code: string; message: Text } | null
+}
+
+export interface Health {
+  at: string
+  version: string
+  /** Seconds. */
+  uptime: number
+  streams?: {
+    gateway: string; stream: string; epoch: string | number; sent: number; acknowledged: number
+    queued_bytes: number; queued: number; oldest?: string | null; resent: number; duplicates: number; dropped: number
+  }[] | null
+  lines?: {
+    id: string; state: 'up' | 'down'; reason?: string | null; requests: number; timeouts: number
+    errors: number; utilisation: number
+  }[] | null
+  consumers?: { name: string; position: number; behind: number }[] | null
+  history?: { engine: string; last_write?: string | null; error?: string | null } | null
+  ledger?: { engine: string } | null
+  gateways?: { id: string; online: boolean; since?: string | null; version: string }[] | null
+}
+
+export interface AuditEntry { id: string; at: string; actor: string; action: string; target: string; detail: string }
+
+/** The events of the stream and what they carry. */
+export interface LiveEvents {
+  hello: { now: string; version: string }
+  points: { points: Reading[] }
+  alarm: Alarm
+  order: Order
+  round: Round
+  tap: Tap
+  device: { id: string; online?: boolean | null; reason?: string | null; last_seen?: string | null }
+  overview: Overview
+  bye: unknown
+}
+export type LiveEvent = keyof LiveEvents

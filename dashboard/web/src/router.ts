@@ -1,0 +1,56 @@
+import type { Permission } from './api/types'
+import { homeOf, pages, type Page } from './nav'
+import OverviewPage from './pages/OverviewPage.vue'
+import { createRouter, type Guard, type Route, type Router, type RouteRecord } from './routing/router'
+import { may, session } from './state/session'
+
+declare module './routing/router' {
+  interface RouteMeta { page?: Page; needs?: Permission; open?: boolean }
+}
+
+// The overview is the first screen of most: a part of its own would cost them a round trip.
+const views: Record<Page, Pick<RouteRecord, 'component' | 'load'>> = {
+  overview: { component: OverviewPage },
+  alarms: { load: () => import('./pages/AlarmsPage.vue') },
+  orders: { load: () => import('./pages/OrdersPage.vue') },
+  my: { load: () => import('./pages/MyPage.vue') },
+  patrol: { load: () => import('./pages/PatrolPage.vue') },
+  walk: { load: () => import('./pages/WalkPage.vue') },
+  devices: { load: () => import('./pages/DevicesPage.vue') },
+  people: { load: () => import('./pages/PeoplePage.vue') },
+  health: { load: () => import('./pages/HealthPage.vue') },
+  me: { load: () => import('./pages/MePage.vue') },
+}
+
+const records: RouteRecord[] = [
+  ...(Object.keys(pages) as Page[]).map((page) => ({
+    name: page,
+    path: page === 'orders' ? '/orders/:id?' : pages[page].path,
+    meta: { page, needs: pages[page].needs },
+    ...views[page],
+  })),
+  { name: 'device', path: '/devices/:id', load: () => import('./pages/DevicePage.vue'), meta: { page: 'devices', needs: 'see_estate' } },
+  { name: 'tap', path: '/t/:token', load: () => import('./pages/TapPage.vue') },
+  { name: 'sign-in', path: '/sign-in', load: () => import('./pages/SignInPage.vue'), meta: { open: true } },
+  { name: 'forbidden', path: '/forbidden', load: () => import('./pages/LostPage.vue') },
+  { name: 'lost', path: '*', load: () => import('./pages/LostPage.vue') },
+]
+
+export function createAppRouter(): Router {
+  const router = createRouter(records)
+  router.beforeEach(admit)
+  return router
+}
+
+const admit: Guard = (to: Route) => {
+  const s = session.value
+  if (to.meta.open) return true
+  if (!s?.person) return { name: 'sign-in', query: { next: to.fullPath === '/' ? undefined : to.fullPath } }
+  if (!to.meta.needs || may(to.meta.needs)) return true
+  return to.path === '/' ? homeOf(s.person.role, s.permissions ?? []) : { name: 'forbidden' }
+}
+
+/** safeNext is where to go after signing in: only ever a path of this site. */
+export function safeNext(next: string | undefined): string | null {
+  return next && /^\/(?![/\\])/.test(next) ? next : null
+}
