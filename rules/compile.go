@@ -6,8 +6,6 @@ import (
 	"sort"
 	"strings"
 
-	"github.com/expr-lang/expr/vm"
-
 	"gengfu/facility"
 )
 
@@ -17,7 +15,7 @@ import (
 func Compile(rules []Rule, estate facility.Estate) (*Engine, []facility.Problem) {
 	c := &compilation{
 		estate:   newCatalogue(estate),
-		programs: map[string]*vm.Program{},
+		programs: map[string]programs{},
 		engine: &Engine{
 			site:   estate.Site,
 			points: map[facility.PointID]*point{},
@@ -82,7 +80,7 @@ func newCatalogue(estate facility.Estate) *catalogue {
 // compilation is one run of Compile.
 type compilation struct {
 	estate   *catalogue
-	programs map[string]*vm.Program
+	programs map[string]programs
 	engine   *Engine
 }
 
@@ -104,17 +102,18 @@ func (c *compilation) rule(r Rule) []facility.Problem {
 	for _, d := range devices {
 		test, problems := c.test(r, d)
 		for _, p := range problems {
-			if len(shared[p]) == 0 {
+			same := facility.Problem{Path: p.Path, What: p.What}
+			if len(shared[same]) == 0 {
 				order = append(order, p)
 			}
-			shared[p] = append(shared[p], d.ID)
+			shared[same] = append(shared[same], d.ID)
 		}
 		if len(problems) == 0 {
 			c.engine.add(r, d, test)
 		}
 	}
 	for i, p := range order {
-		order[i].What += " " + forDevices(shared[p])
+		order[i].What += " " + forDevices(shared[facility.Problem{Path: p.Path, What: p.What}])
 	}
 	return order
 }
@@ -165,7 +164,8 @@ func (c *catalogue) pick(r Rule) ([]facility.Device, []facility.Problem) {
 	for _, d := range c.devices {
 		lacks := func(q string) bool { return !slices.Contains(c.names[d.ID], q) }
 		if within(s.Kinds, d.Kind) && within(s.Devices, d.ID) && within(s.Places, d.Place) &&
-			!slices.Contains(s.Except, d.ID) && !slices.ContainsFunc(s.Having, lacks) {
+			!slices.Contains(s.Except, d.ID) && !slices.ContainsFunc(s.Having, lacks) &&
+			(len(s.Lacking) == 0 || slices.ContainsFunc(s.Lacking, lacks)) {
 			out = append(out, d)
 		}
 	}
@@ -191,6 +191,7 @@ func (c *compilation) condition(r Rule, d facility.Device) (test, []facility.Pro
 		return nil, []facility.Problem{m.problem("when", r.When)}
 	}
 	t := &conditionTest{engine: c.engine, when: when, env: map[string]any{}}
+	t.unit = c.estate.points[when.terms[when.shown].point].Unit
 	names := slices.Clone(when.order)
 	terms := when.terms
 	if r.Clear != "" {
@@ -208,8 +209,7 @@ func (c *compilation) condition(r Rule, d facility.Device) (test, []facility.Pro
 	return t, nil
 }
 
-// bind gives each name its point, and chooses the quantity that the alarm shows:
-// the first number of the condition, or its first quantity when all are bits.
+// bind gives each name its point.
 func (t *conditionTest) bind(c *compilation, names []string, terms map[string]term) {
 	for i, n := range names {
 		term := terms[n]
@@ -219,14 +219,6 @@ func (t *conditionTest) bind(c *compilation, names []string, terms map[string]te
 			t.timed = true
 		default:
 			t.inputs = append(t.inputs, input{name: n, point: c.point(term.point)})
-		}
-	}
-	t.shown = t.inputs[0].point
-	for _, n := range t.when.order {
-		p := t.when.terms[n]
-		if p.point != (facility.PointID{}) && (p.kind == facility.Measure || p.kind == facility.Counter) {
-			t.shown = c.point(p.point)
-			return
 		}
 	}
 }

@@ -136,12 +136,12 @@ func (i *instance) raise(at time.Time) Change {
 	f := i.test.find(at)
 	if i.Alarm == nil {
 		i.Alarm = i.newAlarm(at)
-		i.Alarm.Value, i.Alarm.Unit = f.value, f.unit
+		i.Alarm.Value, i.Alarm.Unit = i.test.value(), f.unit
 		i.engine.byID[i.Alarm.ID] = i
 		return i.change(facility.AlarmRaise, facility.AlarmNormal, at)
 	}
 	_ = i.move(facility.AlarmRaise) // lawful: the alarm is not active, and not normal or it would be gone
-	i.Alarm.Value, i.Alarm.Unit = f.value, f.unit
+	i.Alarm.Value, i.Alarm.Unit = i.test.value(), f.unit
 	i.Alarm.LastAt = at
 	i.Alarm.Count++
 	return i.change(facility.AlarmRecur, facility.AlarmReturned, at)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -14,7 +13,6 @@ import (
 	"github.com/expr-lang/expr/compiler"
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
-	"github.com/expr-lang/expr/optimizer"
 	"github.com/expr-lang/expr/parser"
 	"github.com/expr-lang/expr/vm"
 
@@ -54,7 +52,7 @@ type mistake struct {
 func (m mistake) problem(path, text string) facility.Problem {
 	what := m.what
 	if m.at >= 0 {
-		what = fmt.Sprintf("At %s of %q: %s", position(text, m.at), text, m.what)
+		what = fmt.Sprintf("At %s of `%s`: %s", position(text, m.at), strings.Join(strings.Fields(text), " "), m.what)
 	}
 	return facility.Problem{Path: path, What: what, Cure: m.cure}
 }
@@ -122,6 +120,7 @@ type reader struct {
 	other func(point string) (term, *mistake)
 	terms map[string]term // by name in the program's environment
 	order []string        // of terms, as they first appear
+	seen  int             // nodes visited
 	err   *mistake
 }
 
@@ -134,6 +133,15 @@ func (r *reader) fail(n ast.Node, m mistake) {
 
 // read visits the node. yes says that it stands where a yes or no is wanted.
 func (r *reader) read(node *ast.Node, yes bool) {
+	// "a < b < c" becomes "a < b and b < c" with b in both: nested, so few nodes
+	// make a tree without end.
+	r.seen++
+	if r.seen > mostNodes {
+		r.fail(*node, mistake{what: "The condition is too long.", cure: "Make several rules of it."})
+	}
+	if r.err != nil {
+		return
+	}
 	switch n := (*node).(type) {
 	case *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode:
 	case *ast.IdentifierNode:
@@ -165,10 +173,24 @@ func (r *reader) binary(n *ast.BinaryNode) {
 	if !yes && !slices.Contains(comparings, n.Operator) && !slices.Contains(countings, n.Operator) {
 		r.fail(n, mistake{what: fmt.Sprintf("%q is not part of the language of conditions.", n.Operator), cure: "Use comparisons, and, or, not and arithmetic."})
 	}
-	_, left := n.Left.(*ast.BoolNode)
-	_, right := n.Right.(*ast.BoolNode)
+	equal := n.Operator == "==" || n.Operator == "!="
+	left, right := equal && isYes(n.Left), equal && isYes(n.Right)
 	r.read(&n.Left, yes || right)
 	r.read(&n.Right, yes || left)
+}
+
+// isYes reports whether the node is a yes or no by its form, so that a bit beside
+// it is one too.
+func isYes(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.BoolNode:
+		return true
+	case *ast.UnaryNode:
+		return n.Operator == "not" || n.Operator == "!"
+	case *ast.BinaryNode:
+		return slices.Contains(joinings, n.Operator) || slices.Contains(comparings, n.Operator)
+	}
+	return false
 }
 
 func (r *reader) call(node *ast.Node, n *ast.CallNode, yes bool) {
@@ -223,13 +245,18 @@ func (r *reader) name(node *ast.Node, name string, resolve func(string) (term, *
 // with other devices.
 type condition struct {
 	program *vm.Program
+	value   *vm.Program // of the number that it is about, for people to see
+	shown   string      // the name that the number's unit is taken from
 	terms   map[string]term
 	order   []string
 }
 
+// programs are what a text compiles to.
+type programs struct{ truth, value *vm.Program }
+
 // compile makes a condition of the text. Programs are shared through the cache
 // among devices for which the names mean the same kind of thing.
-func compile(text string, own, other func(string) (term, *mistake), cache map[string]*vm.Program) (*condition, *mistake) {
+func compile(text string, own, other func(string) (term, *mistake), cache map[string]programs) (*condition, *mistake) {
 	tree, m := parse(text)
 	if m != nil {
 		return nil, m
@@ -239,32 +266,48 @@ func compile(text string, own, other func(string) (term, *mistake), cache map[st
 	if r.err != nil {
 		return nil, r.err
 	}
-	c := &condition{terms: r.terms, order: r.order}
 	if !slices.ContainsFunc(r.order, func(n string) bool { return r.terms[n].point != facility.PointID{} }) {
 		return nil, &mistake{at: -1, what: "The condition names no quantity.", cure: "Write one such as outlet_pressure < 2.0."}
 	}
+	c := &condition{terms: r.terms, order: r.order}
+	var subject ast.Node
+	subject, c.shown = r.subject(tree.Node)
 	key := text
-	env := make(map[string]any, len(r.terms))
 	for _, name := range r.order {
-		env[name] = 0.0
-		key += "\x00" + name + strconv.FormatBool(r.terms[name].bit)
+		key += fmt.Sprintf("\x00%s %s %t", name, r.terms[name].kind, r.terms[name].bit)
 	}
-	if p, ok := cache[key]; ok {
-		c.program = p
-		return c, nil
+	p, ok := cache[key]
+	if !ok {
+		// The subject is a part of the condition and is checked along with it.
+		if p.truth, m = assemble(tree.Node, tree.Source, r.order, true); m != nil {
+			return nil, m
+		}
+		if p.value, m = assemble(subject, tree.Source, r.order, false); m != nil {
+			return nil, m
+		}
+		cache[key] = p
+	}
+	c.program, c.value = p.truth, p.value
+	return c, nil
+}
+
+// assemble makes a program of a tree whose names are resolved.
+func assemble(node ast.Node, source file.Source, names []string, truth bool) (*vm.Program, *mistake) {
+	env := make(map[string]any, len(names))
+	for _, n := range names {
+		env[n] = 0.0
 	}
 	config := conf.New(env)
-	config.Expect = reflect.Bool
+	if truth {
+		config.Expect = reflect.Bool
+	}
+	tree := &parser.Tree{Node: node, Source: source}
 	if _, err := checker.Check(tree, config); err != nil {
 		return nil, fromExpr(err, `A condition must be true or false and compare numbers, as in "outlet_pressure < 2.0 and running == 1".`)
-	}
-	if err := optimizer.Optimize(&tree.Node, config); err != nil {
-		return nil, fromExpr(err, "Correct the constants.")
 	}
 	program, err := compiler.Compile(tree, config)
 	if err != nil {
 		return nil, fromExpr(err, "Write it in a simpler way.")
 	}
-	c.program, cache[key] = program, program
-	return c, nil
+	return program, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"regexp"
 	"time"
 
@@ -40,8 +41,9 @@ type Selector struct {
 	Kinds   []string `yaml:"kinds"`
 	Devices []string `yaml:"devices"`
 	Places  []string `yaml:"places"`
-	Having  []string `yaml:"having"` // quantities that the device must have, all of them
-	Except  []string `yaml:"except"` // devices that are left out
+	Having  []string `yaml:"having"`  // quantities that the device must have, all of them
+	Lacking []string `yaml:"lacking"` // quantities of which the device must lack at least one
+	Except  []string `yaml:"except"`  // devices that are left out
 }
 
 // NoData is a rule that judges silence.
@@ -176,6 +178,11 @@ func (r Rule) validateRate() []facility.Problem {
 	if r.Clear != "" {
 		add("clear", "A rate clears at a rate.", "Write it as rate.clear.")
 	}
+	for _, limit := range []*float64{rate.Above, rate.Below, rate.Clear} {
+		if limit != nil && (math.IsNaN(*limit) || math.IsInf(*limit, 0)) {
+			add("rate", "A limit is no number.", "Write a number in the quantity's unit per hour, or per rate.per.")
+		}
+	}
 	switch {
 	case (rate.Above == nil) == (rate.Below == nil):
 		add("rate", "The rate needs one limit.", "Give it either above or below.")
@@ -198,8 +205,7 @@ func (r Rule) fingerprint() string {
 		Rate              *Rate
 	}{r.When, r.Clear, r.OnDelay, r.OffDelay, r.NoData, r.Rate})
 	if err != nil {
-		// Only an infinite limit of a rate cannot be written, and it is a rule by itself.
-		text = fmt.Appendf(nil, "%+v", *r.Rate)
+		panic(err) // only an infinite limit could not be written, and Validate refuses it
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:8])

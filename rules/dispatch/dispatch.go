@@ -18,7 +18,8 @@ import (
 // fault: the repair did not last. Later the fault is a new one.
 const ReopenWithin = 24 * time.Hour
 
-// Decision is what is to be done. The zero value is nothing.
+// Decision is what is to be done, as of the instant of the change that it
+// answers: acts done later still bear that instant. The zero value is nothing.
 type Decision struct {
 	// Create is a new order without ID and No, or nil.
 	Create *facility.Order
@@ -58,7 +59,7 @@ func FromAlarm(a facility.Alarm, p rules.OrderPolicy, open, closed *facility.Ord
 	recur := facility.Act{Action: facility.OrderRecur, Target: a.ID, Note: occurrence(a)}
 	reopen := facility.Act{Action: facility.OrderReopen, Note: "故障再次出现 · the fault came again"}
 	switch {
-	case open != nil && a.OrderID == open.ID && !a.LastAt.After(open.LastAt):
+	case counted(a, open) || counted(a, closed):
 		return Decision{}
 	case open != nil && open.State == facility.OrderCompleted && !isPatrol(a):
 		return Decision{Order: open.ID, Acts: []facility.Act{reopen, recur}}
@@ -68,6 +69,18 @@ func FromAlarm(a facility.Alarm, p rules.OrderPolicy, open, closed *facility.Ord
 		return Decision{Order: closed.ID, Acts: []facility.Act{reopen, recur}}
 	}
 	return Decision{Create: newOrder(a, p, at)}
+}
+
+// counted reports whether the order knows of this occurrence already.
+func counted(a facility.Alarm, o *facility.Order) bool {
+	switch {
+	case o == nil:
+		return false
+	case isPatrol(a):
+		return a.OrderID == o.ID
+	default:
+		return !a.LastAt.After(o.LastAt)
+	}
 }
 
 // isPatrol reports whether the alarm is of a round. A round is over when it is

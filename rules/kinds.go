@@ -50,6 +50,8 @@ type test interface {
 	observe(p *point)
 	// find says how things stand at the instant at.
 	find(at time.Time) finding
+	// value is what an alarm shows that is raised by the last find.
+	value() float64
 }
 
 // finding is how a test stands at one instant. Unless raise waits for due, it and
@@ -59,8 +61,7 @@ type finding struct {
 	raise bool
 	clear bool
 	due   time.Time // with raise: the instant at which it becomes true by silence; zero is now
-	value float64
-	unit  string
+	unit  string    // of the value
 }
 
 // input is a name of a condition and the point that it stands for.
@@ -75,8 +76,8 @@ type conditionTest struct {
 	when   *condition
 	clear  *condition // nil: not when
 	inputs []input
-	timed  bool // uses hour or weekday
-	shown  *point
+	timed  bool   // uses hour or weekday
+	unit   string // of the value that the alarm shows
 	env    map[string]any
 }
 
@@ -102,19 +103,43 @@ func (t *conditionTest) find(at time.Time) finding {
 		t.env[hourName] = float64(local.Hour()) + float64(local.Minute())/60 + float64(local.Second())/3600
 		t.env[weekdayName] = float64(local.Weekday())
 	}
-	f := finding{value: t.shown.Value, unit: t.shown.unit}
-	var ok bool
-	if f.raise, ok = t.run(t.when.program); !ok {
+	f := finding{unit: t.unit}
+	if f.raise, f.known = t.run(t.when.program); !f.known {
 		return finding{}
 	}
 	f.clear = !f.raise
 	if f.clear && t.clear != nil {
-		if f.clear, ok = t.run(t.clear.program); !ok {
+		if f.clear, f.known = t.run(t.clear.program); !f.known {
 			return finding{}
 		}
 	}
-	f.known = true
 	return f
+}
+
+// value is what the alarm shows at the time of the last find.
+func (t *conditionTest) value() float64 {
+	v, err := t.engine.machine.Run(t.when.value, t.env)
+	if err != nil {
+		t.engine.stats.Failed++
+		return 0
+	}
+	n, _ := number(v)
+	return n
+}
+
+// number makes a finite float64 of a number of the language.
+func number(v any) (float64, bool) {
+	var f float64
+	switch n := v.(type) {
+	case float64:
+		f = n
+	case int:
+		f = float64(n)
+	}
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		return 0, false
+	}
+	return f, true
 }
 
 // run evaluates a program. A condition that fails on its values, such as a
@@ -149,10 +174,11 @@ func (t *silenceTest) find(at time.Time) finding {
 		// Only data clears, not that somebody began to listen.
 		clear: t.due(time.Time{}).After(at),
 		due:   due,
-		value: t.after.Seconds(),
 		unit:  "s",
 	}
 }
+
+func (t *silenceTest) value() float64 { return t.after.Seconds() }
 
 // due is the instant at which silence has lasted too long, if nothing more
 // comes and silence counts from listening on. It is zero when a point that it
@@ -248,16 +274,11 @@ func (t *slopeTest) observe(p *point) {
 }
 
 func (t *slopeTest) find(time.Time) finding {
-	if !t.point.usable() || len(t.samples) < 2 {
+	if !t.point.usable() || len(t.samples) < 2 || t.span() < t.rate.Over {
 		return finding{}
 	}
-	first, last := t.samples[0], t.samples[len(t.samples)-1]
-	span := last.Time.Sub(first.Time)
-	if span < t.rate.Over {
-		return finding{}
-	}
-	v := (last.Value - first.Value) * (float64(t.per) / float64(span))
-	f := finding{known: true, value: v, unit: t.unit}
+	v := t.value()
+	f := finding{known: true, unit: t.unit}
 	if limit := t.rate.Above; limit != nil {
 		f.raise = v > *limit
 		f.clear = !f.raise && (t.rate.Clear == nil || v <= *t.rate.Clear)
@@ -266,4 +287,15 @@ func (t *slopeTest) find(time.Time) finding {
 		f.clear = !f.raise && (t.rate.Clear == nil || v >= *t.rate.Clear)
 	}
 	return f
+}
+
+// span is the time that the samples cover.
+func (t *slopeTest) span() time.Duration {
+	return t.samples[len(t.samples)-1].Time.Sub(t.samples[0].Time)
+}
+
+// value is the change per the rate's time over the whole span.
+func (t *slopeTest) value() float64 {
+	first, last := t.samples[0], t.samples[len(t.samples)-1]
+	return (last.Value - first.Value) * (float64(t.per) / float64(t.span()))
 }
