@@ -1,0 +1,223 @@
+package embedded_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"gengfu/facility"
+	"gengfu/storage/history"
+	"gengfu/storage/history/embedded"
+)
+
+const kind = "electricity_meter"
+
+func count(t *testing.T, s *embedded.Store, p facility.Point, from, to time.Time) int {
+	t.Helper()
+	got, err := s.Query(context.Background(), p, kind, from, to, to.Sub(from))
+	if err != nil {
+		t.Fatalf("query: %v", err)
+	}
+	if len(got) == 0 {
+		return 0
+	}
+	return got[0].Count
+}
+
+func mustWrite(t *testing.T, s *embedded.Store, rows []history.Row) {
+	t.Helper()
+	if err := s.Write(context.Background(), rows); err != nil {
+		t.Fatalf("write: %v", err)
+	}
+}
+
+func reopen(t *testing.T, s *embedded.Store, o embedded.Options) *embedded.Store {
+	t.Helper()
+	if err := s.Close(); err != nil {
+		t.Fatalf("close: %v", err)
+	}
+	again, err := embedded.Open(context.Background(), o)
+	if err != nil {
+		t.Fatalf("open again: %v", err)
+	}
+	return again
+}
+
+func TestReopen(t *testing.T) {
+	o := embedded.Options{Path: filepath.Join(t.TempDir(), "a folder?", "50% #1.db"), HeadLimit: 1000}
+	if err := os.MkdirAll(filepath.Dir(o.Path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s, err := embedded.Open(context.Background(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := meterRows(3, 1000, time.Minute)
+	end := begin.Add(1000 * time.Minute)
+	for part := range slices.Chunk(rows, 250) {
+		mustWrite(t, s, part)
+		s = reopen(t, s, o)
+	}
+	defer s.Close() //nolint:errcheck // it was only read
+	for p := range 3 {
+		got, err := s.Readings(context.Background(), meterPoint(p), kind, begin, end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []facility.Reading
+		for _, r := range rows {
+			if r.Point == meterPoint(p).ID {
+				want = append(want, r.Reading)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("meter %d: %d readings are not the %d that were written", p, len(got), len(want))
+		}
+	}
+	if _, err := os.Stat(o.Path); err != nil {
+		t.Errorf("the file is not where it was asked for: %v", err)
+	}
+}
+
+func TestRetention(t *testing.T) {
+	const day = 24 * time.Hour
+	now := begin.Add(10 * day)
+	o := embedded.Options{HeadLimit: 1, Retention: 3 * day, Now: func() time.Time { return now }}
+	s := open(t, o)
+	rows := meterRows(2, 10*24*60, time.Minute)
+	mustWrite(t, s, rows[:len(rows)-4]) // old chunks go at the end of the Write
+	p := meterPoint(1)
+	if n := count(t, s, p, begin, now.Add(-3*day-6*time.Hour)); n != 0 {
+		t.Errorf("%d readings are older than the retention and a chunk", n)
+	}
+	if n := count(t, s, p, now.Add(-3*day), now); n < 3*1440-2 {
+		t.Errorf("%d readings of the last three days, want all", n)
+	}
+
+	// Within the hour nothing is looked for; then it is, by the age of now.
+	now = now.Add(30 * time.Minute)
+	mustWrite(t, s, rows[len(rows)-4:len(rows)-2])
+	before := count(t, s, p, begin, now)
+	now = now.Add(day)
+	late := slices.Clone(rows[len(rows)-2:])
+	for i := range late {
+		late[i].Time = now
+	}
+	mustWrite(t, s, late)
+	if after := count(t, s, p, begin, now.Add(day)); after > before-1440+300 || after < 2*1440-300 {
+		t.Errorf("%d readings, after a day %d: want about 1440 fewer", before, after)
+	}
+
+	// A clock that jumps ahead deletes nothing, for no reading confirms it.
+	kept := count(t, s, p, begin, now.Add(day))
+	now = now.AddDate(50, 0, 0)
+	mustWrite(t, s, rows[:1]) // of the other meter
+	if n := count(t, s, p, begin, begin.Add(20*day)); n != kept {
+		t.Errorf("a clock that jumped left %d readings of %d", n, kept)
+	}
+}
+
+func TestTakenOver(t *testing.T) {
+	o := embedded.Options{Path: filepath.Join(t.TempDir(), "history.db")}
+	first := open(t, o)
+	rows := meterRows(1, 3, time.Minute)
+	mustWrite(t, first, rows[:1])
+	second := open(t, o)
+	var configuration *history.ConfigurationError
+	if err := first.Write(context.Background(), rows[1:2]); !errors.As(err, &configuration) {
+		t.Errorf("the first one writes on: %v, want a ConfigurationError", err)
+	}
+	mustWrite(t, second, rows[2:])
+	if n := count(t, second, meterPoint(0), begin, begin.Add(time.Hour)); n != 2 {
+		t.Errorf("the second one has %d readings, want 2", n)
+	}
+	if st := first.Stats(); st.Failures != 1 || st.Error == "" {
+		t.Errorf("stats: %+v", st)
+	}
+}
+
+func TestFilesThatAreNotOurs(t *testing.T) {
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text.db")
+	if err := os.WriteFile(text, []byte("this is no database, however long the file may be"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	newer := filepath.Join(dir, "newer.db")
+	db, err := sql.Open("sqlite", newer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("PRAGMA user_version = 99"); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{text, newer, filepath.Join(dir, "missing", "history.db")} {
+		_, err := embedded.Open(context.Background(), embedded.Options{Path: path})
+		var configuration *history.ConfigurationError
+		if !errors.As(err, &configuration) {
+			t.Errorf("%s: %v, want a ConfigurationError", filepath.Base(path), err)
+		}
+	}
+}
+
+// A chunk whose bytes were damaged must not keep the readings after it out.
+func TestDamagedChunk(t *testing.T) {
+	o := embedded.Options{Path: filepath.Join(t.TempDir(), "history.db"), HeadLimit: 1}
+	s := open(t, o)
+	rows := meterRows(1, 200, time.Minute)
+	mustWrite(t, s, rows[:100])
+	db, err := sql.Open("sqlite", o.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // it did its part
+	if _, err := db.Exec("UPDATE data SET samples = x'0102'"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Readings(context.Background(), meterPoint(0), kind, begin, begin.Add(time.Hour)); err == nil {
+		t.Error("damaged bytes are read without an error")
+	}
+	mustWrite(t, s, rows[100:])
+	if n := count(t, s, meterPoint(0), begin, begin.Add(24*time.Hour)); n != 100 {
+		t.Errorf("%d readings after the damage, want 100", n)
+	}
+	aside := 0
+	if err := db.QueryRow("SELECT count(*) FROM damaged").Scan(&aside); err != nil || aside != 1 {
+		t.Errorf("%d chunks laid aside, want 1 (%v)", aside, err)
+	}
+}
+
+// A month that comes at once, shuffled, is what a month that came in order is.
+func TestBackfill(t *testing.T) {
+	rows := meterRows(10, 30*144, 10*time.Minute)
+	inOrder := open(t, embedded.Options{})
+	mustWrite(t, inOrder, rows)
+	shuffled := slices.Clone(rows)
+	rand.New(rand.NewPCG(3, 4)).Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+	inPieces := open(t, embedded.Options{HeadLimit: 5000})
+	for part := range slices.Chunk(shuffled, 3000) {
+		mustWrite(t, inPieces, part)
+	}
+	end := begin.Add(30 * 24 * time.Hour)
+	for p := range 10 {
+		want, err := inOrder.Readings(context.Background(), meterPoint(p), kind, begin, end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := inPieces.Readings(context.Background(), meterPoint(p), kind, begin, end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(want) != 30*144 || !slices.Equal(got, want) {
+			t.Errorf("meter %d: %d readings in pieces, %d in order", p, len(got), len(want))
+		}
+	}
+}
