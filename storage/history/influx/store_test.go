@@ -1,7 +1,9 @@
 package influx_test
 
 import (
+	"flag"
 	"fmt"
+	"os"
 	"testing"
 
 	"gengfu/storage/history"
@@ -9,6 +11,16 @@ import (
 	"gengfu/storage/history/influx"
 	"gengfu/storage/history/influxtest"
 )
+
+// TestMain asks for fewer tries of the properties than usual: each is a few dozen
+// requests. The flag -rapid.checks overrules it.
+func TestMain(m *testing.M) {
+	if err := flag.Set("rapid.checks", "30"); err != nil {
+		panic(err)
+	}
+	flag.Parse()
+	os.Exit(m.Run())
+}
 
 func open(t testing.TB, o influx.Options) *influx.Store {
 	t.Helper()
