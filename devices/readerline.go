@@ -36,6 +36,10 @@ type readerLine struct {
 	waiting  []facility.Tap
 	failing  string
 
+	// open and wait are the world outside; tests put their own.
+	open func(context.Context) (connection, error)
+	wait func(ctx context.Context, until time.Time) error
+
 	mu    sync.Mutex
 	state LineStatus
 }
@@ -50,6 +54,8 @@ func newReaderLine(cfg LineConfig, reader string, opts Options) *readerLine {
 		log:      opts.Logger.With("line", cfg.ID, "reader", reader),
 		decoder:  nfc.NewDecoder(o.Encoding),
 		debounce: nfc.NewDebounce(o.Debounce),
+		open:     func(ctx context.Context) (connection, error) { return open(ctx, cfg) },
+		wait:     line.Wait,
 		state:    LineStatus{ID: cfg.ID, Protocol: cfg.Protocol, State: LineDown},
 	}
 }
@@ -65,7 +71,7 @@ func (l *readerLine) run(ctx context.Context) {
 			backoff.Reset()
 		}
 		l.down(err)
-		if err := line.Wait(ctx, time.Now().Add(backoff.Next(rand.Float64()))); err != nil {
+		if err := l.wait(ctx, time.Now().Add(backoff.Next(rand.Float64()))); err != nil {
 			break
 		}
 		l.hand(ctx)
@@ -89,7 +95,7 @@ func (l *readerLine) finish(ctx context.Context) {
 }
 
 func (l *readerLine) session(ctx context.Context) (opened bool, err error) {
-	conn, err := open(ctx, l.cfg)
+	conn, err := l.open(ctx)
 	if err != nil {
 		return false, err
 	}

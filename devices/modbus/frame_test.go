@@ -27,27 +27,33 @@ var published = []struct {
 }{
 	{
 		"Eastron SDM320Y manual, volts L1", "01 04 00 00 00 02 71 CB", "01 04 04 43 66 33 34 1B 38",
-		Request{1, profile.Input, 0, 2}, []uint16{0x4366, 0x3334},
+		Request{1, profile.Input, 0, 2},
+		[]uint16{0x4366, 0x3334},
 	},
 	{
 		"Schneider W3102, drives", "02 03 0C 1E 00 04 27 6C", "02 03 08 00 28 02 58 01 F4 00 00 52 B0",
-		Request{2, profile.Holding, 0x0C1E, 4}, []uint16{40, 600, 500, 0},
+		Request{2, profile.Holding, 0x0C1E, 4},
+		[]uint16{40, 600, 500, 0},
 	},
 	{
 		"Simphoenix E500 manual", "01 03 D0 00 00 02 FC CB", "01 03 04 01 F4 00 0B FB FA",
-		Request{1, profile.Holding, 0xD000, 2}, []uint16{500, 11},
+		Request{1, profile.Holding, 0xD000, 2},
+		[]uint16{500, 11},
 	},
 	{
 		"epics modbus #39, coils", "01 01 00 00 00 1F 7D C2", "01 01 04 10 00 00 10 FE DD",
-		Request{1, profile.Coil, 0, 31}, []uint16{4: 1, 28: 1, 30: 0},
+		Request{1, profile.Coil, 0, 31},
+		[]uint16{4: 1, 28: 1, 30: 0},
 	},
 	{
 		"epics modbus #39, discrete inputs", "01 02 00 00 00 06 F8 08", "01 02 01 00 A1 88",
-		Request{1, profile.Discrete, 0, 6}, []uint16{5: 0},
+		Request{1, profile.Discrete, 0, 6},
+		[]uint16{5: 0},
 	},
 	{
 		"the textbook's example", "11 03 00 6B 00 03 76 87", "11 03 06 AE 41 56 52 43 40 49 AD",
-		Request{0x11, profile.Holding, 0x6B, 3}, []uint16{0xAE41, 0x5652, 0x4340},
+		Request{0x11, profile.Holding, 0x6B, 3},
+		[]uint16{0xAE41, 0x5652, 0x4340},
 	},
 }
 

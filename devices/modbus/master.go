@@ -139,6 +139,7 @@ func (m *Master) resync(ctx context.Context, r Request, t Timing, held time.Time
 	_, err := m.exchange(ctx, s, t)
 	var refused Exception
 	if errors.As(err, &refused) && refused.Code != TargetSilent && refused.Code != PathUnavailable {
+		m.counters.Exceptions-- // nobody but the master wanted those registers
 		m.lost.answered(r.Unit, time.Now())
 		return nil
 	}

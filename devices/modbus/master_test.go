@@ -113,8 +113,11 @@ func TestRefusesARequestThatCannotBe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})
 		for _, bad := range []Request{
-			{1, profile.Holding, 0, 0}, {1, profile.Holding, 0, 126}, {1, profile.Coil, 0, 2001},
-			{1, profile.Input, 65535, 2}, {1, "elsewhere", 0, 1},
+			{1, profile.Holding, 0, 0},
+			{1, profile.Holding, 0, 126},
+			{1, profile.Coil, 0, 2001},
+			{1, profile.Input, 65535, 2},
+			{1, "elsewhere", 0, 1},
 		} {
 			if _, err := r.Read(t.Context(), bad, Timing{}); err == nil {
 				t.Errorf("%v was sent", bad)
@@ -388,7 +391,10 @@ func TestAnEchoThatLooksLikeAReplyIsNone(t *testing.T) {
 func TestSkipsNoiseAndForeignFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		before := [][]byte{
-			{0x00}, {0xFF, 0xFF}, {0x01}, {0x01, 0x03},
+			{0x00},
+			{0xFF, 0xFF},
+			{0x01},
+			{0x01, 0x03},
 			unhex(t, "11 03 06 AE 41 56 52 43 40 49 AD"), // another slave's
 			unhex(t, "01 03 06 00 00 00 00 00 00 21 75"), // ours, of another length
 		}
