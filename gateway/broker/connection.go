@@ -24,6 +24,9 @@ const (
 	goodbye = 250 * time.Millisecond
 )
 
+// ErrLost is why the context of a connection ended that nobody closed.
+var ErrLost = errors.New("connection lost")
+
 // Message is one publication.
 type Message struct {
 	Topic    string
@@ -137,7 +140,7 @@ func connectOnce(ctx context.Context, o ClientOptions, address string, secure bo
 			return wire.dial(ctx, address, secure, o.TLS)
 		}).
 		SetConnectionLostHandler(func(_ paho.Client, err error) {
-			lose(fmt.Errorf("connection lost: %w", err))
+			lose(fmt.Errorf("%w: %w", ErrLost, err))
 		})
 	if o.Will != nil {
 		p.SetBinaryWill(o.Will.Topic, o.Will.Payload, o.Will.QoS, o.Will.Retained)

@@ -303,12 +303,33 @@ func (j *Journal) Wait(ctx context.Context, after uint64) error {
 	}
 }
 
-// Grown returns a channel that is closed when there are new durable records, for
-// those who wait for other things at the same time.
+// Grown returns a channel that is closed when there are new durable records or
+// the journal is closed, for those who wait for other things at the same time.
 func (j *Journal) Grown() <-chan struct{} {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.grown
+}
+
+// Last returns the newest durable sequence; 0 before the first.
+func (j *Journal) Last() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.st.Last
+}
+
+// Fill returns how full the journal is, from 0 to 1.
+func (j *Journal) Fill() float64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return float64(j.st.Bytes+j.held) / float64(j.opts.MaxBytes)
+}
+
+// Closed reports whether Close was called.
+func (j *Journal) Closed() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.closed
 }
 
 // Stats returns the present figures.
@@ -336,7 +357,6 @@ func (j *Journal) Close() error {
 		return nil
 	}
 	j.closed = true
-	close(j.grown)
 	j.poke()
 	j.mu.Unlock()
 	<-j.done
@@ -348,6 +368,7 @@ func (j *Journal) Close() error {
 	broken := j.broken
 	j.mu.Unlock()
 	err := j.f.close()
+	close(j.grown)
 	if lost > 0 {
 		err = errors.Join(fmt.Errorf("%d appends could not be written: %w", lost, broken), err)
 	}

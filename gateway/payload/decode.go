@@ -160,7 +160,7 @@ func (s *scanner) header(r record) Header {
 	parts := strings.Split(name, ":")
 	switch {
 	case s.err != nil:
-	case !ours || len(parts) != 3 || !validName(parts[0]) || !validName(parts[1]) || parts[2] != "":
+	case !ours || len(parts) != 3 || !ValidID(parts[0]) || !ValidID(parts[1]) || parts[2] != "":
 		s.fail("the base name %q is not %ssite:gateway:", r.bn, prefix)
 	case r.n != "batch" || !r.has(lValue):
 		s.fail("the header is not named batch or has no number")

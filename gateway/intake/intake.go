@@ -1,0 +1,231 @@
+// Package intake is the hub's side of the way from the edges: it takes each batch
+// exactly once into the hub's journal and then acknowledges it. It never
+// acknowledges what is not durable, and nothing that anybody sends stops it.
+package intake
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gengfu/facility"
+	"gengfu/gateway/broker"
+	"gengfu/gateway/journal"
+	"gengfu/gateway/payload"
+)
+
+const (
+	queueLen   = 64       // messages that wait, for each stream
+	queueBytes = 16 << 20 // and their size
+	groupLen   = 64       // messages in one transaction
+	groupBytes = 2 << 20
+	// patience is how long a full queue holds the network back before messages
+	// are dropped, to be sent again; longer, and the broker is thought dead.
+	patience = 2 * time.Second
+	// telemetryFill is how full the journal may be for samples. The rest is kept
+	// for urgent facts.
+	telemetryFill = 0.8
+	maxStreams    = 10_000
+	maxDead       = 64
+	maxExcerpt    = 512 // bytes of a dead letter that are kept
+)
+
+// LocalGateway is the gateway of facts that are made at the hub.
+const LocalGateway = "hub"
+
+// Options are what New needs.
+type Options struct {
+	Root     string
+	Site     string // empty: all sites
+	URL      string // of the broker
+	Username string
+	Password string
+	TLS      *tls.Config
+	ClientID string // unique at the broker; empty: a random one
+	Journal  *journal.Journal
+	MinPause time.Duration // between connections; 0 is 500 ms
+	MaxPause time.Duration // 0 is 30 s
+	Logger   *slog.Logger
+	Now      func() time.Time // nil is time.Now
+}
+
+// Intake takes what comes from the edges of a site, or of all.
+type Intake struct {
+	o   Options
+	log *slog.Logger
+
+	mu       sync.Mutex
+	streams  map[streamKey]*stream
+	gateways map[gatewayKey]*GatewayStats
+	dead     []DeadLetter // a ring, the newest last
+	deadAll  int64
+	refused  int64
+	trouble  string
+}
+
+// New checks the options.
+func New(o Options) (*Intake, error) {
+	if o.Journal == nil || !payload.ValidRoot(o.Root) {
+		return nil, fmt.Errorf("intake: no journal, or the root of topics %q cannot be used", o.Root)
+	}
+	if o.Site != "" && !payload.ValidID(o.Site) {
+		return nil, fmt.Errorf("intake: the site %q has other signs than letters, digits, \"-\", \"_\" and \".\"", o.Site)
+	}
+	if err := broker.CheckURL(o.URL); err != nil {
+		return nil, fmt.Errorf("intake: %w", err)
+	}
+	if o.ClientID == "" {
+		o.ClientID = "gengfu-hub-" + uuid.NewString()[:8]
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	in := &Intake{o: o, log: o.Logger, streams: map[streamKey]*stream{}, gateways: map[gatewayKey]*GatewayStats{}}
+	for mark, seq := range o.Journal.Marks() {
+		if key, epoch, ok := parseMark(mark); ok {
+			in.stream(key).marks[epoch] = seq
+		}
+	}
+	return in, nil
+}
+
+// Run takes what comes until ctx ends. Each stream has its own connection, so
+// that samples never stand before an urgent fact.
+func (in *Intake) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	streams := []facility.Stream{facility.Urgent, facility.Telemetry}
+	errs := make([]error, len(streams))
+	var running sync.WaitGroup
+	for i, s := range streams {
+		running.Go(func() {
+			defer cancel()
+			errs[i] = broker.Maintain(ctx, broker.ClientOptions{
+				URL: in.o.URL, ClientID: in.o.ClientID + "-" + string(s),
+				Username: in.o.Username, Password: in.o.Password, TLS: in.o.TLS,
+				MinPause: in.o.MinPause, MaxPause: in.o.MaxPause, Logger: in.log,
+			}, func(ctx context.Context, c *broker.Connection) error { return in.serve(ctx, c, s) })
+		})
+	}
+	running.Wait()
+	return errors.Join(errs...)
+}
+
+// serve takes one stream from one connection. What is in the queue when the
+// connection is lost is dropped: it was not acknowledged.
+func (in *Intake) serve(ctx context.Context, c *broker.Connection, s facility.Stream) error {
+	q := newQueue()
+	site := cmp.Or(in.o.Site, "+")
+	for _, what := range []string{string(s), payload.TopicStatus} {
+		filter := payload.Topic(in.o.Root, site, "+", what)
+		if err := c.Subscribe(ctx, filter, 1, func(m broker.Message) { in.enqueue(ctx, q, m) }); err != nil {
+			return err
+		}
+	}
+	if err := in.hello(ctx, c, s); err != nil {
+		return err
+	}
+	for {
+		group := q.take(ctx)
+		if len(group) == 0 {
+			return nil
+		}
+		if err := in.process(ctx, c, s, group); err != nil {
+			return err
+		}
+	}
+}
+
+func (in *Intake) enqueue(ctx context.Context, q *queue, m broker.Message) {
+	if q.put(ctx, m, patience) || ctx.Err() != nil {
+		return
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.refused++
+}
+
+// hello tells all senders that are known where they stand, so that those that
+// wait for a hub go on at once.
+func (in *Intake) hello(ctx context.Context, c *broker.Connection, s facility.Stream) error {
+	in.mu.Lock()
+	var acks []broker.Message
+	for key, st := range in.streams {
+		if key.stream != s {
+			continue
+		}
+		for epoch, seq := range st.marks {
+			acks = append(acks, in.ack(key, payload.Ack{Stream: s, Epoch: epoch, Seq: seq, Again: true}))
+		}
+	}
+	in.mu.Unlock()
+	return publish(ctx, c, acks)
+}
+
+func (in *Intake) ack(key streamKey, a payload.Ack) broker.Message {
+	return broker.Message{
+		Topic:   payload.Topic(in.o.Root, key.site, key.gateway, payload.TopicAck),
+		Payload: payload.MarshalControl(a),
+	}
+}
+
+func publish(ctx context.Context, c *broker.Connection, messages []broker.Message) error {
+	for _, m := range messages {
+		if err := c.Publish(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Local makes facts that began at the hub durable in its journal: taps from
+// phones. It returns when they are.
+func (in *Intake) Local(ctx context.Context, site string, taps []facility.Tap) error {
+	if len(taps) == 0 {
+		return nil
+	}
+	h := payload.Header{
+		Site: site, Gateway: LocalGateway, Stream: facility.Urgent,
+		Epoch: in.o.Journal.Epoch(), Received: in.o.Now().UTC(),
+	}
+	batches := make([][]byte, len(taps))
+	for i, t := range taps {
+		batches[i] = payload.AppendTap(nil, t)
+	}
+	if _, err := in.o.Journal.Append(ctx, payload.Wrap(h, batches...)); err != nil {
+		return fmt.Errorf("take %d taps: %w", len(taps), err)
+	}
+	return nil
+}
+
+// streamKey names one stream of one gateway.
+type streamKey struct {
+	site, gateway string
+	stream        facility.Stream
+}
+
+type gatewayKey struct{ site, gateway string }
+
+// mark is the key of the stream's high-water mark in the journal.
+func (k streamKey) mark(epoch string) string {
+	return strings.Join([]string{k.site, k.gateway, string(k.stream), epoch}, "/")
+}
+
+func parseMark(mark string) (streamKey, string, bool) {
+	p := strings.SplitN(mark, "/", 4)
+	if len(p) != 4 {
+		return streamKey{}, "", false
+	}
+	return streamKey{p[0], p[1], facility.Stream(p[2])}, p[3], true
+}

@@ -1,0 +1,87 @@
+package intake
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"gengfu/facility"
+)
+
+// StreamStats is one stream as the hub sees it.
+type StreamStats struct {
+	Site         string          `json:"site"`
+	Gateway      string          `json:"gateway"`
+	Stream       facility.Stream `json:"stream"`
+	Epoch        string          `json:"epoch"`
+	Acknowledged uint64          `json:"acknowledged"` // sequence
+	Duplicates   int64           `json:"duplicates"`   // batches that came again
+	Gaps         int64           `json:"gaps"`         // batches that came too early
+	Dropped      int64           `json:"dropped"`      // batches that the gateway no longer had
+}
+
+// GatewayStats is a gateway by its own word, or by the broker's.
+type GatewayStats struct {
+	Site    string    `json:"site"`
+	ID      string    `json:"id"`
+	Online  bool      `json:"online"`
+	Since   time.Time `json:"since"`
+	Version string    `json:"version"`
+	Clock   string    `json:"clock,omitempty"`
+}
+
+// DeadLetter is a message that could not be taken.
+type DeadLetter struct {
+	At      time.Time `json:"at"`
+	Topic   string    `json:"topic"`
+	Reason  string    `json:"reason"`
+	Size    int       `json:"size"`
+	Excerpt string    `json:"excerpt"`
+}
+
+// Stats is everything for the health page.
+type Stats struct {
+	Streams     []StreamStats  `json:"streams"`
+	Gateways    []GatewayStats `json:"gateways"`
+	DeadLetters int64          `json:"dead_letters"`
+	Dead        []DeadLetter   `json:"dead"`    // the newest last
+	Refused     int64          `json:"refused"` // groups or messages that were not taken, to be sent again
+}
+
+// Stats returns the present figures. Counters begin with the program; an epoch
+// that was last seen before shows with its mark.
+func (in *Intake) Stats() Stats {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	s := Stats{Streams: []StreamStats{}, Gateways: []GatewayStats{}, DeadLetters: in.deadAll, Dead: slices.Clone(in.dead), Refused: in.refused}
+	for key, st := range in.streams {
+		epoch := st.latest()
+		s.Streams = append(s.Streams, StreamStats{
+			Site: key.site, Gateway: key.gateway, Stream: key.stream, Epoch: epoch, Acknowledged: st.marks[epoch],
+			Duplicates: st.duplicates, Gaps: st.gaps, Dropped: st.missing,
+		})
+	}
+	for _, g := range in.gateways {
+		s.Gateways = append(s.Gateways, *g)
+	}
+	slices.SortFunc(s.Streams, func(a, b StreamStats) int {
+		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.Gateway, b.Gateway), cmp.Compare(a.Stream, b.Stream))
+	})
+	slices.SortFunc(s.Gateways, func(a, b GatewayStats) int {
+		return cmp.Or(cmp.Compare(a.Site, b.Site), cmp.Compare(a.ID, b.ID))
+	})
+	return s
+}
+
+// latest is the epoch that was seen last; before any was, the one with the
+// greatest name, which is the youngest as epochs are UUIDv7.
+func (s *stream) latest() string {
+	if s.epoch != "" {
+		return s.epoch
+	}
+	latest := ""
+	for epoch := range s.marks {
+		latest = max(latest, epoch)
+	}
+	return latest
+}

@@ -1,0 +1,110 @@
+package uplink
+
+import "time"
+
+const (
+	maxFlight      = 64        // batches unacknowledged
+	maxFlightBytes = 512 << 10 // and their size, unless it is one batch
+	maxTimeout     = time.Minute
+)
+
+// window is the state of one stream on one connection: go-back-N, with a window
+// that begins at one batch and doubles while acknowledgements come. It is plain
+// data: time comes in as an argument.
+type window struct {
+	least time.Duration // until an acknowledgement is thought lost, at first
+
+	acked    uint64 // the hub has everything up to here
+	flight   []sent // unacknowledged, in order
+	bytes    int
+	limit    int
+	timeout  time.Duration
+	deadline time.Time // zero when nothing is in flight
+	backTo   uint64    // where the hub asked to begin again
+	backAt   time.Time
+}
+
+type sent struct {
+	seq  uint64
+	size int
+}
+
+// newWindow begins after what has been acknowledged.
+func newWindow(acked uint64, least time.Duration) *window {
+	return &window{least: least, acked: acked, limit: 1, timeout: least}
+}
+
+// after is the sequence after which the next batch is to be read.
+func (w *window) after() uint64 {
+	if n := len(w.flight); n > 0 {
+		return w.flight[n-1].seq
+	}
+	return w.acked
+}
+
+// prev is what the header of the next batch says of the one before it: 0 when the
+// hub has everything before it or the journal no longer has it.
+func (w *window) prev() uint64 {
+	if n := len(w.flight); n > 0 {
+		return w.flight[n-1].seq
+	}
+	return 0
+}
+
+// room reports whether a batch of the size may be sent.
+func (w *window) room(size int) bool {
+	return len(w.flight) == 0 || len(w.flight) < w.limit && w.bytes+size <= maxFlightBytes
+}
+
+func (w *window) send(seq uint64, size int, now time.Time) {
+	if len(w.flight) == 0 {
+		w.deadline = now.Add(w.timeout)
+	}
+	w.flight = append(w.flight, sent{seq, size})
+	w.bytes += size
+}
+
+// ack takes an acknowledgement. With again it begins anew behind seq, though not
+// twice for one loss: each batch behind a lost one makes the hub ask.
+func (w *window) ack(seq uint64, again bool, now time.Time) (advanced bool) {
+	if seq > w.acked {
+		w.advance(seq, now)
+		advanced = true
+	}
+	if again && seq >= w.acked && (seq != w.backTo || !now.Before(w.backAt.Add(w.least))) {
+		w.backTo, w.backAt = seq, now
+		w.rewind()
+	}
+	return advanced
+}
+
+func (w *window) advance(seq uint64, now time.Time) {
+	w.acked = seq
+	for len(w.flight) > 0 && w.flight[0].seq <= seq {
+		w.bytes -= w.flight[0].size
+		w.flight = w.flight[1:]
+	}
+	w.limit = min(2*w.limit, maxFlight)
+	w.timeout = w.least
+	w.deadline = now.Add(w.timeout)
+	if len(w.flight) == 0 {
+		w.deadline = time.Time{}
+	}
+}
+
+// expire begins anew with a single batch when no acknowledgement has come in
+// time, so that a hub that is away costs little.
+func (w *window) expire(now time.Time) bool {
+	if w.deadline.IsZero() || now.Before(w.deadline) {
+		return false
+	}
+	w.timeout = min(2*w.timeout, maxTimeout)
+	w.limit = 1
+	w.rewind()
+	return true
+}
+
+// rewind forgets what is in flight, so that it is sent again.
+func (w *window) rewind() {
+	w.flight, w.bytes, w.deadline = nil, 0, time.Time{}
+}
