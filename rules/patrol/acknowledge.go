@@ -31,7 +31,7 @@ func (j *Judge) Acknowledge(alarmID, by, note string, at time.Time) ([]Change, e
 	switch {
 	case next == facility.AlarmNormal:
 		delete(j.alarms, a.Key)
-	case r == nil || !at.Before(closing(r).Add(r.Grace)):
+	case r == nil || !at.Before(over(r)):
 		out = append(out, j.dismiss(r, a, facility.AlarmClear, Over, at))
 	}
 	return out, nil

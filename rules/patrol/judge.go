@@ -2,6 +2,7 @@ package patrol
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -139,9 +140,9 @@ func (j *Judge) Advance(now time.Time, quiet Quiet) []Change {
 		}
 		out = j.open(out, r, now)
 		out = j.miss(out, r, now, quiet)
-		out = j.end(out, r, now)
 	}
-	j.forget(now)
+	out = j.end(out, now)
+	j.rounds = slices.DeleteFunc(j.rounds, func(r *facility.Round) bool { return !now.Before(over(r)) })
 	slices.SortStableFunc(out, func(a, b Change) int { return a.At.Compare(b.At) })
 	return out
 }
@@ -159,7 +160,7 @@ func (j *Judge) miss(out []Change, r *facility.Round, now time.Time, quiet Quiet
 	if now.Before(end) {
 		return out
 	}
-	sure := quiet == nil || !now.Before(end.Add(r.Grace))
+	sure := quiet == nil || !now.Before(over(r))
 	var missed []string
 	for i := range r.Visits {
 		v := &r.Visits[i]
@@ -180,16 +181,19 @@ func (j *Judge) miss(out []Change, r *facility.Round, now time.Time, quiet Quiet
 	return out
 }
 
-// end brings to normal the acknowledged alarms of a round that can change no
-// more. Before it is acknowledged an alarm stands: the past does not mend itself.
-func (j *Judge) end(out []Change, r *facility.Round, now time.Time) []Change {
-	over := closing(r).Add(r.Grace)
-	if now.Before(over) {
-		return out
-	}
-	for _, v := range r.Visits {
-		if a := j.alarms[alarmKey(r.ID, v.Checkpoint)]; a != nil && a.State == facility.AlarmAcknowledged {
-			out = append(out, j.dismiss(r, a, facility.AlarmClear, Over, over))
+// end brings to normal the acknowledged alarms whose rounds can change no more.
+// Before it is acknowledged an alarm stands: the past does not mend itself.
+func (j *Judge) end(out []Change, now time.Time) []Change {
+	for _, key := range slices.Sorted(maps.Keys(j.alarms)) {
+		a := j.alarms[key]
+		if a.State != facility.AlarmAcknowledged {
+			continue
+		}
+		switch r := j.find(a.Round); {
+		case r == nil:
+			out = append(out, j.dismiss(nil, a, facility.AlarmClear, Over, now))
+		case !now.Before(over(r)):
+			out = append(out, j.dismiss(r, a, facility.AlarmClear, Over, over(r)))
 		}
 	}
 	return out
@@ -206,20 +210,11 @@ func (j *Judge) dismiss(r *facility.Round, a *facility.Alarm, e facility.AlarmEv
 	return alarmChange(r, a, e, from, why, at)
 }
 
-// forget lets go of rounds that can change no more and have no alarm standing.
-func (j *Judge) forget(now time.Time) {
-	j.rounds = slices.DeleteFunc(j.rounds, func(r *facility.Round) bool {
-		if now.Before(closing(r).Add(r.Grace)) {
-			return false
-		}
-		return !slices.ContainsFunc(r.Visits, func(v facility.Visit) bool {
-			return j.alarms[alarmKey(r.ID, v.Checkpoint)] != nil
-		})
-	})
-}
-
 // closing is the instant from which a checkpoint that was not reached is missed.
 func closing(r *facility.Round) time.Time { return r.End.Add(r.Tolerance) }
+
+// over is the instant from which a round can change no more.
+func over(r *facility.Round) time.Time { return closing(r).Add(r.Grace) }
 
 // settle gives the round the state that its visits make.
 func settle(r *facility.Round) {

@@ -220,7 +220,7 @@ func (p place) takes(received time.Time) taking {
 	case facility.Pending:
 		return takesFirst
 	case facility.Missed:
-		if received.Before(closing(p.round).Add(p.round.Grace)) {
+		if received.Before(over(p.round)) {
 			return takesFirst
 		}
 		return takesNothing
