@@ -119,7 +119,7 @@ func runAndKill(t *testing.T, path string, until uint64) uint64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	child := exec.CommandContext(t.Context(), exe) //nolint:gosec // this very test
+	child := exec.CommandContext(t.Context(), exe) // this very test
 	child.Env = append(os.Environ(), crashFile+"="+path)
 	child.Stderr = os.Stderr
 	out, err := child.StdoutPipe()

@@ -54,5 +54,5 @@ func (t *Tx) Cursor(name string) (uint64, error) {
 	if err != nil {
 		return 0, failure(err, "cursor %s", name)
 	}
-	return uint64(seq), nil //nolint:gosec // the table checks that it is not negative
+	return uint64(seq), nil // the table checks that it is not negative
 }

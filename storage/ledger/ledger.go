@@ -81,7 +81,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Ledger, err error) {
 // by the umask: it holds password hashes. SQLite gives its -wal and -shm files
 // the rights of the file.
 func createPrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) //nolint:gosec // the path is the configuration's
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) // the path is the configuration's
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (l *Ledger) Site() string { return l.site }
 // Tx is a transaction: its reads see one moment, its writes are kept all or not
 // at all. It is for one goroutine and must not be used after its function ends.
 type Tx struct {
-	ctx context.Context //nolint:containedctx // a transaction lives exactly as long as its context
+	ctx context.Context // a transaction lives exactly as long as its context
 	register
 	now func() time.Time
 }

@@ -37,7 +37,8 @@ CREATE TABLE work_order (
 ) STRICT;
 CREATE UNIQUE INDEX work_order_open_key ON work_order (site, key)
     WHERE key <> '' AND state NOT IN ('verified', 'closed', 'cancelled');
-CREATE INDEX work_order_newest ON work_order (site, created_at DESC, id DESC);
+-- With the search text, so that a search reads this index and not the wide rows.
+CREATE INDEX work_order_newest ON work_order (site, created_at DESC, id DESC, search);
 CREATE INDEX work_order_open ON work_order (site, created_at DESC, id DESC)
     WHERE state NOT IN ('verified', 'closed', 'cancelled');
 CREATE INDEX work_order_key ON work_order (site, key, created_at DESC, id DESC) WHERE key <> '';
