@@ -160,10 +160,10 @@ func TestATCPGatewayThatHangsUpIsDialledAgain(t *testing.T) {
 	f, sink := start(t, []LineConfig{{ID: "tcp", Protocol: ModbusTCP, TCP: &TCPConfig{Address: gateway.Addr()}, Timeout: patient}},
 		[]DeviceConfig{device("a", "tcp", 1)}, nil)
 	sink.awaitValue(t, "a/pressure", 4.25, begin)
-	set(t, s, "pressure", 2)
+	set(t, s, "state", 1)
 	again := time.Now()
 	gateway.HangUp()
-	sink.awaitValue(t, "a/pressure", 2, again)
+	sink.awaitValue(t, "a/state", 1, again)
 	if st := f.Status()[0]; st.Opened < 2 {
 		t.Errorf("opened %d times", st.Opened)
 	}
