@@ -103,12 +103,11 @@ func Main(ctx context.Context, version string, args []string, in io.Reader, out,
 
 // dataFlag is where everything that must last is kept.
 type dataFlag struct {
-	Data string `help:"Folder for everything that must last." placeholder:"DIR" default:"${data}" env:"GENGFU_DATA" type:"path"`
+	Data string `help:"Folder for everything that must last." default:"data/demo" env:"GENGFU_DATA" type:"path"`
 }
 
-// siteFlags say which site runs, and where.
-type siteFlags struct {
-	Config string `help:"The site file." placeholder:"FILE" env:"GENGFU_CONFIG" type:"path"`
+// listenFlag is where the dashboard is.
+type listenFlag struct {
 	Listen string `help:"Address of the dashboard, instead of the site file's." placeholder:"ADDR" env:"GENGFU_LISTEN"`
 }
 

@@ -290,8 +290,8 @@ func (l *loader) checkPlan(at string, p Plan) {
 			l.bad(fmt.Sprintf("%s.days[%d]", at, i), fmt.Sprintf("%q is not a day.", d), "Write mon, tue, wed, thu, fri, sat or sun.")
 		}
 	}
-	if p.Window < time.Minute || p.Window > 24*time.Hour {
-		l.bad(at+".window", fmt.Sprintf("A window of %v is not possible.", p.Window), "Write how long the walk may take, 1m to 24h.")
+	if p.Window < 10*time.Second || p.Window > 24*time.Hour {
+		l.bad(at+".window", fmt.Sprintf("A window of %v is not possible.", p.Window), "Write how long the walk may take, 10s to 24h.")
 	}
 	if p.Tolerance < 0 || p.Tolerance > 12*time.Hour {
 		l.bad(at+".tolerance", fmt.Sprintf("A tolerance of %v is not possible.", p.Tolerance), "Write 0s to 12h.")

@@ -165,11 +165,6 @@ type Config struct {
 	Warnings Report // right, but worth a look
 }
 
-// RuleFile is a file of rules as it is written.
-type RuleFile struct {
-	Rules []rules.Rule `yaml:"rules"`
-}
-
 // Load reads and checks the site file at path and all that it names. The error
 // is a Report when the file could be read.
 func Load(path string) (*Config, error) {
@@ -245,12 +240,12 @@ func (l *loader) load() {
 		return
 	}
 	c := l.config
-	found := devices.Validate(c.Lines, c.File.Devices, c.Readers, c.Profiles)
-	l.add(found...)
+	l.add(devices.Validate(c.Lines, c.File.Devices, c.Readers, c.Profiles)...)
 	l.checkPatrol()
 	if len(l.report) > 0 {
 		return
 	}
+	c.Warnings = l.doc.find(devices.Warnings(c.Lines, c.File.Devices, c.Profiles))
 	l.buildEstate()
 	l.checkTiles()
 	l.loadRules()
@@ -318,7 +313,7 @@ func (l *loader) loadRules() {
 	owner := map[string]string{}
 	for i, name := range c.File.Rules {
 		at := fmt.Sprintf("rules[%d]", i)
-		var file RuleFile
+		var file rules.File
 		doc, ok := l.readRuleFile(at, name, &file)
 		if !ok {
 			continue
@@ -338,7 +333,7 @@ func (l *loader) loadRules() {
 	}
 }
 
-func (l *loader) readRuleFile(at, name string, file *RuleFile) (*document, bool) {
+func (l *loader) readRuleFile(at, name string, file *rules.File) (*document, bool) {
 	if strings.HasSuffix(name, ".yaml") {
 		if l.dir == "" {
 			l.bad(at, "A built-in site can only name built-in rules.", "Write the name without .yaml.")

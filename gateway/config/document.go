@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -89,7 +90,7 @@ func decode(name string, data []byte, v any) (*document, Report) {
 	default:
 		return d, Report{d.at(full[1], "", "A second document begins here.", "Keep one document in a file: remove the line “---”.")}
 	}
-	if r := d.unknownKeys(d.root, reflect.TypeOf(v), ""); len(r) > 0 {
+	if r := d.compare(d.root, reflect.TypeOf(v), ""); len(r) > 0 {
 		return d, r
 	}
 	dec := yaml.NewDecoder(strings.NewReader(string(data)), yaml.DisallowUnknownField())
@@ -189,16 +190,12 @@ func (d *document) fromYAML(err error) Finding {
 
 func cureFor(message string) string {
 	switch {
-	case strings.Contains(message, "time.Duration"), strings.Contains(message, "invalid duration"):
-		return "Write a duration with its unit, as 500ms, 10s, 45m or 2h."
 	case strings.Contains(message, "cannot unmarshal"):
 		return "Write a value of the kind that stands at this key in configs/example.yaml."
 	case strings.Contains(message, "duplicate"), strings.Contains(message, "already defined"):
 		return "Keep one of the two."
-	case strings.Contains(message, "unexpected"), strings.Contains(message, "found"):
-		return "Check the indentation (spaces, never tabs), the quotes and the brackets around this line."
 	}
-	return ""
+	return "Check the indentation (spaces, never tabs), the quotes and the brackets in this line and the one before."
 }
 
 // sentence makes a library's message read like ours.
@@ -214,14 +211,20 @@ func sentence(s string) string {
 	return s
 }
 
-// unknownKeys compares the keys that were written with those that the type t
-// knows.
-func (d *document) unknownKeys(n ast.Node, t reflect.Type, p string) Report {
+var duration = reflect.TypeFor[time.Duration]()
+
+// compare holds what was written against the type that it is meant for: unknown
+// keys, and durations that are none, about which the decoder forgets the place.
+func (d *document) compare(n ast.Node, t reflect.Type, p string) Report {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	var out Report
 	switch node := unwrap(n).(type) {
+	case ast.ScalarNode:
+		if _, err := time.ParseDuration(fmt.Sprint(node.GetValue())); t == duration && err != nil && node.Type() != ast.NullType {
+			out = append(out, d.at(node, p, fmt.Sprintf("%q is not a duration.", fmt.Sprint(node.GetValue())), "Write a number with its unit, as 500ms, 10s, 45m or 2h."))
+		}
 	case *ast.MappingNode:
 		for _, kv := range node.Values {
 			key := kv.Key.String()
@@ -230,18 +233,18 @@ func (d *document) unknownKeys(n ast.Node, t reflect.Type, p string) Report {
 			case reflect.Struct:
 				known := keysOf(t)
 				if field, ok := known[key]; ok {
-					out = append(out, d.unknownKeys(kv.Value, field, here)...)
+					out = append(out, d.compare(kv.Value, field, here)...)
 				} else if len(known) > 0 {
 					out = append(out, d.at(kv.Key, "", fmt.Sprintf("Unknown key %q.", here), suggest(key, known)))
 				}
 			case reflect.Map:
-				out = append(out, d.unknownKeys(kv.Value, t.Elem(), here)...)
+				out = append(out, d.compare(kv.Value, t.Elem(), here)...)
 			}
 		}
 	case *ast.SequenceNode:
 		if t.Kind() == reflect.Slice {
 			for i, v := range node.Values {
-				out = append(out, d.unknownKeys(v, t.Elem(), fmt.Sprintf("%s[%d]", p, i))...)
+				out = append(out, d.compare(v, t.Elem(), fmt.Sprintf("%s[%d]", p, i))...)
 			}
 		}
 	}

@@ -1,0 +1,181 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"gengfu/dashboard"
+	"gengfu/dashboard/password"
+	"gengfu/facility"
+	"gengfu/gateway/config"
+	"gengfu/gateway/daemon"
+	"gengfu/gateway/demo"
+	"gengfu/storage/history"
+	"gengfu/storage/ledger"
+)
+
+// historyDays is how much past the demo estate has when it is seen first.
+const historyDays = 30
+
+type demoCommand struct {
+	Config string `help:"A site file with the demo's devices, instead of the built-in one." placeholder:"FILE" type:"path"`
+	Guard  bool   `help:"Let a simulated guard walk the rounds." negatable:"" default:"true"`
+	listenFlag
+	dataFlag
+}
+
+func (cmd demoCommand) Run(c *console) error {
+	cfg, err := load(cmd.Config)
+	if err != nil {
+		return err
+	}
+	if err := cmd.create(); err != nil {
+		return err
+	}
+	estate, err := demo.Start(c.ctx, demo.Options{
+		Dir: filepath.Join(cmd.Data, demoFolder), NoGuard: !cmd.Guard, Logger: c.log.With("part", "demo"),
+	})
+	if err != nil {
+		return err
+	}
+	connect(cfg, estate.Addresses())
+	err = daemon.Run(c.ctx, daemon.Options{
+		Config: cfg, Data: cmd.Data, Listen: cmd.Listen, Version: c.version, Logger: c.log,
+		Prepare: func(ctx context.Context, l *ledger.Ledger, h history.Store) error {
+			return prepareDemo(ctx, cfg, estate, l, h)
+		},
+		Listening:  func(url string) { cmd.welcome(c, url) },
+		DemoLogins: demoLogins(),
+		Extensions: []dashboard.Extension{{
+			Path: "/demo", Name: facility.Text{ZH: "演示台", EN: "Demo"}, Roles: facility.Roles, Handler: estate.Handler(),
+		}},
+	})
+	return errors.Join(err, estate.Close())
+}
+
+// demoFolder is where the simulated devices keep their lines, in the data folder.
+const demoFolder = "demo"
+
+// connect puts the addresses of the simulated lines into the configuration.
+func connect(cfg *config.Config, addresses map[string]string) {
+	for i := range cfg.Lines {
+		l := &cfg.Lines[i]
+		switch address, ok := addresses[l.ID]; {
+		case !ok:
+		case l.Serial != nil:
+			l.Serial.Port = address
+		case l.TCP != nil:
+			l.TCP.Address = address
+		}
+	}
+}
+
+// prepareDemo gives a new demo its people and its past.
+func prepareDemo(ctx context.Context, cfg *config.Config, estate *demo.Estate, l *ledger.Ledger, h history.Store) error {
+	people, err := l.People(ctx)
+	if err != nil || len(people) > 0 {
+		return err
+	}
+	// Everybody may know these passwords, so that making them hard to guess from
+	// their hashes would only cost time.
+	cost := password.Cost{Memory: 64, Passes: 1, Lanes: 1}
+	for _, login := range demo.People() {
+		hash, err := password.Hash(login.Password, cost)
+		if err != nil {
+			return err
+		}
+		if err := l.CreatePerson(ctx, login.Person, hash); err != nil {
+			return fmt.Errorf("make the demo's people: %w", err)
+		}
+	}
+	devices := map[string]facility.Device{}
+	for _, d := range cfg.Estate.Devices {
+		devices[d.ID] = d
+	}
+	const many = 20_000
+	var rows []history.Row
+	write := func() error {
+		if err := h.Write(ctx, rows); err != nil {
+			return fmt.Errorf("write the demo's past: %w", err)
+		}
+		rows = rows[:0]
+		return nil
+	}
+	for readings := range estate.History(historyDays) {
+		for _, r := range readings {
+			d := devices[r.Point.Device]
+			rows = append(rows, history.Row{Reading: r, Kind: d.Kind, Place: d.Place})
+		}
+		if len(rows) < many {
+			continue
+		}
+		if err := write(); err != nil {
+			return err
+		}
+	}
+	return write()
+}
+
+func demoLogins() []dashboard.DemoLogin {
+	var out []dashboard.DemoLogin
+	for _, l := range demo.People() {
+		out = append(out, dashboard.DemoLogin{Login: l.Person.Login, Password: l.Password, Role: l.Person.Role, Name: l.Person.Name})
+	}
+	return out
+}
+
+func (cmd demoCommand) welcome(c *console, url string) {
+	fmt.Fprintf(c.out, "\nGengfu 更夫 %s: the demo estate is at\n\n    %s\n\nSign in with one tap, or with one of these:\n\n", c.version, url)
+	w := tabwriter.NewWriter(c.out, 0, 4, 2, ' ', 0)
+	for _, l := range demo.People() {
+		fmt.Fprintf(w, "    %s\t%s\t%s\t%s\n", l.Person.Login, l.Password, l.Person.Role, l.Person.Name)
+	}
+	_ = w.Flush() // an error of the console has no other place to go to
+	fmt.Fprintf(c.out, "\nBreak something:  gengfu simulate break-pump 1 --data %s\nStop with Ctrl-C.\n\n", cmd.Data)
+}
+
+type simulateCommand struct {
+	Action []string `arg:"" optional:"" help:"What is to happen; without it the list of actions."`
+	dataFlag
+}
+
+// Help lists the actions, because the demo knows them best.
+func (simulateCommand) Help() string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
+	for _, a := range demo.Actions() {
+		fmt.Fprintf(w, "%s\t%s\n", a.Usage, a.What)
+	}
+	_ = w.Flush() // into memory
+	return b.String()
+}
+
+// simulateWithin bounds how long an action may take.
+const simulateWithin = 10 * time.Second
+
+func (cmd simulateCommand) Run(c *console) error {
+	if len(cmd.Action) == 0 {
+		_, err := fmt.Fprint(c.out, cmd.Help())
+		return err
+	}
+	client, err := demo.Dial(filepath.Join(cmd.Data, demoFolder))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(c.ctx, simulateWithin)
+	defer cancel()
+	status, err := client.Do(ctx, demo.Action{Name: cmd.Action[0], Args: cmd.Action[1:]})
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(c.out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(status)
+}

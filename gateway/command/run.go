@@ -1,0 +1,31 @@
+package command
+
+import (
+	"fmt"
+
+	"gengfu/gateway/config"
+	"gengfu/gateway/daemon"
+)
+
+type runCommand struct {
+	Config string `help:"The site file." placeholder:"FILE" env:"GENGFU_CONFIG" type:"path" required:""`
+	listenFlag
+	dataFlag
+}
+
+func (cmd runCommand) Run(c *console) error {
+	cfg, err := config.Load(cmd.Config)
+	if err != nil {
+		return err
+	}
+	if err := cmd.create(); err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings {
+		c.log.Warn(w.String())
+	}
+	return daemon.Run(c.ctx, daemon.Options{
+		Config: cfg, Data: cmd.Data, Listen: cmd.Listen, Version: c.version, Logger: c.log,
+		Listening: func(url string) { fmt.Fprintln(c.out, "Gengfu", c.version, "at", url) },
+	})
+}

@@ -1,0 +1,370 @@
+// Package daemon puts the rooms of the house together as a configuration asks:
+// edge, hub, or both, with the embedded broker, ledger and history or with
+// servers. It holds no logic of its own, and knows nothing of any demo.
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"gengfu/dashboard"
+	"gengfu/devices"
+	"gengfu/facility"
+	"gengfu/gateway/broker"
+	"gengfu/gateway/config"
+	"gengfu/gateway/hub"
+	"gengfu/gateway/intake"
+	"gengfu/gateway/journal"
+	"gengfu/gateway/uplink"
+	"gengfu/rules"
+	"gengfu/storage/history"
+	"gengfu/storage/history/embedded"
+	"gengfu/storage/history/influx"
+	"gengfu/storage/ledger"
+)
+
+// Files in the data folder.
+const (
+	LedgerFile    = "ledger.db"
+	historyFile   = "history.db"
+	hubFile       = "hub-journal.db"
+	urgentFile    = "edge-urgent.db"
+	telemetryFile = "edge-telemetry.db"
+)
+
+// telemetrySync is how long samples may be in memory before they are on disk.
+const telemetrySync = 200 * time.Millisecond
+
+// Options are what Run needs.
+type Options struct {
+	Config  *config.Config
+	Data    string // folder for everything that must last; it exists
+	Listen  string // instead of the configuration's address
+	Version string
+	Logger  *slog.Logger
+	// Prepare is called before anything runs, with what is about to be used.
+	Prepare func(ctx context.Context, l *ledger.Ledger, h history.Store) error
+	// Listening is called with the dashboard's URL when it takes connections.
+	Listening func(url string)
+	// DemoLogins and Extensions are handed to the dashboard.
+	DemoLogins []dashboard.DemoLogin
+	Extensions []dashboard.Extension
+}
+
+// daemon is one running gateway.
+type daemon struct {
+	Options
+	started time.Time
+	secrets secrets
+
+	ledger  *ledger.Ledger
+	history history.Store
+	broker  *broker.Embedded // nil when the broker is elsewhere
+	url     string           // of the broker
+	hubLog  *journal.Journal
+	edgeLog map[facility.Stream]*journal.Journal
+
+	intake    *intake.Intake
+	hub       *hub.Hub
+	collector *uplink.Collector
+	uplink    *uplink.Uplink
+	field     *devices.Field
+}
+
+// secrets are what is read from files at the start.
+type secrets struct {
+	mqttPassword string
+	mqttTLS      *tls.Config
+	influxToken  string
+}
+
+// Run works until ctx ends and everything has stopped.
+func Run(ctx context.Context, o Options) (err error) {
+	d := &daemon{Options: o, started: time.Now()}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := d.readSecrets(); err != nil {
+		return err
+	}
+	ln, err := d.listen(ctx)
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	if err := d.open(ctx); err != nil {
+		return err
+	}
+	var parts []part
+	if o.Config.Gateway.Role.Hub() {
+		if parts, err = d.hubParts(ctx, parts); err != nil {
+			return err
+		}
+	}
+	if o.Config.Gateway.Role.Edge() {
+		if parts, err = d.edgeParts(parts); err != nil {
+			return err
+		}
+	}
+	serve, err := d.serving(ln)
+	if err != nil {
+		return err
+	}
+	if o.Listening != nil {
+		o.Listening(d.address(ln))
+	}
+	return runParts(ctx, append(parts, serve))
+}
+
+func (d *daemon) readSecrets() error {
+	c := d.Config
+	var err error
+	if d.secrets.mqttPassword, err = c.Secret(c.MQTT.PasswordFile); err != nil {
+		return err
+	}
+	if c.History.InfluxDB != nil {
+		if d.secrets.influxToken, err = c.Secret(c.History.InfluxDB.TokenFile); err != nil {
+			return err
+		}
+	}
+	if c.MQTT.CAFile == "" && c.MQTT.CertFile == "" {
+		return nil
+	}
+	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.MQTT.CAFile != "" {
+		pem, err := os.ReadFile(c.Resolve(c.MQTT.CAFile))
+		if err != nil {
+			return fmt.Errorf("read the broker's authority: %w", err)
+		}
+		conf.RootCAs = x509.NewCertPool()
+		if !conf.RootCAs.AppendCertsFromPEM(pem) {
+			return fmt.Errorf("%s holds no certificate", c.MQTT.CAFile)
+		}
+	}
+	if c.MQTT.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(c.Resolve(c.MQTT.CertFile), c.Resolve(c.MQTT.KeyFile))
+		if err != nil {
+			return fmt.Errorf("read the certificate for MQTT: %w", err)
+		}
+		conf.Certificates = []tls.Certificate{pair}
+	}
+	d.secrets.mqttTLS = conf
+	return nil
+}
+
+func (d *daemon) listen(ctx context.Context) (net.Listener, error) {
+	address := d.Listen
+	if address == "" {
+		address = d.Config.Dashboard.Listen
+	}
+	var lc net.ListenConfig
+	ln, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("listen for browsers: %w", err)
+	}
+	return ln, nil
+}
+
+// address is where a browser on this machine finds the listener.
+func (d *daemon) address(ln net.Listener) string {
+	scheme := "http"
+	if d.Config.Dashboard.CertFile != "" {
+		scheme = "https"
+	}
+	host, port, err := net.SplitHostPort(ln.Addr().String())
+	if err != nil {
+		return scheme + "://" + ln.Addr().String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
+}
+
+// open opens the files and the broker.
+func (d *daemon) open(ctx context.Context) error {
+	d.url = d.Config.MQTT.URL
+	if d.Config.Gateway.Role.Hub() {
+		if err := d.openHub(ctx); err != nil {
+			return err
+		}
+	}
+	if !d.Config.Gateway.Role.Edge() {
+		return nil
+	}
+	d.edgeLog = map[facility.Stream]*journal.Journal{}
+	for stream, file := range map[facility.Stream]string{facility.Urgent: urgentFile, facility.Telemetry: telemetryFile} {
+		o := journal.Options{Cursors: []string{uplink.Cursor}, Logger: d.Logger.With("journal", stream)}
+		if stream == facility.Telemetry {
+			o.Evict, o.Sync, o.MaxBytes = true, telemetrySync, 1<<30
+		}
+		j, err := journal.Open(filepath.Join(d.Data, file), o)
+		if err != nil {
+			return err
+		}
+		d.edgeLog[stream] = j
+	}
+	return nil
+}
+
+func (d *daemon) openHub(ctx context.Context) error {
+	c := d.Config
+	var err error
+	if d.ledger, err = ledger.Open(ctx, filepath.Join(d.Data, LedgerFile), ledger.Options{Site: c.Estate.Site, Logger: d.Logger}); err != nil {
+		return err
+	}
+	if err := d.ledger.Provision(ctx, c.Estate, time.Now()); err != nil {
+		return err
+	}
+	if d.history, err = d.openHistory(ctx); err != nil {
+		return err
+	}
+	if d.Prepare != nil {
+		if err := d.Prepare(ctx, d.ledger, d.history); err != nil {
+			return err
+		}
+	}
+	d.hubLog, err = journal.Open(filepath.Join(d.Data, hubFile), journal.Options{
+		Cursors: hub.Cursors, MaxBytes: 4 << 30, Logger: d.Logger.With("journal", "hub"),
+	})
+	if err != nil || !c.MQTT.Embedded() {
+		return err
+	}
+	d.broker, err = broker.Embed(broker.EmbeddedOptions{
+		Address: c.MQTT.Listen, Username: c.MQTT.Username, Password: d.secrets.mqttPassword, Logger: d.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	d.url = d.broker.URL()
+	return nil
+}
+
+func (d *daemon) openHistory(ctx context.Context) (history.Store, error) {
+	c := d.Config
+	if db := c.History.InfluxDB; c.History.Engine == "influxdb" {
+		return influx.New(influx.Options{
+			URL: db.URL, Org: db.Org, Bucket: db.Bucket, Token: d.secrets.influxToken, Site: c.Site.ID, Timeout: db.Timeout,
+		})
+	}
+	return embedded.Open(ctx, embedded.Options{
+		Path:      filepath.Join(d.Data, historyFile),
+		Retention: time.Duration(c.History.RetentionDays) * 24 * time.Hour,
+	})
+}
+
+// hubParts adds the receiving half: the hub itself, then what feeds it.
+func (d *daemon) hubParts(ctx context.Context, parts []part) ([]part, error) {
+	c := d.Config
+	engine, problems := rules.Compile(c.Rules, c.Estate)
+	if len(problems) > 0 {
+		return nil, fmt.Errorf("rules: %w", problems[0]) // they were checked with the configuration
+	}
+	var err error
+	d.intake, err = intake.New(intake.Options{
+		Root: c.MQTT.Root, Site: c.Site.ID, URL: d.url, Username: c.MQTT.Username, Password: d.secrets.mqttPassword,
+		TLS: d.secrets.mqttTLS, Journal: d.hubLog, Logger: d.Logger.With("part", "intake"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.hub = hub.New(hub.Options{
+		Estate: c.Estate, Rules: engine, Ledger: d.ledger, History: d.history, Journal: d.hubLog,
+		TakeTaps: func(ctx context.Context, taps []facility.Tap) error {
+			return d.intake.Local(ctx, c.Site.ID, taps)
+		},
+		GatewaysOnline: d.gatewaysOnline,
+		Health:         func(context.Context) any { return d.health() },
+		Waiting:        d.waiting,
+		Logger:         d.Logger.With("part", "hub"),
+	})
+	return append(parts, part{"hub", d.hub.Run}, part{"intake", d.intake.Run}), nil
+}
+
+// edgeParts adds the field and the way from it.
+func (d *daemon) edgeParts(parts []part) ([]part, error) {
+	c := d.Config
+	streams := map[facility.PointID]facility.Stream{}
+	for _, dev := range c.Estate.Devices {
+		for _, p := range dev.Points {
+			streams[p.ID] = p.Kind.Stream()
+		}
+	}
+	d.collector = uplink.NewCollector(uplink.CollectorOptions{
+		Urgent: d.edgeLog[facility.Urgent], Telemetry: d.edgeLog[facility.Telemetry],
+		StreamOf: func(p facility.PointID) facility.Stream {
+			if s, ok := streams[p]; ok {
+				return s
+			}
+			return facility.Telemetry
+		},
+		Logger: d.Logger.With("part", "collector"),
+	})
+	var err error
+	d.uplink, err = uplink.New(uplink.Options{
+		Site: c.Site.ID, Gateway: c.Gateway.ID, Root: c.MQTT.Root, URL: d.url,
+		Username: c.MQTT.Username, Password: d.secrets.mqttPassword, TLS: d.secrets.mqttTLS,
+		Streams: d.edgeLog, Version: d.Version, Logger: d.Logger.With("part", "uplink"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	d.field, err = devices.New(c.Lines, c.File.Devices, c.Readers, c.Profiles, devices.Options{
+		Sink: d.collector, Logger: d.Logger.With("part", "field"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return append(parts,
+		part{"uplink", d.uplink.Run}, part{"collector", d.collector.Run}, part{"field", d.field.Run}), nil
+}
+
+// waiting returns what beside the hub is not ready: the field's facts must have
+// a way to it.
+func (d *daemon) waiting() []string {
+	var out []string
+	if d.uplink == nil {
+		return nil
+	}
+	for _, s := range d.uplink.Stats() {
+		if !s.Connected {
+			out = append(out, "uplink "+string(s.Stream))
+		}
+	}
+	return out
+}
+
+func (d *daemon) gatewaysOnline() bool {
+	for _, g := range d.intake.Stats().Gateways {
+		if !g.Online {
+			return false
+		}
+	}
+	return true
+}
+
+func (d *daemon) close() error {
+	var errs []error
+	for _, j := range d.edgeLog {
+		errs = append(errs, j.Close())
+	}
+	if d.broker != nil {
+		errs = append(errs, d.broker.Close())
+	}
+	if d.hubLog != nil {
+		errs = append(errs, d.hubLog.Close())
+	}
+	if d.history != nil {
+		errs = append(errs, d.history.Close())
+	}
+	if d.ledger != nil {
+		errs = append(errs, d.ledger.Close())
+	}
+	return errors.Join(errs...)
+}

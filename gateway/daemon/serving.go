@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"gengfu/dashboard"
+)
+
+// serving is what browsers and monitors reach: the dashboard on a hub, and on an
+// edge alone only whether it is well.
+func (d *daemon) serving(ln net.Listener) (part, error) {
+	conf, err := d.dashboardTLS()
+	if err != nil {
+		return part{}, err
+	}
+	if d.hub == nil {
+		return part{"health", func(ctx context.Context) error { return d.serveHealth(ctx, ln, conf) }}, nil
+	}
+	c := d.Config
+	s, err := dashboard.New(dashboard.Options{
+		Estate: c.Estate, Tiles: c.Tiles, People: d.ledger, Orders: d.ledger, Watch: d.ledger,
+		Desk: d.hub, Live: d.hub, History: d.history, Metrics: d.metrics(),
+		DemoLogins: d.DemoLogins, Extensions: d.Extensions, BaseURL: c.Dashboard.BaseURL,
+		Version: d.Version, Logger: d.Logger.With("part", "dashboard"), TLS: conf,
+	})
+	if err != nil {
+		return part{}, fmt.Errorf("dashboard: %w", err)
+	}
+	return part{"dashboard", func(ctx context.Context) error { return s.Serve(ctx, ln) }}, nil
+}
+
+func (d *daemon) dashboardTLS() (*tls.Config, error) {
+	c := d.Config
+	if c.Dashboard.CertFile == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.Resolve(c.Dashboard.CertFile), c.Resolve(c.Dashboard.KeyFile))
+	if err != nil {
+		return nil, fmt.Errorf("read the dashboard's certificate: %w", err)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, nil
+}
+
+// closeWithin is how long requests may take to finish at the end.
+const closeWithin = 5 * time.Second
+
+// serveHealth answers the health paths of an edge that has no dashboard.
+func (d *daemon) serveHealth(ctx context.Context, ln net.Listener, conf *tls.Config) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, d.waiting()) })
+	mux.Handle("GET /metrics", d.metrics())
+	srv := &http.Server{Handler: mux, TLSConfig: conf, ReadHeaderTimeout: closeWithin}
+	stop := context.AfterFunc(ctx, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
+		defer cancel()
+		if err := srv.Shutdown(ctx); err != nil {
+			d.Logger.Warn("requests did not finish in time", "error", err)
+		}
+	})
+	defer stop()
+	if conf != nil {
+		ln = tls.NewListener(ln, conf)
+	}
+	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func answer(w http.ResponseWriter, waiting []string) {
+	body := map[string]any{"status": "ok"}
+	w.Header().Set("Content-Type", "application/json")
+	if len(waiting) > 0 {
+		body = map[string]any{"status": "unready", "waiting_for": waiting}
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	_ = json.NewEncoder(w).Encode(body) // the client is gone if this fails
+}

@@ -1,0 +1,174 @@
+// Package hub is the receiving half of the house: it takes facts out of its
+// journal, keeps them in the history, has them judged, shows the estate as it is
+// now, and does to work orders and alarms what people ask for. It reads no device
+// and knows nothing of how a fact came here.
+package hub
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gengfu/dashboard"
+	"gengfu/facility"
+	"gengfu/gateway/journal"
+	"gengfu/rules"
+	"gengfu/rules/patrol"
+	"gengfu/storage/history"
+	"gengfu/storage/ledger"
+)
+
+// Names of the hub's cursors in its journal and of its state in the ledger.
+const (
+	cursorJudge   = "judge"
+	cursorHistory = "history"
+	stateRules    = "rules"
+)
+
+// Cursors are those that the hub's journal must be opened with.
+var Cursors = []string{cursorJudge, cursorHistory}
+
+// Options are what New needs. All but Now are required.
+type Options struct {
+	Estate  facility.Estate
+	Rules   *rules.Engine
+	Ledger  *ledger.Ledger
+	History history.Store
+	Journal *journal.Journal
+	// TakeTaps makes taps durable in the journal.
+	TakeTaps func(ctx context.Context, taps []facility.Tap) error
+	// GatewaysOnline reports whether every gateway that was ever heard is connected.
+	GatewaysOnline func() bool
+	// Health returns the health page's data.
+	Health func(ctx context.Context) any
+	// Waiting returns what else, beside the hub, is not ready.
+	Waiting func() []string
+	Logger  *slog.Logger
+	Now     func() time.Time // nil is time.Now
+}
+
+// Hub is the receiving half. Its methods may be called by many goroutines.
+type Hub struct {
+	*board
+	o         Options
+	judge     *judge
+	historian *historian
+	ready     atomic.Bool
+}
+
+var (
+	_ dashboard.Desk    = (*Hub)(nil)
+	_ dashboard.Live    = (*Hub)(nil)
+	_ dashboard.People  = (*ledger.Ledger)(nil)
+	_ dashboard.Orders  = (*ledger.Ledger)(nil)
+	_ dashboard.Watch   = (*ledger.Ledger)(nil)
+	_ dashboard.History = history.Store(nil)
+)
+
+// New makes a hub. Nothing runs until Run.
+func New(o Options) *Hub {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	points := map[facility.PointID]facility.Device{}
+	for _, d := range o.Estate.Devices {
+		for _, p := range d.Points {
+			points[p.ID] = d
+		}
+	}
+	b := newBoard()
+	return &Hub{
+		board: b,
+		o:     o,
+		judge: &judge{
+			site: o.Estate.Site, ledger: o.Ledger, journal: o.Journal, engine: o.Rules, patrol: patrol.New(o.Estate),
+			board: b, gateways: o.GatewaysOnline, now: o.Now, log: o.Logger, requests: make(chan request),
+		},
+		historian: &historian{journal: o.Journal, store: o.History, points: points, log: o.Logger},
+	}
+}
+
+// Run takes up what was left and works until ctx ends. It returns when all of it
+// has stopped; an error means that it could not begin.
+func (h *Hub) Run(ctx context.Context) error {
+	if err := h.judge.restore(ctx); err != nil {
+		return err
+	}
+	last, err := h.o.History.Latest(ctx, h.o.Estate.Devices, h.o.Now())
+	if err != nil {
+		h.o.Logger.Warn("the last readings cannot be read; the pages fill as new ones come", "error", err)
+	}
+	h.show(slices.Collect(maps.Values(last)))
+	var owned sync.WaitGroup
+	owned.Go(func() { h.judge.run(ctx) })
+	owned.Go(func() { h.historian.run(ctx) })
+	owned.Go(func() { h.showing(ctx) })
+	h.ready.Store(true)
+	owned.Wait()
+	h.ready.Store(false)
+	h.stop()
+	return nil
+}
+
+// showing carries new readings to the board. It starts at the journal's end: what
+// is older is history.
+func (h *Hub) showing(ctx context.Context) {
+	batches := make(chan facts)
+	go pump(ctx, h.o.Journal, h.o.Journal.Stats().Last, batches, h.o.Logger)
+	for f := range batches {
+		for _, item := range f.items {
+			if len(item.readings) > 0 {
+				h.show(item.readings)
+			}
+		}
+	}
+}
+
+// Ready returns what the hub still waits for.
+func (h *Hub) Ready() []string {
+	waiting := []string{}
+	if !h.ready.Load() {
+		waiting = append(waiting, "hub")
+	}
+	if h.o.Waiting != nil {
+		waiting = append(waiting, h.o.Waiting()...)
+	}
+	return waiting
+}
+
+// Health returns the health page's data.
+func (h *Hub) Health(ctx context.Context) any { return h.o.Health(ctx) }
+
+// TakeTaps makes taps of a phone durable; they are judged soon after.
+func (h *Hub) TakeTaps(ctx context.Context, taps []facility.Tap) error {
+	if err := h.o.TakeTaps(ctx, taps); err != nil {
+		return fmt.Errorf("keep %d taps: %w", len(taps), err)
+	}
+	return nil
+}
+
+// Consumer says how far one reader of the hub's journal has come.
+type Consumer struct {
+	Name     string `json:"name"`
+	Position uint64 `json:"position"`
+	Behind   uint64 `json:"behind"`
+}
+
+// Consumers are the readers of the hub's journal, for the health page.
+func (h *Hub) Consumers() []Consumer {
+	s := h.o.Journal.Stats()
+	out := make([]Consumer, 0, len(Cursors))
+	for _, name := range Cursors {
+		c := Consumer{Name: name, Position: s.Cursors[name]}
+		if s.Last > c.Position {
+			c.Behind = s.Last - c.Position
+		}
+		out = append(out, c)
+	}
+	return out
+}

@@ -1,0 +1,204 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gengfu/dashboard"
+	"gengfu/facility"
+	"gengfu/rules"
+	"gengfu/rules/dispatch"
+	"gengfu/rules/patrol"
+	"gengfu/storage/ledger"
+)
+
+// writer carries out one outcome within one transaction, and remembers what
+// everybody is to be told when it is durable.
+type writer struct {
+	tx    *ledger.Tx
+	site  facility.Site
+	now   time.Time
+	actor string // "" is the program
+	note  string
+
+	news   []dashboard.Event
+	linked map[string]string // the order of an alarm that it raised or was counted on
+}
+
+func (w *writer) write(o outcome) error {
+	w.linked = map[string]string{}
+	for _, t := range o.taps {
+		if err := w.tap(t); err != nil {
+			return err
+		}
+	}
+	if err := w.rounds(o.patrol); err != nil {
+		return err
+	}
+	for _, c := range o.rules {
+		if err := w.alarm(c.Alarm, c.Event, c.From, c.At, c.Order, 0); err != nil {
+			return err
+		}
+	}
+	for _, c := range o.patrol {
+		if c.Alarm == nil {
+			continue
+		}
+		event := c.Event
+		if event == facility.AlarmRetire && c.Reason == patrol.LateSync {
+			event = lateSync
+		}
+		if err := w.alarm(*c.Alarm, event, c.From, c.At, dispatch.PatrolPolicy(), c.Missing); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lateSync retires a patrol alarm that was raised in error.
+const lateSync facility.AlarmEvent = "late_sync"
+
+func (w *writer) tap(t facility.JudgedTap) error {
+	inserted, err := w.tx.InsertTap(t)
+	if err != nil {
+		return fmt.Errorf("keep tap %s: %w", t.Tap.ID, err)
+	}
+	if inserted {
+		w.news = append(w.news, dashboard.Event{Tap: &t})
+	}
+	return nil
+}
+
+// rounds keeps the last form of each round that changed.
+func (w *writer) rounds(changes []patrol.Change) error {
+	last := map[string]facility.Round{}
+	for _, c := range changes {
+		if c.Round.ID != "" {
+			last[c.Round.ID] = c.Round
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(last)) {
+		r := last[id]
+		if err := w.tx.SaveRound(r); err != nil {
+			return fmt.Errorf("keep round %s: %w", id, err)
+		}
+		w.news = append(w.news, dashboard.Event{Round: &r})
+	}
+	return nil
+}
+
+// alarm keeps one change of an alarm and does to the work orders what follows
+// from it. missing is how many checkpoints of its round are missed.
+func (w *writer) alarm(a facility.Alarm, event facility.AlarmEvent, from facility.AlarmState, at time.Time, policy rules.OrderPolicy, missing int) error {
+	if id := w.linked[a.ID]; id != "" {
+		a.OrderID = id
+	}
+	if err := w.order(&a, event, policy, missing); err != nil {
+		return fmt.Errorf("work order of alarm %s: %w", a.Key, err)
+	}
+	if err := w.tx.SaveAlarm(a); err != nil {
+		return fmt.Errorf("keep alarm %s: %w", a.Key, err)
+	}
+	record := facility.AlarmRecord{
+		Alarm: a.ID, At: at, Actor: facility.SystemActor, Event: event,
+		From: from, To: a.State, Value: a.Value,
+	}
+	if event == facility.AlarmAcknowledge {
+		record.Actor, record.Note = w.actor, w.note
+	}
+	if err := w.tx.AddAlarmEvent(record); err != nil {
+		return fmt.Errorf("history of alarm %s: %w", a.Key, err)
+	}
+	w.news = append(w.news, dashboard.Event{Alarm: &a})
+	return nil
+}
+
+func (w *writer) order(a *facility.Alarm, event facility.AlarmEvent, policy rules.OrderPolicy, missing int) error {
+	open, err := found(w.tx.OpenOrderByKey(dispatch.Key(*a)))
+	if err != nil {
+		return err
+	}
+	var d dispatch.Decision
+	switch event {
+	case facility.AlarmRaise, facility.AlarmRecur:
+		closed, err := found(w.tx.LatestOrderByKey(dispatch.Key(*a)))
+		if err != nil {
+			return err
+		}
+		if closed != nil && closed.State.Open() {
+			closed = nil
+		}
+		d = dispatch.FromAlarm(*a, policy, open, closed, w.now)
+	case facility.AlarmClear:
+		d = dispatch.Returned(*a, open)
+	case lateSync:
+		d = dispatch.Withdraw(*a, open, missing)
+	}
+	return w.carryOut(a, d)
+}
+
+// found turns a missing order into none.
+func found(o facility.Order, err error) (*facility.Order, error) {
+	switch {
+	case errors.Is(err, facility.ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &o, nil
+}
+
+func (w *writer) carryOut(a *facility.Alarm, d dispatch.Decision) error {
+	if d.Nothing() {
+		return nil
+	}
+	if d.Create != nil {
+		o := *d.Create
+		first := facility.OrderEvent{
+			At: w.now, Actor: facility.SystemActor, Action: facility.OrderCreate,
+			From: facility.OrderNew, To: facility.OrderNew, Target: a.ID, Note: o.Title.In("zh"),
+		}
+		if err := w.tx.InsertOrder(&o, first); err != nil {
+			return err
+		}
+		w.link(a, o)
+		return nil
+	}
+	o, err := w.tx.Order(d.Order)
+	if err != nil {
+		return err
+	}
+	for _, act := range d.Acts {
+		e, err := o.DoSystem(act, w.now)
+		if err != nil {
+			return err
+		}
+		if e.ID, err = newID(); err != nil {
+			return err
+		}
+		if err := w.tx.SaveOrder(o, e, nil); err != nil {
+			return err
+		}
+	}
+	w.link(a, o)
+	return nil
+}
+
+func (w *writer) link(a *facility.Alarm, o facility.Order) {
+	a.OrderID = o.ID
+	w.linked[a.ID] = o.ID
+	w.news = append(w.news, dashboard.Event{Order: &o})
+}
+
+func newID() (string, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", fmt.Errorf("make an id: %w", err)
+	}
+	return id.String(), nil
+}
