@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
@@ -98,9 +99,14 @@ func (p *PTY) Path() string { return p.path }
 // Read reads what the gateway wrote.
 func (p *PTY) Read(b []byte) (int, error) { return p.master.Read(b) }
 
-// Write sends to the gateway. It blocks when nobody has read for a few thousand
-// bytes; Close ends it.
-func (p *PTY) Write(b []byte) (int, error) { return p.master.Write(b) }
+// Write sends to the gateway. When nobody has read for a few thousand bytes it
+// fails after a second.
+func (p *PTY) Write(b []byte) (int, error) {
+	if err := p.master.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+		return 0, err
+	}
+	return p.master.Write(b)
+}
 
 // Close takes the line away: the gateway's end reads end of file, and its path is
 // gone.

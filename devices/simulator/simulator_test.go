@@ -373,6 +373,25 @@ func TestNFCReader(t *testing.T) {
 	}
 }
 
+func TestALineThatNobodyReadsDoesNotBlockForEver(t *testing.T) {
+	tty, err := simulator.OpenPTY("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var failed error
+	for range 100 {
+		if _, failed = tty.Write(make([]byte, 1024)); failed != nil {
+			break
+		}
+	}
+	if !errors.Is(failed, os.ErrDeadlineExceeded) {
+		t.Errorf("100 KiB were written to nobody: %v", failed)
+	}
+	if err := tty.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func gateway(t *testing.T, slaves ...*simulator.Slave) (*simulator.Server, net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
