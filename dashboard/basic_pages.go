@@ -88,12 +88,7 @@ func (s *Server) basicOverview(c *fiber.Ctx, v *visitor) error {
 	if err != nil {
 		return err
 	}
-	data := overviewData{overviewShape: o}
-	values, now := latest(s.options.Live.Latest()), s.now()
-	for i := range s.estate.Devices {
-		data.List = append(data.List, s.estate.device(&s.estate.Devices[i], values, now))
-	}
-	return s.show(c, v, "overview", "overview", data)
+	return s.show(c, v, "overview", "overview", overviewData{overviewShape: o, List: s.devices()})
 }
 
 func (s *Server) basicAlarms(c *fiber.Ctx, v *visitor) error {

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"gengfu/facility"
@@ -206,20 +207,50 @@ func badReason(d *facility.Device, values latest) string {
 	return string(facility.NoAnswer)
 }
 
-// lastSeen is the time of the newest value that the device itself gave.
+// lastSeen is the time of the newest value that the device itself gave, of those
+// that are still known.
 func lastSeen(d *facility.Device, values latest) *time.Time {
 	var last time.Time
 	for i := range d.Points {
-		r, ok := values[d.Points[i].ID]
-		if !ok || r.Quality == facility.Bad || !r.Time.After(last) {
-			continue
+		if r, ok := values[d.Points[i].ID]; ok && isSign(r) && r.Time.After(last) {
+			last = r.Time
 		}
-		if r.Point.Quantity == facility.OnlineQuantity && r.Value == 0 {
-			continue
-		}
-		last = r.Time
 	}
 	return utc(last)
+}
+
+// isSign reports whether a reading shows that its device was there.
+func isSign(r facility.Reading) bool {
+	return r.Quality != facility.Bad && (r.Point.Quantity != facility.OnlineQuantity || r.Value != 0)
+}
+
+// sightings remember when each device was last there: when it goes away, all its
+// last readings are bad ones.
+type sightings struct {
+	mu sync.Mutex
+	at map[string]time.Time
+}
+
+func (s *sightings) note(r facility.Reading) {
+	if !isSign(r) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.Time.After(s.at[r.Point.Device]) {
+		s.at[r.Point.Device] = r.Time
+	}
+}
+
+// fill puts in when a device was last there if that is later than what its last
+// readings say.
+func (s *sightings) fill(device string, shape reachShape) reachShape {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if at := s.at[device]; shape.LastSeen == nil || at.After(*shape.LastSeen) {
+		shape.LastSeen = utc(at)
+	}
+	return shape
 }
 
 // checkpoint shows a checkpoint; base is where this server is found, empty to

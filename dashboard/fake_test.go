@@ -439,6 +439,8 @@ func (f *fake) tell(e Event) {
 }
 
 func (f *fake) Health(context.Context) any {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	if f.panics {
 		panic("the secret of the pump house")
 	}

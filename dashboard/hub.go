@@ -37,6 +37,7 @@ type hub struct {
 
 	joins   chan join
 	leaves  chan *client
+	seen    *sightings
 	closed  chan struct{}  // closed when run ends
 	streams sync.WaitGroup // writers of the clients that have joined
 }
@@ -46,6 +47,7 @@ type client struct {
 	person facility.Person
 	hash   string      // of its session
 	queue  chan []byte // frames; closed by the hub when the stream must end
+	hurry  func()      // bounds what the writer may still take for what is on its way
 }
 
 type join struct {
@@ -56,14 +58,18 @@ type join struct {
 func newHub(e *estate, o Options, r *register) *hub {
 	return &hub{
 		estate: e, options: o, register: r, log: o.Logger, now: o.Now,
-		joins: make(chan join), leaves: make(chan *client), closed: make(chan struct{}),
+		seen: &sightings{at: map[string]time.Time{}}, joins: make(chan join), leaves: make(chan *client), closed: make(chan struct{}),
 	}
 }
 
 // enter opens a stream for a person. The caller must call left when its writer
-// has ended. It fails when there are too many streams or the server stops.
-func (h *hub) enter(ctx context.Context, p facility.Person, hash string) (*client, error) {
-	j := join{client: &client{person: p, hash: hash, queue: make(chan []byte, clientQueue)}, answer: make(chan error, 1)}
+// has ended. It fails when there are too many streams or the server stops. When
+// the hub ends the stream it calls hurry.
+func (h *hub) enter(ctx context.Context, p facility.Person, hash string, hurry func()) (*client, error) {
+	j := join{
+		client: &client{person: p, hash: hash, queue: make(chan []byte, clientQueue), hurry: hurry},
+		answer: make(chan error, 1),
+	}
 	select {
 	case h.joins <- j:
 		return j.client, <-j.answer
@@ -161,11 +167,12 @@ func (h *hub) prime(st *state) {
 	st.values = latest{}
 	for id, r := range h.options.Live.Latest() {
 		st.values[id] = r
+		h.seen.note(r)
 	}
 	now := h.now()
 	for i := range h.estate.Devices {
 		d := &h.estate.Devices[i]
-		st.reach[d.ID] = reach(d, st.values, now)
+		st.reach[d.ID] = h.seen.fill(d.ID, reach(d, st.values, now))
 	}
 }
 
@@ -257,6 +264,7 @@ func (h *hub) takeReadings(st *state, readings []facility.Reading) (changed bool
 			continue
 		}
 		st.values[r.Point], st.pending[r.Point] = r, r
+		h.seen.note(r)
 		devices[r.Point.Device] = true
 		changed = true
 	}
@@ -269,7 +277,7 @@ func (h *hub) takeReadings(st *state, readings []facility.Reading) (changed bool
 
 // sendReach tells when a device went away or came back.
 func (h *hub) sendReach(st *state, d *facility.Device, now time.Time) {
-	before, after := st.reach[d.ID], reach(d, st.values, now)
+	before, after := st.reach[d.ID], h.seen.fill(d.ID, reach(d, st.values, now))
 	st.reach[d.ID] = after
 	if known(before) != known(after) || before.Reason != after.Reason {
 		st.spread(frame("device", deviceEventShape{ID: d.ID, reachShape: after}), facility.SeeEstate)
@@ -354,6 +362,7 @@ func (st *state) end(c *client) {
 	if _, here := st.clients[c]; here {
 		delete(st.clients, c)
 		close(c.queue)
+		c.hurry()
 	}
 }
 

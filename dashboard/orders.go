@@ -176,9 +176,10 @@ func (s *Server) makeOrder(ctx context.Context, v *visitor, n newOrder) (facilit
 	if err != nil {
 		return facility.Order{}, err
 	}
-	switch {
-	case n.Priority == "":
+	if n.Priority == "" {
 		n.Priority = facility.P3
+	}
+	switch {
 	case !n.Priority.Valid():
 		return facility.Order{}, invalid("priority", "priority", nil)
 	case n.Device != "" && s.estate.devices[n.Device] == nil:

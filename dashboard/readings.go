@@ -13,12 +13,23 @@ import (
 const maxSpan = 20 * 366 * 24 * time.Hour
 
 func (s *Server) listDevices(c *fiber.Ctx, _ *visitor) error {
+	return c.JSON(fiber.Map{"devices": s.devices()})
+}
+
+// devices shows all devices as they are now.
+func (s *Server) devices() []deviceShape {
 	values, now := latest(s.options.Live.Latest()), s.now()
 	devices := make([]deviceShape, 0, len(s.estate.Devices))
 	for i := range s.estate.Devices {
-		devices = append(devices, s.estate.device(&s.estate.Devices[i], values, now))
+		devices = append(devices, s.device(&s.estate.Devices[i], values, now))
 	}
-	return c.JSON(fiber.Map{"devices": devices})
+	return devices
+}
+
+func (s *Server) device(d *facility.Device, values latest, now time.Time) deviceShape {
+	shape := s.estate.device(d, values, now)
+	shape.reachShape = s.hub.seen.fill(d.ID, shape.reachShape)
+	return shape
 }
 
 func (s *Server) getDevice(c *fiber.Ctx, _ *visitor) error {
@@ -26,7 +37,7 @@ func (s *Server) getDevice(c *fiber.Ctx, _ *visitor) error {
 	if d == nil {
 		return failWith("not_found", "device", nil)
 	}
-	return c.JSON(s.estate.device(d, s.options.Live.Latest(), s.now()))
+	return c.JSON(s.device(d, s.options.Live.Latest(), s.now()))
 }
 
 // namedPoint finds the point that the path names.

@@ -25,9 +25,9 @@ var built embed.FS
 
 // Limits of the server.
 const (
-	maxBody         = 1 << 20                // bytes of a request
-	maxUpload       = photo.MaxBytes + 1<<16 // bytes of a request with a photo, its envelope included
-	requestTimeout  = 15 * time.Second       // for everything that a handler waits for
+	maxBody         = 1 << 20            // bytes of a request
+	maxUpload       = 3 * photo.MaxBytes // bytes of a request with a photo: room to tell a person that it is too large
+	requestTimeout  = 15 * time.Second   // for everything that a handler waits for
 	shutdownTimeout = 20 * time.Second
 	hashesAtOnce    = 2
 	photosAtOnce    = 1 // each may take 150 MB while it is decoded

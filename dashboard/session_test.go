@@ -294,14 +294,14 @@ func TestSecurityHeaders(t *testing.T) {
 
 func TestPanicTellsNothing(t *testing.T) {
 	h := startHouse(t)
-	h.panics = true
+	h.set(func() { h.panics = true })
 	admin := h.as("admin")
 	a := admin.call("GET", "/api/health", nil)
 	checkError(t, a, "internal", "")
 	if strings.Contains(string(a.body), "secret") || strings.Contains(string(a.body), "goroutine") {
 		t.Errorf("the panic is told to the client: %s", a.body)
 	}
-	h.panics = false
+	h.set(func() { h.panics = false })
 	admin.want(200, "GET", "/api/health", nil, nil)
 	h.stop()
 	if !strings.Contains(h.logs.String(), "the secret of the pump house") {
@@ -312,9 +312,7 @@ func TestPanicTellsNothing(t *testing.T) {
 func TestLedgerThatFails(t *testing.T) {
 	h := startHouse(t)
 	admin := h.as("admin")
-	h.mu.Lock()
-	h.fake.fail = http.ErrServerClosed
-	h.mu.Unlock()
+	h.set(func() { h.fake.fail = http.ErrServerClosed })
 	a := admin.call("GET", "/api/people", nil)
 	checkError(t, a, "internal", "")
 	if strings.Contains(string(a.body), "closed") {

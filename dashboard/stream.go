@@ -15,11 +15,15 @@ import (
 const (
 	heartbeat    = 15 * time.Second
 	flushTimeout = 10 * time.Second // for one flush to leave this machine
+	hurryTimeout = time.Second      // for the same when the stream ends
 )
 
 // events opens the event stream.
 func (s *Server) events(c *fiber.Ctx, v *visitor) error {
-	client, err := s.hub.enter(c.UserContext(), v.person, v.hash)
+	conn := c.Context().Conn()
+	client, err := s.hub.enter(c.UserContext(), v.person, v.hash, func() {
+		_ = conn.SetWriteDeadline(time.Now().Add(hurryTimeout)) // a connection without deadlines is closed already
+	})
 	if errors.Is(err, errFull) {
 		return tooMany(30 * time.Second)
 	}
@@ -29,7 +33,6 @@ func (s *Server) events(c *fiber.Ctx, v *visitor) error {
 	c.Set(fiber.HeaderContentType, "text/event-stream; charset=utf-8")
 	c.Set(fiber.HeaderCacheControl, "no-store, no-transform")
 	c.Set("X-Accel-Buffering", "no") // nginx keeps it back otherwise
-	conn := c.Context().Conn()
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
 		defer s.hub.left(client)
 		s.pump(client, conn, w)
