@@ -1,0 +1,214 @@
+package rules_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/goccy/go-yaml"
+
+	"gengfu/facility"
+	"gengfu/rules"
+)
+
+const configs = "../configs"
+
+// shippedRules are the rules of configs/rules by file.
+func shippedRules(t *testing.T) map[string][]rules.Rule {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(configs, "rules", "*.yaml"))
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no rule files: %v", err)
+	}
+	out := map[string][]rules.Rule{}
+	for _, p := range paths {
+		var f rules.File
+		readYAML(t, p, &f, yaml.DisallowUnknownField())
+		out[filepath.Base(p)] = f.Rules
+	}
+	return out
+}
+
+func readYAML(t *testing.T, path string, into any, opts ...yaml.DecodeOption) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.UnmarshalWithOptions(data, into, opts...); err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// siteOf reads as much of a site file and its profiles as rules need.
+func siteOf(t *testing.T, path string) facility.Estate {
+	t.Helper()
+	var site struct {
+		Devices []struct {
+			ID, Profile, Place string
+			Name               facility.Text
+		}
+	}
+	readYAML(t, path, &site)
+	var e facility.Estate
+	for _, d := range site.Devices {
+		var profile struct {
+			Kind   string
+			Points []struct {
+				ID     string
+				Kind   facility.PointKind
+				Unit   string
+				Labels map[int]facility.Text
+			}
+		}
+		readYAML(t, filepath.Join(configs, "profiles", d.Profile+".yaml"), &profile)
+		known := facility.Device{ID: d.ID, Name: d.Name, Kind: profile.Kind, Place: d.Place}
+		for _, p := range profile.Points {
+			known.Points = append(known.Points, facility.Point{ID: facility.PointID{Device: d.ID, Quantity: p.ID}, Kind: p.Kind, Unit: p.Unit, Labels: p.Labels})
+		}
+		e.Devices = append(e.Devices, known)
+	}
+	return e
+}
+
+func TestShippedRulesFitShippedSites(t *testing.T) {
+	files := shippedRules(t)
+	for _, site := range []string{"demo.yaml", "example.yaml"} {
+		e := siteOf(t, filepath.Join(configs, site))
+		var all []rules.Rule
+		for name, rs := range files {
+			if _, problems := rules.Compile(rs, e); problems != nil {
+				t.Errorf("%s at %s: %v", name, site, problems)
+			}
+			all = append(all, rs...)
+		}
+		if _, problems := rules.Compile(all, e); problems != nil {
+			t.Errorf("all at %s: %v", site, problems)
+		}
+	}
+}
+
+// TestShippedRulesAreAwake makes sure that an optional rule does not rest by a
+// slip of the pen: but for those that are for simpler pumps, each has a device in
+// the demo estate.
+func TestShippedRulesAreAwake(t *testing.T) {
+	e := siteOf(t, filepath.Join(configs, "demo.yaml"))
+	for _, rs := range shippedRules(t) {
+		for _, r := range rs {
+			if r.Advice.ZH == "" || r.Advice.EN == "" || r.Name.ZH == "" || r.Name.EN == "" {
+				t.Errorf("%s does not speak both languages", r.ID)
+			}
+			r.Optional = false
+			_, problems := rules.Compile([]rules.Rule{r}, e)
+			if awake := problems == nil; awake != (r.ID != "pump-fault-simple") {
+				t.Errorf("%s: %v", r.ID, problems)
+			}
+		}
+	}
+}
+
+func TestShippedRulesJudge(t *testing.T) {
+	const word = "pump-1/running=1 pump-1/fault=0 pump-1/dry_run=0 pump-1/overpressure=0 pump-1/sensor_fault=0 pump-1/duty=1 pump-1/mode=2 pump-1/setpoint=4"
+	tests := []struct {
+		name  string
+		lines []string
+		want  []string
+	}{
+		{
+			"a pump trips and is reset",
+			[]string{"0s " + word, "5s pump-1/fault=1", "60s pump-1/fault=0"},
+			[]string{"5s raise pump-fault/pump-1 unacknowledged", "1m0s clear pump-fault/pump-1 returned"},
+		},
+		{
+			"a pump runs dry: one alarm",
+			[]string{"0s " + word, "5s pump-1/fault=1 pump-1/dry_run=1", "60s pump-1/fault=0 pump-1/dry_run=0", "70s tick"},
+			[]string{"5s raise pump-dry-run/pump-1 unacknowledged", "1m10s clear pump-dry-run/pump-1 returned"},
+		},
+		{
+			"the pressure dips and then falls",
+			[]string{
+				"0s " + word, "1s pump-1/outlet_pressure=4", "10s pump-1/outlet_pressure=2.8", "20s pump-1/outlet_pressure=3.5",
+				"30s pump-1/outlet_pressure=2.5", "45s pump-1/outlet_pressure=2.4", "60s pump-1/outlet_pressure=3.2", "120s pump-1/outlet_pressure=3.9", "150s tick",
+			},
+			[]string{"45s raise outlet-pressure-low/pump-1 unacknowledged", "2m30s clear outlet-pressure-low/pump-1 returned"},
+		},
+		{
+			"a pump runs without pressure: one alarm",
+			[]string{"0s " + word, "1s pump-1/outlet_pressure=0.1", "31s tick", "40s pump-1/running=0", "45s tick"},
+			[]string{"31s raise running-without-pressure/pump-1 unacknowledged", "45s clear running-without-pressure/pump-1 returned"},
+		},
+		{
+			"the tank runs empty and fills again",
+			[]string{"0s tank/level=2", "10s tank/level=1.4", "70s tank/level=0.7", "80s tank/level=0.6", "100s tank/level=2.4", "160s tank/level=2.8", "300s tank/level=2.9", "310s tick"},
+			[]string{
+				"1m10s raise tank-low/tank unacknowledged", "1m20s raise tank-very-low/tank unacknowledged",
+				"2m40s clear tank-low/tank returned", "2m40s clear tank-very-low/tank returned",
+				"3m40s raise tank-high/tank unacknowledged", "5m10s raise tank-very-high/tank unacknowledged",
+			},
+		},
+		{
+			"the floor is wet, and the sump with it: one alarm",
+			[]string{"0s pump-room-inputs/floor_water=0 pump-room-inputs/sump_high=0", "5s pump-room-inputs/floor_water=1 pump-room-inputs/sump_high=1", "20s tick"},
+			[]string{"7s raise floor-water/pump-room-inputs unacknowledged"},
+		},
+		{
+			"a pipe bursts",
+			[]string{"0s main-water/flow=6", "10s main-water/flow=33", "70s main-water/flow=32", "600s main-water/flow=7", "900s tick"},
+			[]string{"1m10s raise water-burst/main-water unacknowledged", "15m0s clear water-burst/main-water returned"},
+		},
+		{
+			"water runs at night (the script starts at noon)",
+			[]string{"13h59m water-a/flow=4", "14h water-a/flow=4", "14h30m water-a/flow=4", "16h water-a/flow=4", "20h water-a/flow=9", "38h water-a/flow=0.5", "39h tick"},
+			[]string{"14h30m0s raise water-night-flow/water-a unacknowledged", "38h15m0s clear water-night-flow/water-a returned"},
+		},
+		{
+			"a phase is lost: one alarm",
+			[]string{"0s main-power/voltage_l1=228 main-power/voltage_l2=230 main-power/voltage_l3=229", "10s main-power/voltage_l2=12", "100s main-power/voltage_l2=229", "200s tick"},
+			[]string{"20s raise phase-loss/main-power unacknowledged", "2m10s clear phase-loss/main-power returned"},
+		},
+		{
+			"a voltage is out of its band",
+			[]string{"0s main-power/voltage_l1=228 main-power/voltage_l2=230 main-power/voltage_l3=229", "10s main-power/voltage_l3=236", "90s main-power/voltage_l3=229", "160s main-power/voltage_l1=190", "250s tick"},
+			[]string{"1m10s raise voltage-high/main-power unacknowledged", "2m30s clear voltage-high/main-power returned", "3m40s raise voltage-low/main-power unacknowledged"},
+		},
+		{
+			"a meter falls silent",
+			[]string{"0s main-water/online=1", "10s main-water/online=0", "40s tick"},
+			[]string{"40s raise device-offline/main-water unacknowledged"},
+		},
+		{
+			"a pump starts too often",
+			[]string{"0s pump-1/starts=100", "30m pump-1/starts=105", "60m pump-1/starts=120", "90m pump-1/starts=121", "120m pump-1/starts=122"},
+			[]string{"1h0m0s raise pump-starts-often/pump-1 unacknowledged", "2h0m0s clear pump-starts-often/pump-1 returned"},
+		},
+	}
+	var all []rules.Rule
+	for _, rs := range shippedRules(t) {
+		for _, r := range rs {
+			if r.NoData == nil { // the scripts leave long pauses
+				all = append(all, r)
+			}
+		}
+	}
+	site := siteOf(t, filepath.Join(configs, "demo.yaml"))
+	site.Site.Zone = time.FixedZone("CST", 8*3600)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			e, problems := rules.Compile(all, site)
+			if problems != nil {
+				t.Fatal(problems)
+			}
+			wantLines(t, script(t, e, test.lines...), test.want)
+		})
+	}
+}
+
+func TestMetersWithoutData(t *testing.T) {
+	e, problems := rules.Compile(shippedRules(t)["meters.yaml"], siteOf(t, filepath.Join(configs, "example.yaml")))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	wantLines(t, script(t, e, "0s tick", "1m main-water/total=5", "15m tick", "16m tick"),
+		[]string{"15m0s raise meter-no-data/main-power unacknowledged", "16m0s raise meter-no-data/main-water unacknowledged"})
+}
