@@ -27,7 +27,7 @@ func Describe(_ []LineConfig, devs []DeviceConfig, readers []ReaderConfig, profi
 	for i, d := range devs {
 		p := d.model(profiles)
 		devices[i] = facility.Device{
-			ID: d.ID, Name: d.Name, Kind: p.Kind, Place: d.Place,
+			ID: d.ID, Name: named(d.Name, d.ID), Kind: p.Kind, Place: d.Place,
 			Line: d.Line, Address: d.Address, Profile: d.Profile,
 			Points: append(p.FacilityPoints(d.ID), OnlinePoint(d.ID)),
 		}
@@ -35,6 +35,15 @@ func Describe(_ []LineConfig, devs []DeviceConfig, readers []ReaderConfig, profi
 	list := make([]facility.Reader, len(readers))
 	for i, r := range readers {
 		list[i] = facility.Reader(r)
+		list[i].Name = named(r.Name, r.ID)
 	}
 	return devices, list
+}
+
+// named is the name, or the id of what nobody has named.
+func named(name facility.Text, id string) facility.Text {
+	if name.Empty() {
+		return facility.Text{ZH: id}
+	}
+	return name
 }

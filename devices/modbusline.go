@@ -3,7 +3,6 @@ package devices
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -51,8 +50,6 @@ type connection interface {
 type slave struct {
 	cfg    DeviceConfig
 	limits profile.Limits
-	first  int // of its points in points
-	count  int
 	cuts   map[modbus.Cut]bool // what its refusals have taught
 	online *bool
 }
@@ -84,22 +81,9 @@ func newModbusLine(cfg LineConfig, devs []DeviceConfig, profiles map[string]prof
 	})
 	var polls []schedule.Point
 	for _, d := range devs {
-		if d.Line != cfg.ID {
-			continue
+		if d.Line == cfg.ID {
+			polls = append(polls, l.add(d, d.model(profiles))...)
 		}
-		p := d.model(profiles)
-		l.devices = append(l.devices, &slave{
-			cfg: d, limits: p.Limits, first: len(l.points), count: len(p.Points), cuts: map[modbus.Cut]bool{},
-		})
-		for _, pt := range p.Points {
-			l.points = append(l.points, polled{
-				id: facility.PointID{Device: d.ID, Quantity: pt.ID}, point: pt, want: wantOf(pt),
-			})
-			polls = append(polls, schedule.Point{Device: len(l.devices) - 1, Class: schedule.ClassOf(pt.Kind), Period: pt.Period})
-			l.out.kinds = append(l.out.kinds, pt.Kind)
-			l.out.keep = append(l.out.keep, facility.KeepAlive)
-		}
-		l.state.Devices = append(l.state.Devices, DeviceStatus{ID: d.ID, Address: d.Address})
 	}
 	for range l.devices {
 		l.out.kinds = append(l.out.kinds, facility.State)
@@ -108,6 +92,21 @@ func newModbusLine(cfg LineConfig, devs []DeviceConfig, profiles map[string]prof
 	l.out.said = make([]said, len(l.out.kinds))
 	l.sched = schedule.New(polls, opts.Now())
 	return l
+}
+
+// add puts a device on the line and returns how its points are to be read.
+func (l *modbusLine) add(d DeviceConfig, model profile.Profile) (polls []schedule.Point) {
+	for _, pt := range model.Points {
+		l.points = append(l.points, polled{
+			id: facility.PointID{Device: d.ID, Quantity: pt.ID}, point: pt, want: wantOf(pt),
+		})
+		l.out.kinds = append(l.out.kinds, pt.Kind)
+		l.out.keep = append(l.out.keep, facility.KeepAlive)
+		polls = append(polls, schedule.Point{Device: len(l.devices), Class: schedule.ClassOf(pt.Kind), Period: pt.Period})
+	}
+	l.devices = append(l.devices, &slave{cfg: d, limits: model.Limits, cuts: map[modbus.Cut]bool{}})
+	l.state.Devices = append(l.state.Devices, DeviceStatus{ID: d.ID, Address: d.Address})
+	return polls
 }
 
 // errUnheard says that nobody answered any more and the connection may be half
@@ -232,221 +231,4 @@ func (l *modbusLine) plan(d *slave, job schedule.Job) (modbus.Batch, []int) {
 		points[i] = job.Points[w]
 	}
 	return batch, points
-}
-
-func (l *modbusLine) answered(ctx context.Context, dev int, batch modbus.Batch, points []int, words []uint16, now time.Time) {
-	l.hear()
-	l.sched.Answered(dev, points, now)
-	offers := make([]offer, 0, len(points)+1)
-	for _, i := range points {
-		p := l.points[i]
-		value, quality, reason := p.point.Decode(batch.Of(p.want, words))
-		offers = append(offers, l.offer(i, value, quality, reason, now))
-	}
-	l.hand(ctx, append(offers, l.setOnline(dev, true, "", now)))
-}
-
-// refused splits a batch that the slave does not give as a whole. Points that it
-// does not give alone are bad and asked for ever less often.
-func (l *modbusLine) refused(ctx context.Context, dev int, batch modbus.Batch, points []int, e modbus.Exception, now time.Time) {
-	l.hear()
-	d := l.devices[dev]
-	offers := []offer{l.setOnline(dev, true, "", now)}
-	if e.Code == modbus.IllegalAddress || e.Code == modbus.IllegalValue {
-		if cut, ok := l.split(batch, points); ok {
-			d.cuts[cut] = true
-			l.log.Info("the device refuses to be read at once", "device", d.cfg.ID, "table", cut.Table, "before", cut.Address)
-			l.sched.Alive(dev, now)
-			l.hand(ctx, offers)
-			return
-		}
-	}
-	for _, i := range l.sched.Refused(dev, points, now) {
-		offers = append(offers, l.offer(i, 0, facility.Bad, facility.DeviceError, now))
-	}
-	l.hand(ctx, offers)
-}
-
-// split speaks of the wants by their place in points.
-func (l *modbusLine) split(batch modbus.Batch, points []int) (modbus.Cut, bool) {
-	wants := make([]modbus.Want, len(points))
-	order := make([]int, len(points))
-	for i, p := range points {
-		wants[i], order[i] = l.points[p].want, i
-	}
-	batch.Wants = order
-	return modbus.Split(batch, wants)
-}
-
-func (l *modbusLine) silent(ctx context.Context, dev int, points []int, reason facility.Reason, err error, began, now time.Time) {
-	if reason == facility.NoAnswer {
-		l.unheard++
-	}
-	d := l.devices[dev]
-	var hold time.Duration
-	if l.cfg.Protocol == ModbusRTU {
-		hold = modbus.Hold(max(l.cfg.timeout(), d.limits.Timeout))
-	}
-	bad, down := l.sched.Silent(dev, points, now, now.Sub(began), hold)
-	offers := make([]offer, 0, len(bad)+1)
-	for _, i := range bad {
-		offers = append(offers, l.offer(i, 0, facility.Bad, reason, now))
-	}
-	if down {
-		offers = append(offers, l.setOnline(dev, false, reason, now))
-		l.log.Warn("the device is silent", "device", d.cfg.ID, "err", err)
-	}
-	l.hand(ctx, offers)
-}
-
-func (l *modbusLine) hear() { l.heard, l.unheard = true, 0 }
-
-func (l *modbusLine) offer(i int, value float64, q facility.Quality, reason facility.Reason, now time.Time) offer {
-	p := l.points[i]
-	return offer{index: i, reading: facility.Reading{
-		Point: p.id, Time: now.UTC().Round(0), Value: value, Unit: p.point.Unit, Quality: q, Reason: reason,
-	}}
-}
-
-// setOnline notes whether the device answers and returns the reading that says so.
-func (l *modbusLine) setOnline(dev int, online bool, reason facility.Reason, now time.Time) offer {
-	d := l.devices[dev]
-	if d.online != nil && !*d.online && online {
-		l.log.Info("the device answers again", "device", d.cfg.ID)
-	}
-	d.online = &online
-	at := now.UTC().Round(0)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	s := &l.state.Devices[dev]
-	s.Online, s.Reason = &online, reason
-	if online {
-		s.LastSeen = &at
-	}
-	return l.onlineOffer(dev, at)
-}
-
-func (l *modbusLine) onlineOffer(dev int, at time.Time) offer {
-	d := l.devices[dev]
-	value := 0.0
-	if *d.online {
-		value = 1
-	}
-	return offer{index: len(l.points) + dev, reading: facility.Reading{
-		Point: facility.PointID{Device: d.cfg.ID, Quantity: facility.OnlineQuantity},
-		Time:  at, Value: value, Quality: facility.Good,
-	}}
-}
-
-func (l *modbusLine) lineUp() {
-	l.mu.Lock()
-	was := l.state
-	l.state.State, l.state.Reason = LineUp, ""
-	l.state.Opened++
-	l.mu.Unlock()
-	if was.State == LineDown {
-		l.sched.Restart(l.now())
-		l.log.Info("the line is open")
-	}
-}
-
-// lineDown makes every point of the line bad at once.
-func (l *modbusLine) lineDown(ctx context.Context, cause error) {
-	l.mu.Lock()
-	changed := l.state.State == LineUp || l.state.Reason != cause.Error()
-	l.state.State, l.state.Reason = LineDown, cause.Error()
-	l.mu.Unlock()
-	if changed {
-		l.log.Warn("the line is down", "err", cause)
-	}
-	now := l.now()
-	offers := make([]offer, 0, len(l.out.said))
-	for i := range l.points {
-		offers = append(offers, l.offer(i, 0, facility.Bad, facility.LineDown, now))
-	}
-	for dev := range l.devices {
-		offers = append(offers, l.setOnline(dev, false, facility.LineDown, now))
-	}
-	l.hand(ctx, offers)
-}
-
-// repeat says again what stands and is not polled: bad points, and which devices
-// answer.
-func (l *modbusLine) repeat(ctx context.Context) {
-	now := l.now()
-	if since := now.Sub(l.looked); since >= 0 && since < lookAgain {
-		return
-	}
-	l.looked = now
-	var offers []offer
-	for i := range l.points {
-		if s := l.out.said[i]; s.stale(now) {
-			offers = append(offers, l.offer(i, 0, facility.Bad, s.reading.Reason, now))
-		}
-	}
-	for dev, d := range l.devices {
-		if d.online != nil {
-			offers = append(offers, l.onlineOffer(dev, now.UTC().Round(0)))
-		}
-	}
-	l.hand(ctx, offers)
-}
-
-// hand gives the sink what is worth it.
-func (l *modbusLine) hand(ctx context.Context, offers []offer) {
-	offers = l.out.pick(offers)
-	if len(offers) == 0 || ctx.Err() != nil {
-		return
-	}
-	readings := make([]facility.Reading, len(offers))
-	for i, f := range offers {
-		readings[i] = f.reading
-	}
-	failing := ""
-	if err := l.sink.Readings(ctx, readings); err != nil {
-		failing = err.Error()
-		l.out.dropped += uint64(len(offers))
-	} else {
-		l.out.taken(offers)
-	}
-	if failing != l.out.failing {
-		l.out.failing = failing
-		l.log.Error("handing over readings", "err", failing)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.state.Readings, l.state.Dropped = l.out.handed, l.out.dropped
-}
-
-// count keeps the numbers of the health page.
-func (l *modbusLine) count(dev int, err error, began, now time.Time) {
-	c := l.master.Counters()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.usage.add(now.Sub(began), now)
-	l.state.Requests, l.state.Timeouts, l.state.Errors, l.state.Wire = c.Requests, c.Timeouts, c.Garbled+c.Exceptions, c
-	s := &l.state.Devices[dev]
-	s.Requests++
-	var refused modbus.Exception
-	switch {
-	case err == nil:
-		s.LastError = ""
-		return
-	case errors.Is(err, modbus.ErrTimeout):
-		s.Timeouts++
-	case errors.Is(err, modbus.ErrGarbled):
-		s.Garbled++
-	case errors.As(err, &refused):
-		s.Exceptions++
-	}
-	s.LastError = fmt.Sprint(err)
-}
-
-func (l *modbusLine) status(now time.Time) LineStatus {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	out := l.state
-	out.Utilisation = l.usage.until(now)
-	out.Devices = append([]DeviceStatus(nil), l.state.Devices...)
-	return out
 }

@@ -3,7 +3,6 @@ package modbus
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -356,63 +355,6 @@ func (m *Master) drain(ctx context.Context) error {
 		m.lastByte = time.Now()
 	}
 	return fmt.Errorf("the line is never quiet: %w", ErrGarbled)
-}
-
-// sendTCP sends one frame and returns the one with its transaction id.
-func (m *Master) sendTCP(ctx context.Context, adu []byte, t Timing) ([]byte, error) {
-	if err := m.opts.Wait(ctx, m.lastByte.Add(max(m.opts.Wire.Gap, t.Pause))); err != nil {
-		return nil, err
-	}
-	start := time.Now()
-	if err := m.conn.Write(ctx, adu); err != nil {
-		return nil, err
-	}
-	m.lastByte = start
-	frame, err := m.receiveTCP(ctx, adu, start.Add(t.Timeout))
-	m.trace(start, adu, frame, err)
-	return frame, err
-}
-
-func (m *Master) receiveTCP(ctx context.Context, adu []byte, deadline time.Time) ([]byte, error) {
-	for {
-		frame, rest, err := cutMBAP(m.stream)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", line.ErrBroken, err)
-		}
-		if frame == nil {
-			n, err := m.conn.Read(ctx, m.buf[:], deadline)
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				return nil, ErrTimeout
-			}
-			if err != nil {
-				return nil, err
-			}
-			m.lastByte = time.Now()
-			m.stream = append(m.stream, m.buf[:n]...)
-			continue
-		}
-		m.stream = rest
-		switch matchMBAP(adu, frame) {
-		case theReply:
-			return m.ownUnit(adu, frame), nil
-		case older:
-			m.counters.Stale++
-		case stranger:
-			return nil, fmt.Errorf("transaction %d answered while %d was asked: %w",
-				binary.BigEndian.Uint16(frame), binary.BigEndian.Uint16(adu), line.ErrBroken)
-		}
-	}
-}
-
-// ownUnit counts a gateway that answers with a unit of its own, and lets it pass:
-// the transaction id has told whose reply it is.
-func (m *Master) ownUnit(adu, frame []byte) []byte {
-	frame = bytes.Clone(frame)
-	if frame[6] != adu[6] {
-		m.counters.Units++
-		frame[6] = adu[6]
-	}
-	return frame
 }
 
 func (m *Master) trace(start time.Time, request, reply []byte, err error) {
