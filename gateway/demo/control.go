@@ -277,8 +277,9 @@ func (e *Estate) status(now time.Time) Status {
 	out := Status{
 		At: now, Level: s.Level(), Pressure: s.Pressure, Flow: s.Flow, Leak: s.Leak, Power: s.Estate.Power,
 		Burst: []string{}, Flood: e.controls.Flood, DryRun: s.DryRun, Faults: []FaultNow{},
-		Guard: !e.walk.resting, Skipping: slices.Sorted(maps.Keys(e.walk.skipping)),
+		Guard: !e.walk.resting, Skipping: slices.AppendSeq([]string{}, maps.Keys(e.walk.skipping)),
 	}
+	slices.Sort(out.Skipping)
 	for i, p := range s.Pumps {
 		out.Pumps = append(out.Pumps, PumpStatus{Running: p.Running, Lead: i == s.Lead, FaultWord: e.controls.Fault[i], Frequency: p.Frequency})
 	}

@@ -434,6 +434,9 @@ func TestPanel(t *testing.T) {
 		t.Errorf("flood: %d %s", code, text)
 	}
 	state, _ := get("state")
+	if strings.Contains(strings.ReplaceAll(state, `"last_tap":null`, ""), ":null") {
+		t.Errorf("the page expects lists, not null: %s", state)
+	}
 	var s Status
 	if err := json.Unmarshal([]byte(state), &s); err != nil || !s.Flood || len(s.Pumps) != 3 {
 		t.Errorf("the state is %s (%v)", state, err)

@@ -39,7 +39,7 @@ const (
 	pipes
 )
 
-var burstFlow = [pipes]float64{PipeMain: 26, PipeA: 15, PipeB: 15} // m3/h at 4 bar
+var burstFlow = [pipes]float64{PipeMain: 26, PipeA: 26, PipeB: 26} // m3/h at 4 bar
 
 // Controls are what people do to the estate.
 type Controls struct {

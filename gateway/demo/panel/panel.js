@@ -67,7 +67,7 @@ async function act(button) {
       headers: { 'Content-Type': 'application/json', 'X-Gengfu': '1' },
       body: JSON.stringify({ name: button.dataset.name, args }),
     }));
-    say('✓ ' + button.textContent.replace(/\s+/g, ' ').trim());
+    say('✓ ' + (button.getAttribute('aria-label') || button.textContent.trim()));
   } catch (error) {
     say(error.message, true);
   }
@@ -82,6 +82,12 @@ async function look() {
   } catch (error) {
     say('连接中断 · No connection: ' + error.message, true);
   }
+}
+
+// Rows repeat their buttons: whoever hears the page needs the row's name with them.
+for (const button of document.querySelectorAll('li button, [data-guard] button')) {
+  const row = button.parentElement.querySelector('b').textContent;
+  button.setAttribute('aria-label', (button.textContent + ' · ' + row).replace(/\s+/g, ' ').trim());
 }
 
 document.addEventListener('click', (event) => {
