@@ -1,0 +1,96 @@
+// A running demo estate and real browsers on it, for the tests beside this file.
+import { execFile, spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { chromium } from 'playwright-core';
+
+const run = promisify(execFile);
+const gengfu = process.env.GENGFU;
+const browserPath = process.env.CHROMIUM ?? '/usr/bin/chromium';
+const shots = new URL('./shots/', import.meta.url).pathname;
+
+export const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
+export const desktop = { viewport: { width: 1440, height: 900 } };
+
+/** Starts `gengfu demo` on a free port in a folder of its own. */
+export async function startEstate({ config, args = [] } = {}) {
+  if (!gengfu) throw new Error('GENGFU must name the binary');
+  const data = await mkdtemp(join(tmpdir(), 'gengfu-e2e-'));
+  const flags = ['demo', '--data', data, '--listen', '127.0.0.1:0', '--no-guard', ...args];
+  if (config) {
+    const file = join(data, 'site.yaml');
+    await writeFile(file, config);
+    flags.push('--config', file);
+  }
+  const child = spawn(gengfu, flags, { stdio: ['ignore', 'pipe', 'pipe'] });
+  let log = '';
+  const url = await new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no address within 60 s:\n${log}`)), 60_000);
+    const hear = (chunk) => {
+      log += chunk;
+      const found = /http:\/\/[\d.]+:\d+/.exec(log);
+      if (found) {
+        clearTimeout(timer);
+        resolve(found[0]);
+      }
+    };
+    child.stdout.on('data', hear);
+    child.stderr.on('data', hear);
+    child.on('exit', (code) => reject(new Error(`gengfu ended with ${code}:\n${log}`)));
+  });
+  await until(async () => (await fetch(`${url}/readyz`)).ok, 'the estate to be ready', 30_000);
+  return {
+    url,
+    data,
+    log: () => log,
+    simulate: (...action) => run(gengfu, ['simulate', ...action, '--data', data]),
+    async stop() {
+      const gone = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGTERM');
+      const code = await gone;
+      await rm(data, { recursive: true, force: true });
+      if (code !== 0) throw new Error(`gengfu ended with ${code}:\n${log}`);
+    },
+  };
+}
+
+/** Waits until the condition holds; it is looked at anew every 50 ms. */
+export async function until(condition, what, within = 10_000) {
+  const end = Date.now() + within;
+  for (;;) {
+    try {
+      if (await condition()) return;
+    } catch (error) {
+      if (Date.now() > end) throw error;
+    }
+    if (Date.now() > end) throw new Error(`waited ${within} ms for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+export function startBrowser() {
+  return chromium.launch({
+    executablePath: browserPath,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
+      '--disable-component-update', '--disable-sync'],
+  });
+}
+
+/** Opens a page of its own browser profile and signs the person in by one tap. */
+export async function signIn(browser, estate, login, device, path = '/') {
+  const context = await browser.newContext({ ...device, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', baseURL: estate.url });
+  const page = await context.newPage();
+  page.errors = [];
+  page.on('pageerror', (error) => page.errors.push(error));
+  await page.goto('/sign-in');
+  await page.getByTestId(`demo-login-${login}`).click();
+  await page.waitForURL((url) => url.pathname !== '/sign-in');
+  if (path !== new URL(page.url()).pathname) await page.goto(path);
+  return page;
+}
+
+export async function shoot(page, name) {
+  await page.screenshot({ path: join(shots, `${name}.png`) });
+}
