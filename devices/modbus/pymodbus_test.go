@@ -1,0 +1,107 @@
+package modbus
+
+import (
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"gengfu/devices/line"
+	"gengfu/devices/profile"
+)
+
+// debianPython is where Debian's python3-pymodbus is found, whatever other Python
+// stands before it in the path.
+const debianPython = "/usr/bin/python3"
+
+// pymodbus starts a slave of another maker and returns a line to it.
+func pymodbus(t *testing.T, framer string) *line.Conn {
+	t.Helper()
+	if err := exec.Command(debianPython, "-c", "import pymodbus, serial_asyncio").Run(); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("pymodbus is missing (apt-get install python3-pymodbus python3-serial-asyncio): %v", err)
+		}
+		t.Skip("pymodbus is missing: apt-get install python3-pymodbus python3-serial-asyncio")
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().(*net.TCPAddr)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server := exec.Command(debianPython, "testdata/pymodbus_server.py", framer, strconv.Itoa(address.Port))
+	server.Stderr = t.Output()
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Process.Kill()
+		_ = server.Wait() // it was killed
+	})
+	return dial(t, address.String())
+}
+
+// dial tries until the server listens.
+func dial(t *testing.T, address string) *line.Conn {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); ; {
+		c, err := line.DialTCP(t.Context(), line.TCP{Address: address})
+		if err == nil {
+			t.Cleanup(func() { _ = c.Close() })
+			return c
+		}
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+		if err := line.Wait(t.Context(), time.Now().Add(50*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestReadsASlaveOfAnotherMaker(t *testing.T) {
+	for name, framing := range map[string]Framing{"socket": TCP, "rtu": RTU} {
+		t.Run(name, func(t *testing.T) {
+			m := NewMaster(Options{Framing: framing, Timeout: 10 * time.Second})
+			m.Attach(pymodbus(t, name))
+			for _, r := range []Request{
+				{7, profile.Holding, 0, 1},
+				{7, profile.Holding, 100, 125},
+				{7, profile.Input, 17, 2},
+				{7, profile.Coil, 5, 9},
+				{7, profile.Discrete, 0, 300},
+			} {
+				words, err := m.Read(t.Context(), r, Timing{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, w := range words {
+					if want := pymodbusWord(r.Table, int(r.Address)+i); w != want {
+						t.Errorf("%v: %d holds %d, want %d", r, int(r.Address)+i, w, want)
+					}
+				}
+			}
+			_, err := m.Read(t.Context(), Request{7, profile.Holding, 299, 5}, Timing{})
+			if !errors.Is(err, Exception{Code: IllegalAddress}) {
+				t.Errorf("beyond the end: %v", err)
+			}
+		})
+	}
+}
+
+func pymodbusWord(table profile.Table, i int) uint16 {
+	switch {
+	case table == profile.Holding:
+		return uint16(i)
+	case table == profile.Input:
+		return uint16(1000 + i)
+	case i%3 == 0:
+		return 1
+	}
+	return 0
+}

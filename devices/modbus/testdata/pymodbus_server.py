@@ -1,0 +1,30 @@
+"""A slave of another maker: unit 7 with holding registers i, input registers
+1000+i, and coils and discrete inputs that are set where i divides by 3.
+
+usage: pymodbus_server.py socket|rtu PORT
+"""
+import asyncio
+import sys
+
+from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext
+from pymodbus.server import StartAsyncTcpServer
+from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
+
+
+def registers(first):
+    return ModbusSequentialDataBlock(0, [first + i for i in range(300)])
+
+
+def bits():
+    return ModbusSequentialDataBlock(0, [i % 3 == 0 for i in range(300)])
+
+
+unit = ModbusSlaveContext(di=bits(), co=bits(), hr=registers(0), ir=registers(1000), zero_mode=True)
+framer = {"socket": ModbusSocketFramer, "rtu": ModbusRtuFramer}[sys.argv[1]]
+asyncio.run(
+    StartAsyncTcpServer(
+        ModbusServerContext(slaves={7: unit}, single=False),
+        framer=framer,
+        address=("127.0.0.1", int(sys.argv[2])),
+    )
+)
