@@ -123,7 +123,8 @@ func (t *Tx) InsertTap(j facility.JudgedTap) (inserted bool, err error) {
 const tapColumns = `id, source, reader, credential, checkpoint, person, tapped_at, sent_at, received_at,
 	judged_checkpoint, judged_person, round, verdict, flags`
 
-// Taps returns those tapped in [from, to), newest first.
+// Taps returns those tapped in [from, to), newest first. A tap whose device told
+// no time counts by when it was received.
 func (l *Ledger) Taps(ctx context.Context, from, to time.Time) ([]facility.JudgedTap, error) {
 	taps, err := collect(ctx, l.read(), func(row row) (facility.JudgedTap, error) {
 		var j facility.JudgedTap
@@ -133,8 +134,10 @@ func (l *Ledger) Taps(ctx context.Context, from, to time.Time) ([]facility.Judge
 			&j.Checkpoint, &j.Person, &j.Round, &j.Verdict, &flags)
 		j.Flags = splitFlags(flags)
 		return j, err
-	}, `SELECT `+tapColumns+` FROM tap WHERE site = $1 AND tapped_at >= $2 AND tapped_at < $3
-		ORDER BY tapped_at DESC, id DESC`, l.site, nanos(from), nanos(to))
+	}, `SELECT `+tapColumns+` FROM tap
+		WHERE site = $1 AND (tapped_at >= $2 AND tapped_at < $3 OR
+			tapped_at IS NULL AND received_at >= $2 AND received_at < $3)
+		ORDER BY COALESCE(tapped_at, received_at) DESC, id DESC`, l.site, nanos(from), nanos(to))
 	return taps, failure(err, "read taps")
 }
 

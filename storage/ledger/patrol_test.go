@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -107,19 +108,33 @@ func TestTaps(t *testing.T) {
 	if got, err := l.Taps(t.Context(), noon.Add(2), noon.Add(time.Hour)); err != nil || len(got) != 0 {
 		t.Errorf("taps of another time: %+v, %v", got, err)
 	}
-	// A tap is kept whatever its clock says.
-	for i, at := range []time.Time{{}, time.Unix(0, 0), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(1601, 1, 1, 0, 0, 0, 0, time.UTC)} {
-		j := second
-		j.Tap.ID, j.Tap.TappedAt = string(rune('a'+i)), at
-		err := l.Update(t.Context(), func(tx *ledger.Tx) error { _, err := tx.InsertTap(j); return err })
-		if refused := errors.Is(err, facility.ErrInvalid); refused != at.IsZero() || !refused && err != nil {
-			t.Errorf("tapped at %v: %v", at, err)
-		}
+}
+
+// A tap is kept whatever its device says.
+func TestNonsenseTapsAreKept(t *testing.T) {
+	l := fresh(t)
+	for i, j := range []facility.JudgedTap{
+		{Tap: facility.Tap{Source: facility.TapReader}},
+		{Tap: facility.Tap{Source: "telepathy", TappedAt: noon}},
+		{Tap: facility.Tap{TappedAt: time.Unix(0, 0)}},
+		{Tap: facility.Tap{TappedAt: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}},
+		{Tap: facility.Tap{TappedAt: time.Date(1601, 1, 1, 0, 0, 0, 0, time.UTC)}},
+		{Tap: facility.Tap{TappedAt: noon, Credential: "'; --\x00", Person: "nobody"}},
+	} {
+		j.Tap.ID, j.Tap.ReceivedAt = string(rune('a'+i)), noon
+		update(t, l, func(tx *ledger.Tx) error { _, err := tx.InsertTap(j); return err })
 	}
-	bad := second
-	bad.Tap.ID, bad.Tap.Source = "t3", "telepathy"
-	if err := l.Update(t.Context(), func(tx *ledger.Tx) error { _, err := tx.InsertTap(bad); return err }); !errors.Is(err, facility.ErrInvalid) {
-		t.Errorf("a tap from nowhere: %v", err)
+	taps, err := l.Taps(t.Context(), noon, noon.Add(1))
+	var got []string
+	for _, j := range taps {
+		got = append(got, j.Tap.ID)
+	}
+	if want := []string{"f", "b", "a"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("taps of this time: %v, %v; want %v", got, err, want)
+	}
+	taps, err = l.Taps(t.Context(), time.Date(1500, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC))
+	if err != nil || len(taps) != 5 { // the end of the range is excluded, also when both are beyond what can be kept
+		t.Errorf("taps of all times: %d, %v", len(taps), err)
 	}
 }
 
