@@ -205,6 +205,27 @@ func TestExceptionsAndWrites(t *testing.T) {
 	}
 }
 
+// Where the profile says that registers in between may be read, they can be.
+func TestGapsOfTheProfileExist(t *testing.T) {
+	p := profile.Profile{
+		ID: "meter", Limits: profile.Limits{Gap: 2},
+		Points: []profile.Point{
+			{ID: "flow", Table: "holding", Address: 0, Type: "f32"},
+			{ID: "speed", Table: "holding", Address: 4, Type: "f32"},
+			{ID: "error", Table: "holding", Address: 9, Type: "u16"},
+		},
+	}
+	client := line(t, simulator.Wire{}, newSlave(t, p, 1))
+	want := strings.ToUpper(with(t, "01 03 0C"+strings.Repeat("00", 12)))
+	if got := exchange(t, client, with(t, "01 03 00 00 00 06"), len(want)/2); got != want {
+		t.Errorf("over the gap: %s", got)
+	}
+	want = strings.ToUpper(with(t, "01 83 02"))
+	if got := exchange(t, client, with(t, "01 03 00 04 00 06"), len(want)/2); got != want {
+		t.Errorf("over a wider one: %s", got)
+	}
+}
+
 // What is not for this bus gets no answer, and the next good request does.
 func TestOnlyGoodFramesForItAreAnswered(t *testing.T) {
 	s := newSlave(t, pump(), 11)

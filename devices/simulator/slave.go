@@ -6,14 +6,17 @@ package simulator
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"gengfu/devices/profile"
 )
 
 // Slave is one simulated device: its four tables and its present fault. Only
-// registers of its profile and those given to SetWords exist; a request for any
-// other is answered with exception 02. It is safe for concurrent use.
+// registers of its profile, those in gaps that the profile allows to be read
+// along, and those given to SetWords exist; a request for any other is answered
+// with exception 02. It is safe for concurrent use.
 type Slave struct {
 	profile profile.Profile
 	address byte
@@ -47,12 +50,29 @@ func NewSlave(p profile.Profile, address int) (*Slave, error) {
 			t[uint16(pt.Address+i)] = 0
 		}
 	}
+	s.fillGaps()
 	for quantity, value := range p.Persona.Values {
 		if err := s.Set(quantity, value); err != nil {
 			return nil, err
 		}
 	}
 	return s, nil
+}
+
+// fillGaps makes the registers exist that the profile allows to be read along.
+func (s *Slave) fillGaps() {
+	for _, t := range []profile.Table{profile.Holding, profile.Input} {
+		addresses := slices.Sorted(maps.Keys(s.tables[t]))
+		for i := 1; i < len(addresses); i++ {
+			from, to := addresses[i-1], addresses[i]
+			if int(to-from)-1 > s.profile.Limits.Gap {
+				continue
+			}
+			for a := from + 1; a < to; a++ {
+				s.tables[t][a] = 0
+			}
+		}
+	}
 }
 
 // Address returns the address on the line.
