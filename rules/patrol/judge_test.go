@@ -14,16 +14,19 @@ import (
 	"gengfu/rules/patrol"
 )
 
+// shanghai has no clock changes, and needs no table of zones.
+func shanghai() *time.Location { return time.FixedZone("CST", 8*3600) }
+
 func text(zh, en string) facility.Text { return facility.Text{ZH: zh, EN: en} }
 
 // estate has a round of three checkpoints at 22:00 local time, 45 min long, with
 // 10 min of tolerance and 30 min of grace.
-func estate(t testing.TB, plans ...facility.Plan) facility.Estate {
+func estate(plans ...facility.Plan) facility.Estate {
 	if plans == nil {
 		plans = []facility.Plan{nightPlan("22:00")}
 	}
 	return facility.Estate{
-		Site: facility.Site{ID: "example", Zone: zone(t, "Asia/Shanghai")},
+		Site: facility.Site{ID: "example", Zone: shanghai()},
 		Checkpoints: []facility.Checkpoint{
 			{ID: "gate", Name: text("东门", "East gate"), Place: "gate", Token: "token-gate"},
 			{ID: "pump", Name: text("泵房", "Pump room"), Place: "pump-room", Token: "token-pump", Tags: []string{"04A035B2"}},
@@ -59,7 +62,7 @@ func (e *evening) at(s string) time.Time {
 	if strings.Count(s, ":") == 2 {
 		layout = "2006-01-02 15:04:05"
 	}
-	at, err := time.ParseInLocation(layout, "2026-11-22 "+s, zone(e.t, "Asia/Shanghai"))
+	at, err := time.ParseInLocation(layout, "2026-11-22 "+s, shanghai())
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -125,7 +128,7 @@ func (e *evening) describe(changes []patrol.Change) []string {
 		if c.Round.Start.After(e.at("23:59")) {
 			continue // of tomorrow
 		}
-		s := c.At.In(zone(e.t, "Asia/Shanghai")).Format("15:04") + " " + string(c.Round.State)
+		s := c.At.In(shanghai()).Format("15:04") + " " + string(c.Round.State)
 		if c.Alarm != nil {
 			s += fmt.Sprintf(" %s %s %s->%s", c.Alarm.Checkpoint, c.Event, c.From, c.Alarm.State)
 			if c.Reason != "" {
@@ -267,7 +270,7 @@ func TestEvenings(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			e := &evening{t: t, judge: patrol.New(estate(t, test.plans...))}
+			e := &evening{t: t, judge: patrol.New(estate(test.plans...))}
 			var got []string
 			for _, l := range test.lines {
 				got = append(got, e.do(l)...)
@@ -280,7 +283,7 @@ func TestEvenings(t *testing.T) {
 }
 
 func TestMissedWaitsForWhatMayBeOnItsWay(t *testing.T) {
-	e := &evening{t: t, judge: patrol.New(estate(t))}
+	e := &evening{t: t, judge: patrol.New(estate())}
 	e.quiet = func(checkpoint string, before time.Time) bool {
 		if want := e.at("22:55"); !before.Equal(want) {
 			t.Errorf("asked for %s, want %s", before, want)
@@ -302,7 +305,7 @@ func TestMissedWaitsForWhatMayBeOnItsWay(t *testing.T) {
 }
 
 func TestMissedAlarm(t *testing.T) {
-	e := &evening{t: t, judge: patrol.New(estate(t))}
+	e := &evening{t: t, judge: patrol.New(estate())}
 	e.do("21:00 tick")
 	e.do("22:55 tick")
 	a := e.alarm("pump")
@@ -329,7 +332,7 @@ func TestMissedAlarm(t *testing.T) {
 }
 
 func TestTheSameTapTwiceIsTheSame(t *testing.T) {
-	e := &evening{t: t, judge: patrol.New(estate(t))}
+	e := &evening{t: t, judge: patrol.New(estate())}
 	e.do("21:00 tick")
 	at := e.at("22:10")
 	tap := facility.Tap{ID: "tap", Source: facility.TapURL, Checkpoint: "gate", Person: "li", TappedAt: at, SentAt: at, ReceivedAt: at}
@@ -341,7 +344,7 @@ func TestTheSameTapTwiceIsTheSame(t *testing.T) {
 }
 
 func TestExpected(t *testing.T) {
-	e := &evening{t: t, judge: patrol.New(estate(t))}
+	e := &evening{t: t, judge: patrol.New(estate())}
 	e.do("21:00 tick")
 	for at, want := range map[string]bool{"21:49": false, "21:50": true, "22:10": true, "22:54": true, "22:55": false} {
 		r, ok := e.judge.Expected("gate", e.at(at))

@@ -11,7 +11,7 @@ import (
 )
 
 func TestRoundsAreMadeADayAhead(t *testing.T) {
-	e := &evening{t: t, judge: patrol.New(estate(t, nightPlan("06:00", "14:00", "22:00")))}
+	e := &evening{t: t, judge: patrol.New(estate(nightPlan("06:00", "14:00", "22:00")))}
 	seen := map[string]int{}
 	for at := e.at("08:00"); at.Before(e.at("08:00").AddDate(0, 0, 40)); at = at.Add(10 * time.Minute) {
 		for _, c := range e.judge.Advance(at, nil) {
@@ -37,7 +37,7 @@ func TestRoundsAreMadeADayAhead(t *testing.T) {
 }
 
 func TestServedRoundsAreLetGo(t *testing.T) {
-	e := &evening{t: t, judge: patrol.New(estate(t, nightPlan("10:00")))}
+	e := &evening{t: t, judge: patrol.New(estate(nightPlan("10:00")))}
 	for _, l := range []string{"09:00 tick", "10:01 tap gate", "10:02 tap pump", "10:03 tap roof", "11:24 tick"} {
 		e.do(l)
 	}
@@ -51,13 +51,13 @@ func TestServedRoundsAreLetGo(t *testing.T) {
 }
 
 func TestLoadWithOtherPlans(t *testing.T) {
-	first := &evening{t: t, judge: patrol.New(estate(t, nightPlan("09:30", "20:00", "22:00")))}
+	first := &evening{t: t, judge: patrol.New(estate(nightPlan("09:30", "20:00", "22:00")))}
 	first.do("09:00 tick")
 	first.do("09:31 tap gate")
 
 	longer := nightPlan("20:00", "23:00")
 	longer.Window = time.Hour
-	second := &evening{t: t, judge: patrol.New(estate(t, longer))}
+	second := &evening{t: t, judge: patrol.New(estate(longer))}
 	second.judge.Load(first.judge.Rounds(), first.judge.Standing())
 	second.judge.Advance(second.at("10:00"), nil)
 	want := map[string]string{
@@ -67,7 +67,7 @@ func TestLoadWithOtherPlans(t *testing.T) {
 		"23:00": "scheduled 1h0m0s",
 	}
 	for _, r := range second.judge.Rounds() {
-		at := r.Start.In(zone(t, "Asia/Shanghai")).Format("15:04")
+		at := r.Start.In(shanghai()).Format("15:04")
 		if got := fmt.Sprintf("%s %s", r.State, r.End.Sub(r.Start)); got != want[at] {
 			t.Errorf("%s: %s, want %s", at, got, want[at])
 		}
@@ -79,10 +79,10 @@ func TestLoadWithOtherPlans(t *testing.T) {
 }
 
 func TestAlarmThatOutlivedItsRound(t *testing.T) {
-	first := &evening{t: t, judge: patrol.New(estate(t))}
+	first := &evening{t: t, judge: patrol.New(estate())}
 	first.do("21:00 tick")
 	first.do("22:55 tick")
-	second := &evening{t: t, judge: patrol.New(estate(t))}
+	second := &evening{t: t, judge: patrol.New(estate())}
 	second.judge.Load(nil, first.judge.Standing())
 	want := []string{"23:59  gate acknowledge unacknowledged->acknowledged", "23:59  gate clear acknowledged->normal over, 0 missing"}
 	if got := second.do("23:59 ack gate"); !slices.Equal(got, want) {

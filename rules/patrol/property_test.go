@@ -56,15 +56,15 @@ func TestLoadAnywhereGivesTheSameFuture(t *testing.T) {
 	plans := []facility.Plan{nightPlan("19:30", "20:15", "21:30", "22:30")}
 	rapid.Check(t, func(rt *rapid.T) {
 		lines := drawEvening(rt)
-		through := &evening{t: t, judge: patrol.New(estate(t, plans...))}
-		broken := &evening{t: t, judge: patrol.New(estate(t, plans...))}
+		through := &evening{t: t, judge: patrol.New(estate(plans...))}
+		broken := &evening{t: t, judge: patrol.New(estate(plans...))}
 		start := through.at("19:00")
 		through.judge.Advance(start, nil)
 		broken.judge.Advance(start, nil)
 		for _, l := range lines {
 			want := through.play(l)
 			if rapid.Bool().Draw(rt, "stop") {
-				fresh := patrol.New(estate(t, plans...))
+				fresh := patrol.New(estate(plans...))
 				fresh.Load(broken.judge.Rounds(), broken.judge.Standing())
 				// Rounds beyond those made already are the only thing that a new judge
 				// may add, and only with the first Advance.
@@ -86,7 +86,7 @@ func TestLoadAnywhereGivesTheSameFuture(t *testing.T) {
 func TestWhatHoldsOnEveryEvening(t *testing.T) {
 	plans := []facility.Plan{nightPlan("19:30", "20:15", "21:30", "22:30")}
 	rapid.Check(t, func(rt *rapid.T) {
-		e := &evening{t: t, judge: patrol.New(estate(t, plans...))}
+		e := &evening{t: t, judge: patrol.New(estate(plans...))}
 		e.judge.Advance(e.at("19:00"), nil)
 		for _, l := range drawEvening(rt) {
 			e.play(l)

@@ -28,7 +28,7 @@ func TestOrderOfTheRoute(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			plan := nightPlan("22:00")
 			plan.Route = "strict"
-			e := &evening{t: t, judge: patrol.New(estate(t, plan))}
+			e := &evening{t: t, judge: patrol.New(estate(plan))}
 			e.do("21:00 tick")
 			for _, l := range test.lines {
 				e.do(l)
@@ -48,7 +48,7 @@ func TestOrderOfTheRoute(t *testing.T) {
 
 func TestWhoTapsWhere(t *testing.T) {
 	badge := func(uid string) string { return map[string]string{"AABBCCDD": "li"}[uid] }
-	now := clock(t, "2026-11-22 22:10", zone(t, "Asia/Shanghai"))
+	now := clock(t, "2026-11-22 22:10", shanghai())
 	tests := []struct {
 		name       string
 		tap        facility.Tap
@@ -69,7 +69,7 @@ func TestWhoTapsWhere(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			j := patrol.New(estate(t))
+			j := patrol.New(estate())
 			j.Advance(now.Add(-time.Hour), nil)
 			test.tap.ID, test.tap.TappedAt, test.tap.SentAt, test.tap.ReceivedAt = "tap", now, now, now
 			got, _ := j.Tap(test.tap, badge)
@@ -84,7 +84,7 @@ func TestWhoTapsWhere(t *testing.T) {
 }
 
 func TestClocksOfPhones(t *testing.T) {
-	now := clock(t, "2026-11-22 22:10", zone(t, "Asia/Shanghai"))
+	now := clock(t, "2026-11-22 22:10", shanghai())
 	delayed, skewed := facility.FlagDelayed, facility.FlagClockSkew
 	tests := []struct {
 		name                   string
@@ -106,7 +106,7 @@ func TestClocksOfPhones(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			j := patrol.New(estate(t))
+			j := patrol.New(estate())
 			j.Advance(now.Add(-time.Hour), nil)
 			tap := facility.Tap{ID: "tap", Source: test.source, Reader: "reader-gate", Checkpoint: "gate", Person: "li", TappedAt: now.Add(test.tapped), ReceivedAt: now.Add(test.received)}
 			if sent := now.Add(test.sent); test.sent > -24*time.Hour {
@@ -130,8 +130,8 @@ func FuzzTap(f *testing.F) {
 	f.Add("gate", "phone_url", "04A035B2", int64(0), int64(0), int64(0))
 	f.Add("token-pump", "reader", "", int64(-3600), int64(7200), int64(60))
 	f.Fuzz(func(t *testing.T, checkpoint, source, credential string, tapped, sent, received int64) {
-		j := patrol.New(estate(t))
-		now := clock(t, "2026-11-22 22:10", zone(t, "Asia/Shanghai"))
+		j := patrol.New(estate())
+		now := clock(t, "2026-11-22 22:10", shanghai())
 		j.Advance(now.Add(-time.Hour), nil)
 		at := func(s int64) time.Time { return now.Add(time.Duration(s%1e8) * time.Second) }
 		tap := facility.Tap{ID: "tap", Source: facility.TapSource(source), Reader: checkpoint, Checkpoint: checkpoint, Credential: credential, TappedAt: at(tapped), SentAt: at(sent), ReceivedAt: at(received)}
