@@ -5,6 +5,7 @@ package influxtest
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -132,21 +133,29 @@ func (s *server) start(ctx context.Context) error {
 	return nil
 }
 
-// ready waits for the server and makes its user and database.
+// ready waits until the server answers and has its user and database.
 func (s *server) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for s.ping(ctx) != nil {
+	for {
+		err := s.prepare(ctx)
+		if err == nil {
+			return nil
+		}
 		select {
 		case <-tick.C:
 		case <-s.ended:
-			return errors.New("the process ended")
+			return fmt.Errorf("the process ended: %w", err)
 		case <-ctx.Done():
-			return fmt.Errorf("no answer in %s: %w", patience, ctx.Err())
+			return fmt.Errorf("not ready in %s: %w", patience, err)
 		}
 	}
+}
+
+// prepare makes the user and the database; both may be there already.
+func (s *server) prepare(ctx context.Context) error {
 	for _, q := range []string{
 		fmt.Sprintf("CREATE USER %q WITH PASSWORD '%s' WITH ALL PRIVILEGES", user, password),
 		fmt.Sprintf("CREATE DATABASE %q", database),
@@ -158,16 +167,10 @@ func (s *server) ready(ctx context.Context) error {
 	return nil
 }
 
-func (s *server) ping(ctx context.Context) error {
-	return s.do(ctx, http.MethodGet, "/ping", nil)
-}
-
+// statement runs InfluxQL. What is wrong with it stands in an answer of status 200.
 func (s *server) statement(ctx context.Context, q string) error {
-	return s.do(ctx, http.MethodPost, "/query", url.Values{"q": {q}})
-}
-
-func (s *server) do(ctx context.Context, method, path string, form url.Values) error {
-	req, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(form.Encode()))
+	form := url.Values{"q": {q}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/query", strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
 	}
@@ -178,8 +181,15 @@ func (s *server) do(ctx context.Context, method, path string, form url.Values) e
 		return err
 	}
 	defer resp.Body.Close() //nolint:errcheck // it was only read
-	if resp.StatusCode >= http.StatusBadRequest {
-		return fmt.Errorf("%s %s: %s", method, path, resp.Status)
+	var answer struct {
+		Error   string
+		Results []struct{ Error string }
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+		return fmt.Errorf("%s: %s: %w", q, resp.Status, err)
+	}
+	if answer.Error != "" || len(answer.Results) != 1 || answer.Results[0].Error != "" {
+		return fmt.Errorf("%s: %s: %+v", q, resp.Status, answer)
 	}
 	return nil
 }

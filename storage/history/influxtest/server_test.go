@@ -1,6 +1,7 @@
 package influxtest_test
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,7 +11,7 @@ import (
 
 func TestStart(t *testing.T) {
 	url, token, bucket := influxtest.Start(t)
-	write := func(token string) int {
+	write := func(token string) (status int, body string) {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"/api/v2/write?bucket="+bucket, strings.NewReader("m f=1 1"))
 		if err != nil {
@@ -21,15 +22,17 @@ func TestStart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := resp.Body.Close(); err != nil {
+		defer resp.Body.Close() //nolint:errcheck // it was only read
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
 			t.Fatal(err)
 		}
-		return resp.StatusCode
+		return resp.StatusCode, string(text)
 	}
-	if got := write(token); got != http.StatusNoContent {
-		t.Errorf("a write with the token gave %d", got)
+	if got, body := write(token); got != http.StatusNoContent {
+		t.Errorf("a write with the token gave %d: %s", got, body)
 	}
-	if got := write("nobody:nothing"); got != http.StatusUnauthorized {
-		t.Errorf("a write with another token gave %d", got)
+	if got, body := write("nobody:nothing"); got != http.StatusUnauthorized {
+		t.Errorf("a write with another token gave %d: %s", got, body)
 	}
 }
