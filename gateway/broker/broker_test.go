@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -168,7 +169,7 @@ func TestDoor(t *testing.T) {
 func TestWrongPasswordIsTold(t *testing.T) {
 	b := embed(t, EmbeddedOptions{Username: "edge", Password: "secret"})
 	connect(t, ClientOptions{URL: b.URL(), ClientID: "a", Username: "edge", Password: "secret"}, func(context.Context, *Connection) error { return nil })
-	err := connectOnce(t.Context(), ClientOptions{URL: b.URL(), ClientID: "a", Username: "edge", Password: "no"}, b.Addr(), false, nil)
+	err := connectOnce(t.Context(), ClientOptions{URL: b.URL(), ClientID: "a", Username: "edge", Password: "no"}, b.Addr(), false, new(sync.WaitGroup), nil)
 	if err == nil || !strings.Contains(err.Error(), "bad user name or password") && !strings.Contains(err.Error(), "not Authorized") {
 		t.Errorf("error %v", err)
 	}

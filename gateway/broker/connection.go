@@ -18,7 +18,7 @@ import (
 
 const (
 	connectTimeout = 10 * time.Second
-	writeTimeout   = 10 * time.Second
+	writeTimeout   = 5 * time.Second // for a batch of 40 KB on 64 kbit/s
 	pingTimeout    = 10 * time.Second
 	// goodbye is how long a clean end may take, for the last packets.
 	goodbye = 250 * time.Millisecond
@@ -77,6 +77,24 @@ func parseURL(raw string) (address string, secure bool, err error) {
 // Connection is one connection to a broker, from its beginning to its loss.
 type Connection struct {
 	client paho.Client
+	calls  *sync.WaitGroup
+}
+
+// token makes a call that paho may hold up for as long as its write timeout when
+// the connection is lost at the same moment. Then the call is left behind, and
+// Maintain waits for it at its end.
+func (c *Connection) token(ctx context.Context, call func() paho.Token) (paho.Token, error) {
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	made := make(chan paho.Token, 1)
+	c.calls.Go(func() { made <- call() })
+	select {
+	case t := <-made:
+		return t, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // Maintain keeps a connection to the broker until ctx ends. For each connection
@@ -93,11 +111,13 @@ func Maintain(ctx context.Context, o ClientOptions, use func(context.Context, *C
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	log := o.Logger.With("broker", address, "client", o.ClientID)
+	var calls sync.WaitGroup
+	defer calls.Wait()
 	pauses := backoff{least: cmp.Or(o.MinPause, 500*time.Millisecond), most: cmp.Or(o.MaxPause, 30*time.Second)}
 	said := ""
 	for ctx.Err() == nil {
 		start := time.Now()
-		err := connectOnce(ctx, o, address, secure, use)
+		err := connectOnce(ctx, o, address, secure, &calls, use)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -117,7 +137,7 @@ func Maintain(ctx context.Context, o ClientOptions, use func(context.Context, *C
 	return nil
 }
 
-func connectOnce(ctx context.Context, o ClientOptions, address string, secure bool, use func(context.Context, *Connection) error) error {
+func connectOnce(ctx context.Context, o ClientOptions, address string, secure bool, calls *sync.WaitGroup, use func(context.Context, *Connection) error) error {
 	ctx, lose := context.WithCancelCause(ctx)
 	defer lose(nil)
 	var wire wire
@@ -145,7 +165,7 @@ func connectOnce(ctx context.Context, o ClientOptions, address string, secure bo
 	if o.Will != nil {
 		p.SetBinaryWill(o.Will.Topic, o.Will.Payload, o.Will.QoS, o.Will.Retained)
 	}
-	c := &Connection{client: paho.NewClient(p)}
+	c := &Connection{client: paho.NewClient(p), calls: calls}
 	defer c.client.Disconnect(uint(goodbye.Milliseconds()))
 	if err := wait(ctx, c.client.Connect()); err != nil {
 		return fmt.Errorf("connect: %w", err)
@@ -159,32 +179,46 @@ func connectOnce(ctx context.Context, o ClientOptions, address string, secure bo
 // Publish hands the message to the network. It does not wait until the broker
 // has confirmed it.
 func (c *Connection) Publish(ctx context.Context, m Message) error {
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
-	token := c.client.Publish(m.Topic, m.QoS, m.Retained, m.Payload)
-	select {
-	case <-token.Done():
-		return wrap(token.Error(), "publish to", m.Topic)
-	default:
-		return nil
-	}
+	_, err := c.publish(ctx, m)
+	return err
 }
 
 // PublishConfirmed waits until the broker has confirmed the message; with QoS 0
 // until it is written.
 func (c *Connection) PublishConfirmed(ctx context.Context, m Message) error {
-	return wrap(wait(ctx, c.client.Publish(m.Topic, m.QoS, m.Retained, m.Payload)), "publish to", m.Topic)
+	token, err := c.publish(ctx, m)
+	if err != nil {
+		return err
+	}
+	return wrap(wait(ctx, token), "publish to", m.Topic)
+}
+
+func (c *Connection) publish(ctx context.Context, m Message) (paho.Token, error) {
+	token, err := c.token(ctx, func() paho.Token { return c.client.Publish(m.Topic, m.QoS, m.Retained, m.Payload) })
+	if err != nil {
+		return nil, wrap(err, "publish to", m.Topic)
+	}
+	select {
+	case <-token.Done():
+		return token, wrap(token.Error(), "publish to", m.Topic)
+	default:
+		return token, nil
+	}
 }
 
 // Subscribe waits until the broker has confirmed the subscription. Messages
 // reach handle one after the other; while it blocks, no other message is read,
 // and after some seconds the broker is thought dead.
 func (c *Connection) Subscribe(ctx context.Context, filter string, qos byte, handle func(Message)) error {
-	token := c.client.Subscribe(filter, qos, func(_ paho.Client, m paho.Message) {
-		handle(Message{Topic: m.Topic(), Payload: m.Payload(), QoS: m.Qos(), Retained: m.Retained()})
+	token, err := c.token(ctx, func() paho.Token {
+		return c.client.Subscribe(filter, qos, func(_ paho.Client, m paho.Message) {
+			handle(Message{Topic: m.Topic(), Payload: m.Payload(), QoS: m.Qos(), Retained: m.Retained()})
+		})
 	})
-	if err := wait(ctx, token); err != nil {
+	if err == nil {
+		err = wait(ctx, token)
+	}
+	if err != nil {
 		return fmt.Errorf("subscribe to %s: %w", filter, err)
 	}
 	if granted := token.(*paho.SubscribeToken).Result()[filter]; granted > 2 {

@@ -166,9 +166,14 @@ func (e *edge) stop() {
 // tap for each tenth.
 func (e *edge) facts(from, to int) {
 	e.t.Helper()
+	var some []facility.Reading
 	for n := from; n <= to; n++ {
-		if err := e.collector.Readings(context.Background(), []facility.Reading{fact(facility.Telemetry, n), fact(facility.Urgent, n)}); err != nil {
-			e.t.Fatal(err)
+		some = append(some, fact(facility.Telemetry, n), fact(facility.Urgent, n))
+		if n%5 == 0 || n == to {
+			if err := e.collector.Readings(context.Background(), some); err != nil {
+				e.t.Fatal(err)
+			}
+			some = nil
 		}
 		if n%10 == 0 {
 			if err := e.collector.Tap(context.Background(), tap(n)); err != nil {

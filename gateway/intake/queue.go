@@ -22,26 +22,36 @@ func newQueue() *queue {
 
 // put waits for room, but not longer than patience. Only one goroutine may put.
 func (q *queue) put(ctx context.Context, m broker.Message, patience time.Duration) bool {
+	if q.try(m) {
+		return true
+	}
 	timer := time.NewTimer(patience)
 	defer timer.Stop()
-	for q.bytes.Load() > queueBytes {
+	for {
 		select {
 		case <-q.freed:
+			if q.try(m) {
+				return true
+			}
 		case <-timer.C:
 			return false
 		case <-ctx.Done():
 			return false
 		}
 	}
-	q.bytes.Add(int64(len(m.Payload)))
+}
+
+func (q *queue) try(m broker.Message) bool {
+	if q.bytes.Load() > queueBytes {
+		return false
+	}
 	select {
 	case q.ch <- m:
+		q.bytes.Add(int64(len(m.Payload)))
 		return true
-	case <-timer.C:
-	case <-ctx.Done():
+	default:
+		return false
 	}
-	q.bytes.Add(-int64(len(m.Payload)))
-	return false
 }
 
 // take waits for a message and returns it with those that are there already, as
