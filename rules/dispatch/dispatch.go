@@ -71,7 +71,9 @@ func FromAlarm(a facility.Alarm, p rules.OrderPolicy, open, closed *facility.Ord
 	return Decision{Create: newOrder(a, p, at)}
 }
 
-// counted reports whether the order knows of this occurrence already.
+// counted reports whether the order knows of this occurrence already. For a
+// device it goes by the very instant, not by what is earlier: after a cut the
+// facts of hours come at once, and none of their occurrences may be lost.
 func counted(a facility.Alarm, o *facility.Order) bool {
 	switch {
 	case o == nil:
@@ -79,7 +81,7 @@ func counted(a facility.Alarm, o *facility.Order) bool {
 	case isPatrol(a):
 		return a.OrderID == o.ID
 	default:
-		return !a.LastAt.After(o.LastAt)
+		return a.LastAt.Equal(o.LastAt)
 	}
 }
 

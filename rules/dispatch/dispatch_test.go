@@ -97,6 +97,7 @@ func TestOccurrences(t *testing.T) {
 		{"closed yesterday", nil, order(facility.OrderClosed, -24*time.Hour), []facility.Act{reopen, recur}},
 		{"closed long ago", nil, order(facility.OrderClosed, -24*time.Hour-1), nil},
 		{"cancelled", nil, order(facility.OrderCancelled, -time.Minute), nil},
+		{"of a backlog, older than the last", order(facility.OrderNew, time.Hour), nil, []facility.Act{recur}},
 		{"counted already", order(facility.OrderNew, 0), nil, []facility.Act{}},
 		{"counted before it was closed", nil, order(facility.OrderClosed, 0), []facility.Act{}},
 	}
@@ -124,7 +125,7 @@ func TestOccurrences(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			if o.Count != 2 || !o.State.Open() || o.State == facility.OrderCompleted || !o.LastAt.Equal(now) {
+			if o.Count != 2 || !o.State.Open() || o.State == facility.OrderCompleted || o.LastAt.Before(now) {
 				t.Errorf("order afterwards: %+v", o)
 			}
 		})
