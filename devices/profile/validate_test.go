@@ -119,3 +119,19 @@ func TestCRC16(t *testing.T) {
 		t.Errorf("CRC16 = %04X, want 8776", got)
 	}
 }
+
+// Whatever stands in an example, it is judged and not trusted.
+func FuzzGolden(f *testing.F) {
+	f.Add("01 04 00 00 00 02 71 CB", "01 04 04 43 66 33 34 1B 38")
+	f.Add("01 02 00 00 00 06 F8 08", "01 02 01 00 A1 88")
+	f.Add("01 83 02 C0 F1", "")
+	f.Fuzz(func(t *testing.T, request, reply string) {
+		p := sound()
+		p.Golden[0].Request, p.Golden[0].Reply = request, reply
+		for _, problem := range p.Validate() {
+			if problem.What == "" || problem.Cure == "" || !strings.HasPrefix(problem.Path, "golden[0]") {
+				t.Errorf("%+v", problem)
+			}
+		}
+	})
+}

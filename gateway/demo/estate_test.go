@@ -36,11 +36,10 @@ func (c *clock) Now() time.Time {
 	return c.now
 }
 
-func (c *clock) add(d time.Duration) time.Time {
+func (c *clock) add(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
-	return c.now
 }
 
 func start(t *testing.T, o Options) *Estate {
@@ -333,7 +332,9 @@ func TestTheGatewayReadsTheEstate(t *testing.T) {
 	go func() { ended <- field.Run(ctx) }()
 	defer func() {
 		cancel()
-		<-ended
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
 	}()
 
 	want := map[facility.PointID]bool{}
@@ -380,7 +381,7 @@ func TestPanel(t *testing.T) {
 	e := start(t, Options{Now: (&clock{now: at(10, 0)}).Now})
 	server := httptest.NewServer(http.StripPrefix("/demo", e.Handler()))
 	defer server.Close()
-	get := func(path string) (string, *http.Response) {
+	get := func(path string) (string, http.Header) {
 		res, err := http.Get(server.URL + "/demo/" + path)
 		if err != nil {
 			t.Fatal(err)
@@ -392,15 +393,15 @@ func TestPanel(t *testing.T) {
 		if res.StatusCode != http.StatusOK {
 			t.Fatalf("%s: %s", path, res.Status)
 		}
-		return string(body), res
+		return string(body), res.Header
 	}
-	page, res := get("")
+	page, header := get("")
 	for _, want := range []string{`data-device="pump-1"`, "1号生活泵", "Pump 1", `data-checkpoint="garden"`, `src="panel.js"`} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page has no %s", want)
 		}
 	}
-	if strings.Contains(page, "onclick") || strings.Contains(page, "<style") || res.Header.Get("Content-Security-Policy") == "" {
+	if strings.Contains(page, "onclick") || strings.Contains(page, "<style") || header.Get("Content-Security-Policy") == "" {
 		t.Error("the page needs inline code, or states no policy")
 	}
 	get("panel.css")

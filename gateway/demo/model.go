@@ -130,7 +130,7 @@ func (m Model) step(s State, dt time.Duration, c Controls) State {
 	s.valve()
 	s.protect()
 	demand := m.demand(s.At)
-	s.choosePumps(m, c, demand.factor(c))
+	s.choosePumps(c, demand.factor(c))
 	s.deliver(demand, dt, c)
 	m.electricity(&s)
 	s.count(dt)
@@ -161,7 +161,7 @@ func (s *State) protect() {
 
 // choosePumps lets the lead take turns, stages pumps up and down, and sets their
 // speed. factor is what the estate takes: flow = factor * sqrt(pressure).
-func (s *State) choosePumps(m Model, c Controls, factor float64) {
+func (s *State) choosePumps(c Controls, factor float64) {
 	available := func(i int) bool { return c.Fault[i] == 0 && !s.DryRun }
 	if !available(s.Lead) || s.At.Sub(s.LeadAt) >= alternation {
 		for i := 1; i <= 3; i++ {
