@@ -97,9 +97,10 @@ func reopens(o facility.Order, at time.Time) bool {
 }
 
 // Returned decides what an alarm that cleared does to its order, which may be
-// nil: a comment, because whether the cause is mended only a person can say.
+// nil: a comment, because whether the cause is mended only a person can say. A
+// missed checkpoint that is over has not mended itself, and says nothing.
 func Returned(a facility.Alarm, o *facility.Order) Decision {
-	if o == nil || !o.State.Open() {
+	if o == nil || !o.State.Open() || isPatrol(a) {
 		return Decision{}
 	}
 	return comment(o, "报警已恢复正常 · returned to normal: "+both(a.Title))

@@ -159,6 +159,9 @@ func TestReturned(t *testing.T) {
 		t.Errorf("a closed order: %+v", d)
 	}
 	o := &facility.Order{ID: "o", State: facility.OrderInProgress}
+	if d := dispatch.Returned(missed("pump", "泵房", "Pump room"), o); !d.Nothing() {
+		t.Errorf("a missed checkpoint: %+v", d)
+	}
 	d := dispatch.Returned(low(), o)
 	want := []facility.Act{{Action: facility.OrderComment, Note: "报警已恢复正常 · returned to normal: 1号生活泵 出口压力低 · Pump 1 outlet pressure low"}}
 	if diff := cmp.Diff(dispatch.Decision{Order: "o", Acts: want}, d); diff != "" {
