@@ -189,6 +189,7 @@ func FuzzSite(f *testing.F) {
 	f.Add("site: [1, 2]")
 	f.Add("site: &a {id: *a}")
 	f.Add("---\n---\n")
+	f.Add("devices:\n  ! 00000000\n0000008:\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		c, err := parse("fuzz.yaml", "", []byte(text))
 		if (c == nil) == (err == nil) {

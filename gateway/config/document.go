@@ -70,8 +70,14 @@ type document struct {
 
 // decode reads one YAML document strictly into v: unknown and double keys are
 // findings, all of them at once.
-func decode(name string, data []byte, v any) (*document, Report) {
-	d := &document{name: name, lines: strings.Split(string(data), "\n")}
+func decode(name string, data []byte, v any) (d *document, report Report) {
+	d = &document{name: name, lines: strings.Split(string(data), "\n")}
+	defer func() {
+		// The parser panics on some texts that are no YAML.
+		if p := recover(); p != nil {
+			report = Report{{File: name, What: fmt.Sprintf("The file cannot be read as YAML (%v).", p), Cure: "Check the indentation, the quotes and the brackets."}}
+		}
+	}()
 	file, err := parser.ParseBytes(data, 0)
 	if err != nil {
 		return d, Report{d.fromYAML(err)}

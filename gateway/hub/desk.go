@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"gengfu/dashboard"
@@ -20,12 +19,13 @@ func (h *Hub) CreateOrder(ctx context.Context, by facility.Person, o facility.Or
 		return o, fmt.Errorf("priority %q is not one of P1 to P4: %w", o.Priority, facility.ErrInvalid)
 	}
 	o.ID, o.No, o.Key, o.Assignee = "", "", "", ""
+	o.CreatedBy = by.Login
 	o.State, o.Count, o.Version = facility.OrderNew, 1, 1
 	o.CreatedAt, o.LastAt, o.UpdatedAt = now, now, now
 	o.Promise(now)
 	first := facility.OrderEvent{
 		At: now, Actor: by.Login, Action: facility.OrderCreate,
-		From: facility.OrderNew, To: facility.OrderNew, Note: o.Detail.In("zh"),
+		To: facility.OrderNew, Note: o.Detail.In("zh"),
 	}
 	err := h.o.Ledger.Update(ctx, func(tx *ledger.Tx) error { return tx.InsertOrder(&o, first) })
 	if err != nil {
@@ -44,11 +44,6 @@ func (h *Hub) ActOnOrder(ctx context.Context, by facility.Person, id string, act
 		var err error
 		if o, err = tx.Order(id); err != nil {
 			return err
-		}
-		if act.Action == facility.OrderAssign {
-			if err := assignable(tx, act.Target); err != nil {
-				return err
-			}
 		}
 		if photo != nil {
 			if photo.ID == "" {
@@ -73,20 +68,6 @@ func (h *Hub) ActOnOrder(ctx context.Context, by facility.Person, id string, act
 	}
 	h.publish(dashboard.Event{Order: &o})
 	return o, nil
-}
-
-// assignable says whether work can be given to the person.
-func assignable(tx *ledger.Tx, login string) error {
-	p, err := tx.Person(login)
-	switch {
-	case errors.Is(err, facility.ErrNotFound):
-		return fmt.Errorf("nobody is called %q: %w", login, facility.ErrInvalid)
-	case err != nil:
-		return err
-	case p.Disabled, p.Role == facility.RoleViewer:
-		return fmt.Errorf("%q takes no orders: %w", login, facility.ErrInvalid)
-	}
-	return nil
 }
 
 // AcknowledgeAlarm says that a person has seen the alarm.

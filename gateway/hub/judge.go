@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"gengfu/facility"
@@ -47,9 +48,10 @@ type judge struct {
 	log      *slog.Logger
 
 	requests chan request
-	at       uint64    // sequence of the last record that was judged
-	saved    uint64    // ... that the ledger knows of
-	savedAt  time.Time //
+	at       uint64 // sequence of the last record that was judged
+	saved    uint64 // ... that the ledger knows of
+	savedAt  time.Time
+	setAside atomic.Uint64 // decisions that the ledger refused
 }
 
 // request is something that a person wants of the judge, answered when it is
@@ -68,12 +70,20 @@ type outcome struct {
 	note   string
 }
 
-func (o outcome) empty() bool { return len(o.rules)+len(o.patrol)+len(o.taps) == 0 }
+func (o outcome) len() int { return len(o.taps) + len(o.patrol) + len(o.rules) }
 
-func (o *outcome) add(p outcome) {
-	o.rules = append(o.rules, p.rules...)
-	o.patrol = append(o.patrol, p.patrol...)
-	o.taps = append(o.taps, p.taps...)
+// split parts the outcome in two, in the order in which it is written.
+func (o outcome) split() (first, second outcome) {
+	first, second = o, o
+	half := o.len() / 2
+	n := min(half, len(o.taps))
+	first.taps, second.taps = o.taps[:n], o.taps[n:]
+	half -= n
+	n = min(half, len(o.patrol))
+	first.patrol, second.patrol = o.patrol[:n], o.patrol[n:]
+	n = half - n
+	first.rules, second.rules = o.rules[:n], o.rules[n:]
+	return first, second
 }
 
 // cursorName binds the place in the journal to the life of its sequence numbers.
@@ -170,7 +180,7 @@ func (j *judge) run(ctx context.Context) {
 func (j *judge) finish(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCommit)
 	defer cancel()
-	if err := j.save(ctx, outcome{}); err != nil {
+	if err := j.save(ctx, outcome{}, true); err != nil {
 		j.log.Warn("the judge's last state was not kept; a few facts will be judged again", "error", err)
 	}
 }
@@ -232,7 +242,7 @@ func (j *judge) quiet(caughtUp bool) patrol.Quiet {
 // step carries out what was decided; when nothing was, it keeps the state now
 // and then.
 func (j *judge) step(ctx context.Context, o outcome) {
-	if o.empty() && (j.at == j.saved || j.now().Sub(j.savedAt) < saveEvery) {
+	if o.len() == 0 && (j.at == j.saved || j.now().Sub(j.savedAt) < saveEvery) {
 		return
 	}
 	_ = j.commit(ctx, o) // it fails only when the program ends, and then the journal still holds the facts
@@ -265,7 +275,32 @@ func (j *judge) ask(ctx context.Context, do func() (outcome, error)) error {
 // commit writes the outcome until it is written or ctx ends: what was decided
 // must not be forgotten while later facts are judged.
 func (j *judge) commit(ctx context.Context, o outcome) error {
-	return j.insist(ctx, "write the judge's decisions", func() error { return j.save(ctx, o) })
+	return j.write(ctx, o, true)
+}
+
+// write halves an outcome that the ledger refuses until it finds the piece that
+// cannot be, and sets that aside: one impossible fact must not hold up all others.
+// Only the last piece moves the place in the journal.
+func (j *judge) write(ctx context.Context, o outcome, last bool) error {
+	err := j.insist(ctx, "write the judge's decisions", func() error { return j.save(ctx, o, last) })
+	if !refused(err) {
+		return err
+	}
+	if o.len() <= 1 {
+		j.setAside.Add(1)
+		j.log.Error("the ledger refuses a decision; it is set aside", "error", err, "decision", fmt.Sprintf("%+v", o))
+		if last {
+			return errors.Join(err, j.save(ctx, outcome{}, true))
+		}
+		return err
+	}
+	first, second := o.split()
+	return errors.Join(j.write(ctx, first, false), j.write(ctx, second, last))
+}
+
+// refused reports whether trying again cannot help.
+func refused(err error) bool {
+	return errors.Is(err, facility.ErrInvalid) || errors.Is(err, facility.ErrConflict) || errors.Is(err, facility.ErrUnlawful)
 }
 
 // insist tries until it goes well or ctx ends, and logs a failure when it changes.
@@ -273,7 +308,7 @@ func (j *judge) insist(ctx context.Context, what string, try func() error) error
 	said := ""
 	for {
 		err := try()
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || refused(err) {
 			return err
 		}
 		if err.Error() != said {
@@ -286,9 +321,9 @@ func (j *judge) insist(ctx context.Context, what string, try func() error) error
 	}
 }
 
-// save writes the outcome, the place in the journal and the state at once, and
-// then tells everybody.
-func (j *judge) save(ctx context.Context, o outcome) error {
+// save writes the outcome and, with the last piece, the place in the journal and
+// the state at once, and then tells everybody.
+func (j *judge) save(ctx context.Context, o outcome, last bool) error {
 	state, err := j.engine.Snapshot()
 	if err != nil {
 		return err
@@ -299,6 +334,9 @@ func (j *judge) save(ctx context.Context, o outcome) error {
 		if err := w.write(o); err != nil {
 			return err
 		}
+		if !last {
+			return nil
+		}
 		if err := tx.SetCursor(j.cursorName(), j.at); err != nil {
 			return err
 		}
@@ -307,9 +345,11 @@ func (j *judge) save(ctx context.Context, o outcome) error {
 	if err != nil {
 		return err
 	}
-	j.saved, j.savedAt = j.at, j.now()
-	if err := j.journal.Commit(cursorJudge, j.at); err != nil {
-		j.log.Error("cannot move the judge's cursor", "error", err)
+	if last {
+		j.saved, j.savedAt = j.at, j.now()
+		if err := j.journal.Commit(cursorJudge, j.at); err != nil {
+			j.log.Error("cannot move the judge's cursor", "error", err)
+		}
 	}
 	for alarm, order := range w.linked {
 		j.engine.SetOrder(alarm, order)

@@ -161,7 +161,7 @@ func (w *writer) carryOut(a *facility.Alarm, d dispatch.Decision) error {
 		o := *d.Create
 		first := facility.OrderEvent{
 			At: w.now, Actor: facility.SystemActor, Action: facility.OrderCreate,
-			From: facility.OrderNew, To: facility.OrderNew, Target: a.ID, Note: o.Title.In("zh"),
+			To: facility.OrderNew, Target: a.ID, Note: o.Title.In("zh"),
 		}
 		if err := w.tx.InsertOrder(&o, first); err != nil {
 			return err

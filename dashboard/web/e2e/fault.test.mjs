@@ -13,10 +13,6 @@ after(async () => {
   await estate?.stop();
 });
 
-// A red dot, so that the upload is a real picture.
-const picture = Buffer.from(
-  'iVBORw0KGgoAAAANSUhEUgAAAAoAAAAKCAIAAAACUFjqAAAAFUlEQVR4nGP8z8Dwn4ECwESJ5lEDADl6Ag9p2mwVAAAAAElFTkSuQmCC', 'base64');
-
 const pumpOne = /1号生活泵/;
 
 test('a fault becomes an alarm and one order, and is worked off to the end', { timeout: 120_000 }, async () => {
@@ -55,11 +51,12 @@ test('a fault becomes an alarm and one order, and is worked off to the end', { t
   await tech.getByTestId('order-state').filter({ hasText: '已接' }).first().waitFor();
   await tech.getByTestId('order-action-arrive').click();
   await tech.getByTestId('order-state').filter({ hasText: '到场' }).first().waitFor();
+  const picture = await tech.screenshot(); // a real picture, larger than what is kept
   await tech.getByTestId('photo-input').setInputFiles({ name: 'pump.png', mimeType: 'image/png', buffer: picture });
-  const photo = tech.getByTestId('order-photo').first();
+  const photo = tech.getByTestId('timeline-event').locator('img').first();
   await photo.waitFor();
-  await tech.waitForFunction((img) => img.complete && img.naturalWidth > 0,
-    await photo.evaluateHandle((el) => (el.tagName === 'IMG' ? el : el.querySelector('img'))));
+  await photo.scrollIntoViewIfNeeded();
+  await tech.waitForFunction((img) => img.complete && img.naturalWidth > 0, await photo.elementHandle());
   await shoot(tech, 'order-phone');
   await estate.simulate('repair-pump', '1');
   await tech.getByTestId('order-action-complete').click();
