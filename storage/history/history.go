@@ -69,5 +69,5 @@ type Stats struct {
 	Rejected  uint64    // readings that were refused
 	Failures  uint64    // calls of Write that stored less than all that is lawful
 	LastWrite time.Time // of the last one that went well, zero for none
-	Error     string    // of the last Write or of upkeep, empty when that went well
+	Error     string    // of the last Write, else of upkeep; empty when they went well
 }

@@ -7,8 +7,9 @@ import (
 
 // Tally keeps the Stats of an engine. It may be used concurrently.
 type Tally struct {
-	mu    sync.Mutex
-	stats Stats
+	mu     sync.Mutex
+	stats  Stats
+	upkeep string // what is wrong with it
 }
 
 // NewTally returns the tally of the engine with the given name.
@@ -36,16 +37,23 @@ func (t *Tally) Written(at time.Time, stored int, refused []Rejected, err error)
 	return nil
 }
 
-// Trouble notes an error of upkeep, after which the store still works.
-func (t *Tally) Trouble(err error) {
+// Upkeep notes how the work behind the writes goes; nil is well.
+func (t *Tally) Upkeep(err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.stats.Error = err.Error()
+	t.upkeep = ""
+	if err != nil {
+		t.upkeep = err.Error()
+	}
 }
 
 // Stats returns the sums.
 func (t *Tally) Stats() Stats {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.stats
+	stats := t.stats
+	if stats.Error == "" {
+		stats.Error = t.upkeep
+	}
+	return stats
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"gengfu/storage/history"
 	"gengfu/storage/history/embedded"
 )
@@ -37,7 +39,7 @@ func crashRows(batch int) []history.Row {
 func TestMain(m *testing.M) {
 	path := os.Getenv(crashFile)
 	if path == "" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	}
 	first, err := strconv.Atoi(os.Getenv("GENGFU_TEST_CRASH_FROM"))
 	if err == nil {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -192,6 +193,47 @@ func TestDamagedChunk(t *testing.T) {
 	aside := 0
 	if err := db.QueryRow("SELECT count(*) FROM damaged").Scan(&aside); err != nil || aside != 1 {
 		t.Errorf("%d chunks laid aside, want 1 (%v)", aside, err)
+	}
+}
+
+// When chunks cannot be written the readings wait in the log, and nobody notices
+// but the health page.
+func TestPackingThatFails(t *testing.T) {
+	o := embedded.Options{Path: filepath.Join(t.TempDir(), "history.db"), HeadLimit: 10}
+	s := open(t, o)
+	db, err := sql.Open("sqlite", o.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // it did its part
+	if _, err := db.Exec("CREATE TRIGGER full BEFORE INSERT ON data BEGIN SELECT raise(ABORT, 'no room'); END"); err != nil {
+		t.Fatal(err)
+	}
+	rows := meterRows(1, 100, time.Minute)
+	for part := range slices.Chunk(rows[:60], 6) {
+		mustWrite(t, s, part)
+	}
+	if st := s.Stats(); !strings.Contains(st.Error, "no room") || st.Failures != 0 || st.Stored != 60 {
+		t.Errorf("stats: %+v", st)
+	}
+	if n := count(t, s, meterPoint(0), begin, begin.Add(24*time.Hour)); n != 60 {
+		t.Errorf("%d readings, want 60", n)
+	}
+	if _, err := db.Exec("DROP TRIGGER full"); err != nil {
+		t.Fatal(err)
+	}
+	for part := range slices.Chunk(rows[60:], 6) {
+		mustWrite(t, s, part)
+	}
+	if st := s.Stats(); st.Error != "" {
+		t.Errorf("stats after room was made: %+v", st)
+	}
+	chunks := 0
+	if err := db.QueryRow("SELECT sum(readings) FROM chunk").Scan(&chunks); err != nil || chunks < 80 {
+		t.Errorf("%d readings in chunks (%v)", chunks, err)
+	}
+	if n := count(t, s, meterPoint(0), begin, begin.Add(24*time.Hour)); n != 100 {
+		t.Errorf("%d readings, want 100", n)
 	}
 }
 

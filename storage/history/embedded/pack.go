@@ -12,26 +12,25 @@ import (
 )
 
 // keepUp packs the head when it is large and deletes what is too old.
-func (s *Store) keepUp(ctx context.Context) error {
+func (s *Store) keepUp(ctx context.Context) {
 	if s.head.size >= s.limit {
-		if err := s.pack(ctx); err != nil {
-			s.limit += max(1, s.options.HeadLimit/4) // do not try at each Write
-			return fmt.Errorf("pack the log: %w", err)
-		}
+		err := s.pack(ctx)
+		s.tally.Upkeep(classify(ctx, "pack the log", err))
 		s.limit = s.options.HeadLimit
+		if err != nil { // and not again at each Write
+			s.limit = s.head.size + max(1, s.options.HeadLimit/4)
+			return
+		}
 	}
 	now := s.options.Now()
 	if s.options.Retention <= 0 || now.Before(s.prune) {
-		return nil
+		return
 	}
 	more, err := s.deleteOld(ctx, now)
-	if err != nil {
-		return fmt.Errorf("delete what is too old: %w", err)
-	}
+	s.tally.Upkeep(classify(ctx, "delete what is too old", err))
 	if !more {
 		s.prune = now.Add(pruneInterval)
 	}
-	return nil
 }
 
 // pack moves the head into chunks. A reader that looked at the head before sees
