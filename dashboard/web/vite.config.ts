@@ -1,6 +1,6 @@
 import vue from '@vitejs/plugin-vue'
 import { defineConfig } from 'vitest/config'
-import { keepGitkeep, precompress, serviceWorker } from './tools/plugins'
+import { keepGitkeep, precompress, serviceWorker } from './tools/plugins.ts'
 
 export default defineConfig({
   plugins: [vue(), serviceWorker('sw/sw.ts'), precompress(), keepGitkeep()],

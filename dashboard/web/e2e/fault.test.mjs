@@ -51,6 +51,7 @@ test('a fault becomes an alarm and one order, and is worked off to the end', { t
   await tech.getByTestId('order-state').filter({ hasText: '已接' }).first().waitFor();
   await tech.getByTestId('order-action-arrive').click();
   await tech.getByTestId('order-state').filter({ hasText: '到场' }).first().waitFor();
+  await tech.getByRole('link', { name: /详情/ }).first().click();
   const picture = await tech.screenshot(); // a real picture, larger than what is kept
   await tech.getByTestId('photo-input').setInputFiles({ name: 'pump.png', mimeType: 'image/png', buffer: picture });
   const photo = tech.getByTestId('timeline-event').locator('img').first();

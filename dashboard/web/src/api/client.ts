@@ -2,10 +2,10 @@ import type { Text } from './types'
 
 /** The server answered, and said no. */
 export class ApiError extends Error {
-  readonly status: number
-  readonly code: string
-  readonly text: Text
-  readonly field: string | undefined
+  declare readonly status: number
+  declare readonly code: string
+  declare readonly text: Text
+  declare readonly field: string | undefined
 
   constructor(status: number, code: string, text: Text, field?: string) {
     super(`${status} ${code}: ${text.en}`)

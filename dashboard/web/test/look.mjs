@@ -1,0 +1,95 @@
+// Opens every page in Chromium on the mock: phone and desktop, Chinese and English,
+// light and dark. Takes a picture of each for people to judge, and fails on what
+// axe finds, on errors in the console (a strict CSP among them), on a page wider
+// than the screen and on touch targets under 44 px.
+//   node test/look.mjs [folder for the pictures] [only pages with this in their name]
+import axe from 'axe-core'
+import { existsSync, mkdirSync } from 'node:fs'
+import { chromium } from 'playwright-core'
+import { createMock } from './mock/server.mjs'
+
+const folder = process.argv[2] ?? ''
+const only = process.argv[3] ?? ''
+const executablePath = process.env.CHROMIUM ?? '/usr/bin/chromium'
+if (!existsSync(executablePath)) {
+  console.error(`${executablePath} is missing: install chromium, or name it in CHROMIUM`)
+  process.exit(process.env.CI === 'true' ? 1 : 0)
+}
+if (folder) mkdirSync(folder, { recursive: true })
+
+const pages = [
+  ['sign-in', '/sign-in', null], ['overview', '/', 'wang'], ['kiosk', '/?kiosk', 'wang'],
+  ['alarms', '/alarms', 'li'], ['orders', '/orders', 'li'], ['order', '/orders/o1', 'li'], ['order-working', '/orders/o3', 'zhang'],
+  ['my', '/my', 'zhang'], ['patrol', '/patrol', 'wang'], ['walk', '/walk', 'zhao'], ['tap', '/t/pump-2b8c44', 'zhao'],
+  ['tap-refused', '/t/unknown-tag', 'zhao'], ['tap-no-guard', '/t/pump-2b8c44', 'li'], ['devices', '/devices', 'wang'], ['device', '/devices/tank', 'wang'],
+  ['device-counter', '/devices/main-water?point=total&range=7d', 'wang'], ['people', '/people', 'admin'],
+  ['health', '/health', 'wang'], ['me', '/me', 'zhao'], ['lost', '/no-such-page', 'li'], ['forbidden', '/people', 'zhao'],
+  ['order-form', '/orders?new', 'li', null], ['note', '/orders/o3', 'zhang', 'order-action-complete'], ['scan', '/walk', 'zhao', 'tap-button'], ['person-form', '/people', 'admin', 'person-new'],
+].filter(([name]) => name.includes(only))
+
+const looks = [
+  { name: 'phone-zh-light', viewport: { width: 390, height: 844 }, lang: 'zh', colorScheme: 'light', touch: true },
+  { name: 'phone-en-dark', viewport: { width: 390, height: 844 }, lang: 'en', colorScheme: 'dark', touch: true },
+  { name: 'desk-zh-dark', viewport: { width: 1440, height: 900 }, lang: 'zh', colorScheme: 'dark', touch: false },
+  { name: 'desk-en-light', viewport: { width: 1440, height: 900 }, lang: 'en', colorScheme: 'light', touch: false },
+]
+
+const faults = []
+const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] })
+for (const look of looks) {
+  for (const [name, path, login, press] of pages) {
+    const mock = createMock()
+    const base = await mock.listen()
+    const context = await browser.newContext({ viewport: look.viewport, colorScheme: look.colorScheme, hasTouch: look.touch, isMobile: look.touch, serviceWorkers: 'block', bypassCSP: false })
+    const page = await context.newPage()
+    const where = `${look.name} ${name}`
+    page.on('pageerror', (e) => faults.push(`${where}: ${e.message}`))
+    page.on('console', (m) => { if (m.type() === 'error' && !/40[134]/.test(m.text())) faults.push(`${where}: ${m.text()}`) })
+    await page.goto(`${base}/sign-in?lang=${look.lang}`)
+    if (login) {
+      await page.getByTestId(`demo-login-${login}`).click()
+      await page.waitForURL((u) => u.pathname !== '/sign-in')
+      await page.goto(base + path)
+    }
+    await page.locator('h1').first().waitFor({ state: 'attached' })
+    await page.locator('.loading').waitFor({ state: 'detached' })
+    await page.waitForLoadState('load')
+    if (name.startsWith('tap') && !name.includes('no-guard')) await page.locator('[data-testid=tap-done]:not([data-state=waiting])').waitFor()
+    if (name.startsWith('device')) await page.waitForFunction(() => !document.querySelector('.chart-panel') || document.querySelector('.u-over'))
+    if (press) await page.getByTestId(press).first().click()
+    await page.evaluate(() => Promise.all(document.getAnimations().map((a) => a.finished)))
+    await examine(page, where, look)
+    if (folder) await page.screenshot({ path: `${folder}/${name}.${look.name}.png`, fullPage: !press && name !== 'kiosk' && name !== 'order-form' })
+    await context.close()
+    await mock.close()
+  }
+}
+await browser.close()
+console.log(faults.length ? faults.join('\n') : `nothing to mend on ${pages.length} pages in ${looks.length} looks`)
+process.exit(faults.length ? 1 : 0)
+
+async function examine(page, where, look) {
+  // Through the debugger, because the page's own CSP admits no foreign script.
+  const client = await page.context().newCDPSession(page)
+  await client.send('Runtime.evaluate', { expression: axe.source })
+  const { result } = await client.send('Runtime.evaluate', {
+    expression: `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }).then((r) => JSON.stringify(r.violations.flatMap((v) => v.nodes.map((n) => v.id + ': ' + n.html.slice(0, 160) + ' ' + n.any.concat(n.all, n.none).map((c) => c.message).join('; ').slice(0, 200)))))`,
+    awaitPromise: true, returnByValue: true,
+  })
+  for (const v of JSON.parse(result.value)) faults.push(`${where}: axe ${v}`)
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth) - look.viewport.width
+  if (wide > 0) faults.push(`${where}: ${wide} px wider than the screen`)
+  if (!look.touch) return
+  const small = await page.evaluate(() => {
+    const open = document.querySelector('dialog[open]')
+    return [...(open ?? document).querySelectorAll('a, button, select, summary, input, textarea')].filter((e) => {
+      const r = e.getBoundingClientRect()
+      if (r.width === 0 || e.closest('.sr, .skip') || getComputedStyle(e).visibility === 'hidden') return false
+      // A link within a sentence is exempt (WCAG 2.5.8).
+      if (e.tagName === 'A' && getComputedStyle(e).display === 'inline') return false
+      const box = e.matches('input[type=checkbox], input[type=radio]') ? e.closest('label').getBoundingClientRect() : r
+      return box.height < 43.5 || box.width < 43.5
+    }).map((e) => `${e.outerHTML.slice(0, 120)} ${Math.round(e.getBoundingClientRect().width)}×${Math.round(e.getBoundingClientRect().height)}`)
+  })
+  for (const s of small) faults.push(`${where}: small target ${s}`)
+}
