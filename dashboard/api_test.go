@@ -283,7 +283,7 @@ func TestOrderRefused(t *testing.T) {
 	desk := h.as("desk")
 	for field, body := range map[string]object{
 		"title":    {"title": "  "},
-		"detail":   {"title": "x", "detail": strings.Repeat("长", 4001)},
+		"detail":   {"title": "x\ty", "detail": strings.Repeat("长", 4001)},
 		"place":    {"title": "x", "place": "nowhere"},
 		"device":   {"title": "x", "device": "nothing"},
 		"priority": {"title": "x", "priority": "P0"},
@@ -291,6 +291,7 @@ func TestOrderRefused(t *testing.T) {
 		desk.wantError("invalid", field, "POST", "/api/orders", body)
 	}
 	desk.wantError("invalid", "title", "POST", "/api/orders", object{"title": 7})
+	desk.wantError("invalid", "title", "POST", "/api/orders", object{"title": "a\x00b"})
 	checkError(t, desk.send("POST", "/api/orders", strings.NewReader("title=x"), map[string]string{
 		"X-Gengfu": "1", "Content-Type": "application/x-www-form-urlencoded",
 	}), "unsupported", "")
@@ -327,7 +328,8 @@ func TestPatrol(t *testing.T) {
 	guard.wantError("invalid", "day", "GET", "/api/rounds?day=22.11.2026", nil)
 
 	var points struct{ Checkpoints []checkpointShape }
-	if guard.want(200, "GET", "/api/checkpoints", nil, &points); len(points.Checkpoints) != 2 || points.Checkpoints[0].URL != "" {
+	if guard.want(200, "GET", "/api/checkpoints", nil, &points); len(points.Checkpoints) != 2 || points.Checkpoints[0].URL != "" ||
+		points.Checkpoints[0].TokenHash != hashToken("gate-7f3a91") {
 		t.Errorf("the guard is told the tags' addresses: %+v", points)
 	}
 	if h.as("manager").want(200, "GET", "/api/checkpoints", nil, &points); points.Checkpoints[1].URL != "https://estate.example/t/roof%2F2b%208c" {
@@ -517,6 +519,7 @@ func TestBodyLimits(t *testing.T) {
 		{"/api/orders", "gengfu=x", maxBody + 1},
 		{"/api/orders/1/photos", "gengfu=x", maxUpload + 1},
 		{"/api/orders/1/photos", "", maxBody + 1},
+		{"/api/orders/1/photos", "gengfu=guess; __Host-gengfu=guess", maxBody + 1},
 	}
 	for _, test := range tests {
 		conn, err := net.Dial("tcp", strings.TrimPrefix(h.url, "http://"))

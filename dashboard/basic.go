@@ -179,7 +179,6 @@ func (s *Server) show(c *fiber.Ctx, v *visitor, name, title string, data any) er
 		return fmt.Errorf("make the page %s: %w", name, err)
 	}
 	c.Set(fiber.HeaderContentType, fiber.MIMETextHTMLCharsetUTF8)
-	c.Set(fiber.HeaderCacheControl, "no-store")
 	return c.Send(body.Bytes())
 }
 

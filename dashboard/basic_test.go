@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"image"
 	"image/jpeg"
+	"math/rand/v2"
 	"mime/multipart"
 	"net/http"
 	"net/url"
@@ -217,6 +218,24 @@ func picture(t testing.TB) []byte {
 	return b.Bytes()
 }
 
+// noise is a JPEG that is longer than any other request may be.
+func noise(t testing.TB) []byte {
+	t.Helper()
+	m := image.NewGray(image.Rect(0, 0, 2000, 2000))
+	source := rand.NewChaCha8([32]byte{})
+	if _, err := source.Read(m.Pix); err != nil {
+		t.Fatal(err)
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, m, nil); err != nil {
+		t.Fatal(err)
+	}
+	if b.Len() <= maxBody {
+		t.Fatalf("only %d bytes", b.Len())
+	}
+	return b.Bytes()
+}
+
 // upload sends a form with a photo. With an empty token it is the app's.
 func (b *browser) upload(path, token, note string, file []byte) answer {
 	b.t.Helper()
@@ -277,7 +296,10 @@ func TestPhotos(t *testing.T) {
 	checkError(t, technician.upload(path, "", "", picture(t)[:100]), "invalid", "photo")
 	checkError(t, technician.upload(path, "", "", append(picture(t), make([]byte, photo.MaxBytes)...)), "too_large", "")
 	checkError(t, technician.send("POST", path, strings.NewReader("x"), map[string]string{"X-Gengfu": "1", "Content-Type": "text/plain"}), "invalid", "photo")
-	if len(h.photos) != 1 {
+	if a := technician.upload(path, "", "", noise(t)); a.StatusCode != http.StatusCreated {
+		t.Errorf("a photo of two megabytes: %d %s", a.StatusCode, a.body)
+	}
+	if len(h.photos) != 2 {
 		t.Errorf("%d photos are kept", len(h.photos))
 	}
 }

@@ -138,10 +138,10 @@ func (s *Server) showError(c *fiber.Ctx, err error) error {
 			slog.String("method", c.Method()), slog.String("path", c.Path()), slog.Any("error", err))
 	}
 	c.Status(p.status)
+	c.Set(fiber.HeaderCacheControl, "no-store") // whatever the handler had promised of its answer
 	if p.retryAfter > 0 {
 		c.Set(fiber.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(p.retryAfter.Seconds()))))
 	}
-	c.Set(fiber.HeaderCacheControl, "no-store")
 	if s.isBasic(c) {
 		return s.basicError(c, p)
 	}

@@ -257,7 +257,11 @@ func (s *sightings) fill(device string, shape reachShape) reachShape {
 // keep the address of the tag, which is as good as a tap, to oneself.
 func (x *estate) checkpoint(c *facility.Checkpoint, base string) checkpointShape {
 	s := checkpointShape{ID: c.ID, Name: c.Name, Place: c.Place, PlaceName: x.placeName(c.Place)}
-	if base != "" && c.Token != "" {
+	if c.Token == "" {
+		return s
+	}
+	s.TokenHash = hashToken(c.Token)
+	if base != "" {
 		s.URL = base + "/t/" + url.PathEscape(c.Token)
 	}
 	return s

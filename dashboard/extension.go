@@ -18,7 +18,6 @@ func (s *Server) mountExtension(app *fiber.App, e Extension) {
 		if c.Path() == path {
 			return c.Redirect(path+"/", fiber.StatusPermanentRedirect)
 		}
-		c.Set(fiber.HeaderCacheControl, "no-store")
 		return serve(c)
 	})
 	for _, method := range []string{

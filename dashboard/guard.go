@@ -111,12 +111,16 @@ func (s *Server) guarded(a access, h handler) fiber.Handler {
 // visitor finds out whose session the cookie is. A cookie of an ended session is
 // nobody's.
 func (s *Server) visitor(c *fiber.Ctx) (*visitor, error) {
-	token := c.Cookies(s.cookieName(c))
+	return s.holder(c.UserContext(), c.Cookies(s.cookieName(c)))
+}
+
+// holder is whose session a token opens.
+func (s *Server) holder(ctx context.Context, token string) (*visitor, error) {
 	if token == "" || len(token) > 128 {
 		return &visitor{}, nil
 	}
 	hash := hashToken(token)
-	_, person, err := s.options.People.Session(c.UserContext(), hash, s.now())
+	_, person, err := s.options.People.Session(ctx, hash, s.now())
 	if errors.Is(err, facility.ErrNotFound) || err == nil && person.Disabled {
 		return &visitor{}, nil
 	}
@@ -249,21 +253,28 @@ func (s *Server) base(c *fiber.Ctx) string {
 	return "http://" + string(c.Request().Host())
 }
 
-// protected sets the headers that keep a browser from doing harm, bounds what
-// the handlers wait for and turns their panics into errors.
-func (s *Server) protected(c *fiber.Ctx) error {
-	for name, value := range map[string]string{
-		"Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; " +
+// protections are the headers that keep a browser from doing harm, and the
+// caching of answers that say nothing about it themselves.
+var protections = [...][2]string{
+	{
+		"Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; " +
 			"font-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; form-action 'self'; " +
 			"base-uri 'none'; frame-ancestors 'none'",
-		"X-Frame-Options":              "DENY",
-		"X-Content-Type-Options":       "nosniff",
-		"Referrer-Policy":              "same-origin",
-		"Permissions-Policy":           "camera=(self), geolocation=(), microphone=(), payment=(), usb=()",
-		"Cross-Origin-Opener-Policy":   "same-origin",
-		"Cross-Origin-Resource-Policy": "same-origin",
-	} {
-		c.Set(name, value)
+	},
+	{"X-Frame-Options", "DENY"},
+	{"X-Content-Type-Options", "nosniff"},
+	{"Referrer-Policy", "same-origin"},
+	{"Permissions-Policy", "camera=(self), geolocation=(), microphone=(), payment=(), usb=()"},
+	{"Cross-Origin-Opener-Policy", "same-origin"},
+	{"Cross-Origin-Resource-Policy", "same-origin"},
+	{"Cache-Control", "no-store"},
+}
+
+// protected sets those headers, bounds what the handlers wait for and turns their
+// panics into errors.
+func (s *Server) protected(c *fiber.Ctx) error {
+	for _, p := range protections {
+		c.Set(p[0], p[1])
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), requestTimeout)
 	defer cancel()

@@ -8,12 +8,10 @@ import (
 )
 
 func (s *Server) healthz(c *fiber.Ctx, _ *visitor) error {
-	c.Set(fiber.HeaderCacheControl, "no-store")
 	return c.JSON(fiber.Map{"status": "ok"})
 }
 
 func (s *Server) readyz(c *fiber.Ctx, _ *visitor) error {
-	c.Set(fiber.HeaderCacheControl, "no-store")
 	if waiting := s.options.Live.Ready(); len(waiting) > 0 {
 		return c.Status(fiber.StatusServiceUnavailable).JSON(fiber.Map{"status": "unready", "waiting_for": waiting})
 	}

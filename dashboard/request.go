@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/gofiber/fiber/v2"
@@ -123,12 +124,17 @@ func text(field, s string, most int, needed bool) (string, error) {
 	switch {
 	case needed && s == "":
 		return "", invalid(field, "needed", lang.Args{"field": field})
-	case !utf8.ValidString(s):
+	case !utf8.ValidString(s) || strings.ContainsFunc(s, isOddControl):
 		return "", invalid(field, "text", lang.Args{"field": field})
 	case utf8.RuneCountInString(s) > most:
 		return "", invalid(field, "too_long", lang.Args{"field": field, "n": most})
 	}
 	return s, nil
+}
+
+// isOddControl reports whether a character is one that no keyboard writes.
+func isOddControl(r rune) bool {
+	return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t'
 }
 
 // clip shortens a text that nobody waits for to at most n bytes.

@@ -111,7 +111,7 @@ func (s *Server) newApp() *fiber.App {
 	})
 	app.Server().CloseOnShutdown = true
 	app.Server().HeaderReceived = func(h *fasthttp.RequestHeader) fasthttp.RequestConfig {
-		if isUpload(h) {
+		if isUpload(h) && s.mayUpload(h) {
 			return fasthttp.RequestConfig{MaxRequestBodySize: maxUpload, ReadTimeout: 2 * time.Minute}
 		}
 		return fasthttp.RequestConfig{}
@@ -120,13 +120,25 @@ func (s *Server) newApp() *fiber.App {
 	return app
 }
 
-// isUpload reports whether a request may be as long as a photo: it goes to a
-// place that takes photos and somebody who may be signed in sends it.
+// isUpload reports whether a request goes to where photos are taken.
 func isUpload(h *fasthttp.RequestHeader) bool {
 	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
 	orders := strings.HasPrefix(path, "/api/orders/") || strings.HasPrefix(path, "/basic/orders/")
-	signedIn := len(h.Cookie(plainCookie)) > 0 || len(h.Cookie(hostCookie)) > 0
-	return orders && strings.HasSuffix(path, "/photos") && signedIn
+	return orders && strings.HasSuffix(path, "/photos")
+}
+
+// mayUpload reports whether somebody who is signed in sends a request. It is
+// asked before the body is read, so that only they can make the server hold one
+// as long as a photo.
+func (s *Server) mayUpload(h *fasthttp.RequestHeader) bool {
+	token := string(h.Cookie(hostCookie))
+	if token == "" {
+		token = string(h.Cookie(plainCookie))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lookupTimeout)
+	defer cancel()
+	v, err := s.holder(ctx, token)
+	return err == nil && v.signedIn()
 }
 
 // Serve answers on the listener until ctx ends, then says goodbye to the event

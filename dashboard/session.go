@@ -25,7 +25,6 @@ const sessionAge = 30 * 24 * time.Hour
 const tokenBytes = 32
 
 func (s *Server) getSession(c *fiber.Ctx, v *visitor) error {
-	c.Set(fiber.HeaderCacheControl, "no-store")
 	return c.JSON(s.session(v))
 }
 
@@ -67,7 +66,6 @@ func (s *Server) signIn(c *fiber.Ctx, v *visitor) error {
 	}
 	s.closeSession(c.UserContext(), v) // the one that the browser had until now
 	s.setCookie(c, token, s.now().Add(sessionAge))
-	c.Set(fiber.HeaderCacheControl, "no-store")
 	return c.JSON(s.session(&visitor{person: person}))
 }
 
@@ -104,21 +102,17 @@ func (s *Server) openSession(c *fiber.Ctx, login, secret string) (facility.Perso
 }
 
 // credentials finds a person and the stored hash of the password, both empty for
-// a login that nobody may use.
+// a login that nobody may use. It looks up both whatever the first one says.
 func (s *Server) credentials(ctx context.Context, login string) (facility.Person, string, error) {
-	person, err := s.options.People.Person(ctx, login)
-	if errors.Is(err, facility.ErrNotFound) || err == nil && person.Disabled {
+	person, errPerson := s.options.People.Person(ctx, login)
+	stored, errHash := s.options.People.PasswordHash(ctx, login)
+	for _, err := range []error{errPerson, errHash} {
+		if err != nil && !errors.Is(err, facility.ErrNotFound) {
+			return facility.Person{}, "", fmt.Errorf("look up who signs in: %w", err)
+		}
+	}
+	if errPerson != nil || errHash != nil || person.Disabled {
 		return facility.Person{}, "", nil
-	}
-	if err != nil {
-		return facility.Person{}, "", fmt.Errorf("look up a person: %w", err)
-	}
-	stored, err := s.options.People.PasswordHash(ctx, login)
-	if errors.Is(err, facility.ErrNotFound) {
-		return facility.Person{}, "", nil
-	}
-	if err != nil {
-		return facility.Person{}, "", fmt.Errorf("read the password hash of %s: %w", login, err)
 	}
 	return person, stored, nil
 }

@@ -279,6 +279,7 @@ type checkpointShape struct {
 	Place     string         `json:"place,omitempty"`
 	PlaceName *facility.Text `json:"place_name,omitempty"`
 	URL       string         `json:"url,omitempty"`
+	TokenHash string         `json:"token_sha256,omitempty"` // for a phone without a network to know a tag that it has read
 }
 
 type tapShape struct {
