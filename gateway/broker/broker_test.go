@@ -214,8 +214,8 @@ func TestParseURL(t *testing.T) {
 
 func TestBackoff(t *testing.T) {
 	b := backoff{least: 100 * time.Millisecond, most: time.Second}
-	for _, want := range []time.Duration{100, 200, 400, 800, 1000, 1000} {
-		want *= time.Millisecond
+	for _, ms := range []int{100, 200, 400, 800, 1000, 1000} {
+		want := time.Duration(ms) * time.Millisecond
 		if got := b.next(); got < want/2 || got > want {
 			t.Errorf("pause %v, want %v to %v", got, want/2, want)
 		}

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"gengfu/dashboard"
-	"gengfu/dashboard/password"
 	"gengfu/facility"
 	"gengfu/gateway/config"
 	"gengfu/gateway/daemon"
@@ -19,9 +18,6 @@ import (
 	"gengfu/storage/history"
 	"gengfu/storage/ledger"
 )
-
-// historyDays is how much past the demo estate has when it is seen first.
-const historyDays = 30
 
 type demoCommand struct {
 	Config string `help:"A site file with the demo's devices, instead of the built-in one." placeholder:"FILE" type:"path"`
@@ -74,52 +70,6 @@ func connect(cfg *config.Config, addresses map[string]string) {
 			l.TCP.Address = address
 		}
 	}
-}
-
-// prepareDemo gives a new demo its people and its past.
-func prepareDemo(ctx context.Context, cfg *config.Config, estate *demo.Estate, l *ledger.Ledger, h history.Store) error {
-	people, err := l.People(ctx)
-	if err != nil || len(people) > 0 {
-		return err
-	}
-	// Everybody may know these passwords, so that making them hard to guess from
-	// their hashes would only cost time.
-	cost := password.Cost{Memory: 64, Passes: 1, Lanes: 1}
-	for _, login := range demo.People() {
-		hash, err := password.Hash(login.Password, cost)
-		if err != nil {
-			return err
-		}
-		if err := l.CreatePerson(ctx, login.Person, hash); err != nil {
-			return fmt.Errorf("make the demo's people: %w", err)
-		}
-	}
-	devices := map[string]facility.Device{}
-	for _, d := range cfg.Estate.Devices {
-		devices[d.ID] = d
-	}
-	const many = 20_000
-	var rows []history.Row
-	write := func() error {
-		if err := h.Write(ctx, rows); err != nil {
-			return fmt.Errorf("write the demo's past: %w", err)
-		}
-		rows = rows[:0]
-		return nil
-	}
-	for readings := range estate.History(historyDays) {
-		for _, r := range readings {
-			d := devices[r.Point.Device]
-			rows = append(rows, history.Row{Reading: r, Kind: d.Kind, Place: d.Place})
-		}
-		if len(rows) < many {
-			continue
-		}
-		if err := write(); err != nil {
-			return err
-		}
-	}
-	return write()
 }
 
 func demoLogins() []dashboard.DemoLogin {

@@ -189,9 +189,7 @@ func (j *judge) finish(ctx context.Context) {
 func (j *judge) hear(ctx context.Context, f facts) outcome {
 	var o outcome
 	for _, item := range f.items {
-		for _, r := range item.readings {
-			o.rules = append(o.rules, j.engine.Observe(r)...)
-		}
+		o.rules = append(o.rules, j.engine.Observe(item.readings...)...)
 		for _, t := range item.taps {
 			judged, changes := j.patrol.Tap(t, func(uid string) string { return j.holder(ctx, uid) })
 			o.taps = append(o.taps, judged)

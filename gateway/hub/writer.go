@@ -98,7 +98,7 @@ func (w *writer) alarm(a facility.Alarm, event facility.AlarmEvent, from facilit
 	if id := w.linked[a.ID]; id != "" {
 		a.OrderID = id
 	}
-	if err := w.order(&a, event, policy, missing); err != nil {
+	if err := w.order(&a, event, at, policy, missing); err != nil {
 		return fmt.Errorf("work order of alarm %s: %w", a.Key, err)
 	}
 	if err := w.tx.SaveAlarm(a); err != nil {
@@ -118,7 +118,7 @@ func (w *writer) alarm(a facility.Alarm, event facility.AlarmEvent, from facilit
 	return nil
 }
 
-func (w *writer) order(a *facility.Alarm, event facility.AlarmEvent, policy rules.OrderPolicy, missing int) error {
+func (w *writer) order(a *facility.Alarm, event facility.AlarmEvent, at time.Time, policy rules.OrderPolicy, missing int) error {
 	open, err := found(w.tx.OpenOrderByKey(dispatch.Key(*a)))
 	if err != nil {
 		return err
@@ -139,7 +139,7 @@ func (w *writer) order(a *facility.Alarm, event facility.AlarmEvent, policy rule
 	case lateSync:
 		d = dispatch.Withdraw(*a, open, missing)
 	}
-	return w.carryOut(a, d)
+	return w.carryOut(a, d, at)
 }
 
 // found turns a missing order into none.
@@ -153,7 +153,9 @@ func found(o facility.Order, err error) (*facility.Order, error) {
 	return &o, nil
 }
 
-func (w *writer) carryOut(a *facility.Alarm, d dispatch.Decision) error {
+// carryOut does to the orders what was decided. A fault that came again did so at
+// the instant at; everything else happens now.
+func (w *writer) carryOut(a *facility.Alarm, d dispatch.Decision, at time.Time) error {
 	if d.Nothing() {
 		return nil
 	}
@@ -174,7 +176,11 @@ func (w *writer) carryOut(a *facility.Alarm, d dispatch.Decision) error {
 		return err
 	}
 	for _, act := range d.Acts {
-		e, err := o.DoSystem(act, w.now)
+		when := w.now
+		if act.Action == facility.OrderRecur {
+			when = at.UTC()
+		}
+		e, err := o.DoSystem(act, when)
 		if err != nil {
 			return err
 		}

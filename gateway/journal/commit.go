@@ -2,6 +2,7 @@ package journal
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -150,6 +151,7 @@ func (j *Journal) settle(w work, out written) {
 		}
 		for _, rec := range r.recs {
 			j.st.Last = max(j.st.Last, rec.Seq)
+			j.newest = max(j.newest, rec.Seq)
 		}
 		if r.done != nil {
 			r.done <- nil
@@ -157,6 +159,9 @@ func (j *Journal) settle(w work, out written) {
 	}
 	j.st.Bytes -= out.trimmed.bytes + out.evicted.bytes
 	j.st.Records -= out.trimmed.records + out.evicted.records
+	if j.st.Records == 0 {
+		j.newest = 0
+	}
 	if out.evicted.records > 0 {
 		if j.st.Evicted == 0 {
 			j.log.Warn("the journal is full: the oldest records go", "max_bytes", j.opts.MaxBytes)
@@ -192,11 +197,14 @@ func (j *Journal) Read(after uint64, maxBytes int) ([]Record, error) {
 	}
 	j.log.Error("records have a wrong checksum and are lost", "seqs", bad)
 	gone, err := j.f.remove(bad)
+	newest, newestErr := j.f.newest()
+	err = errors.Join(err, newestErr)
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.st.Damaged += int64(len(bad))
 	j.st.Records -= gone.records
 	j.st.Bytes -= gone.bytes
+	j.newest = newest
 	if err != nil {
 		j.log.Error("cannot remove damaged records", "error", err)
 	}

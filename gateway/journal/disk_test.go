@@ -32,7 +32,7 @@ func TestFullDisk(t *testing.T) {
 	if _, err := j.AppendMarked(ctx, []Mark{{"k", 1}}, bytes.Repeat([]byte("x"), 100_000)); err == nil || damaged(err) {
 		t.Fatalf("append to a full disk: %v", err)
 	}
-	if bodies, _ := readAll(t, j, 0); len(bodies) != 2 {
+	if bodies, _ := readAll(t, j); len(bodies) != 2 {
 		t.Errorf("held %q", bodies)
 	}
 	if s := j.Stats(); s.Records != 2 || s.Resets != 0 || s.Epoch != epoch || len(j.Marks()) != 0 {
@@ -40,7 +40,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	free()
 	appendAll(t, j, "c")
-	if bodies, _ := readAll(t, j, 0); len(bodies) != 3 || bodies[2] != "c" {
+	if bodies, _ := readAll(t, j); len(bodies) != 3 || bodies[2] != "c" {
 		t.Errorf("held %q", bodies)
 	}
 }
@@ -72,7 +72,7 @@ func TestFullDiskWithSyncIsTriedAgain(t *testing.T) {
 	if err := j.Wait(t.Context(), 1); err != nil {
 		t.Fatal(err)
 	}
-	if bodies, _ := readAll(t, j, 0); len(bodies) < 2 || bodies[1] != "b" {
+	if bodies, _ := readAll(t, j); len(bodies) < 2 || bodies[1] != "b" {
 		t.Errorf("held %d records", len(bodies))
 	}
 }

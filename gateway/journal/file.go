@@ -77,12 +77,13 @@ type file struct {
 
 // state is what a file says when it is opened.
 type state struct {
-	epoch       string
-	cursors     map[string]uint64
-	marks       map[string]uint64
-	first, last uint64
-	records     int64
-	bytes       int64
+	epoch   string
+	cursors map[string]uint64
+	marks   map[string]uint64
+	last    uint64 // the greatest sequence that was ever used, as far as the file knows
+	held    uint64 // that of the newest record; 0 without any
+	records int64
+	bytes   int64
 }
 
 func openFile(path string) (*file, state, error) {
@@ -181,11 +182,9 @@ func (f *file) loadState() (s state, bad int, err error) {
 	if err := rows.Err(); err != nil {
 		return s, bad, err
 	}
-	var first, last sql.NullInt64
-	err = f.row("SELECT min(seq), max(seq), count(*), coalesce(sum(length(body) + ?), 0) FROM records", overhead).
-		Scan(&first, &last, &s.records, &s.bytes)
-	s.first = uint64(first.Int64)
-	s.last = max(s.last, uint64(last.Int64))
+	err = f.row("SELECT coalesce(max(seq), 0), count(*), coalesce(sum(length(body) + ?), 0) FROM records", overhead).
+		Scan(&s.held, &s.records, &s.bytes)
+	s.last = max(s.last, s.held)
 	return s, bad, err
 }
 
@@ -338,6 +337,12 @@ func (f *file) remove(seqs []uint64) (t tally, err error) {
 		t.bytes += size
 	}
 	return t, nil
+}
+
+// newest returns the sequence of the newest record; 0 without any.
+func (f *file) newest() (seq uint64, err error) {
+	err = f.row("SELECT coalesce(max(seq), 0) FROM records").Scan(&seq)
+	return seq, err
 }
 
 func (f *file) oldest() (uint64, time.Time, error) {

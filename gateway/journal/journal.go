@@ -89,6 +89,7 @@ type Journal struct {
 	held     int64 // bytes of pending
 	assigned uint64
 	st       Stats
+	newest   uint64 // record that is there to be read; 0 without any
 	marks    map[string]uint64
 	moved    map[string]uint64 // cursors that are not yet in the file
 	grown    chan struct{}     // closed and replaced when Last grows
@@ -150,7 +151,7 @@ func (j *Journal) use(f *file, s state) {
 			s.cursors[name] = 0
 		}
 	}
-	j.st.Epoch, j.st.First, j.st.Bytes, j.st.Records = s.epoch, s.first, s.bytes, s.records
+	j.st.Epoch, j.st.Bytes, j.st.Records, j.newest = s.epoch, s.bytes, s.records, s.held
 	j.st.Last = max(j.st.Last, s.last)
 	j.st.Cursors, j.marks = s.cursors, s.marks
 	j.assigned = max(j.assigned, s.last)
@@ -284,13 +285,14 @@ func (j *Journal) Marks() map[string]uint64 {
 }
 
 // Wait returns when there is a durable record after the sequence, or ctx ends.
+// Records that are gone again, trimmed or damaged, are not waited for.
 func (j *Journal) Wait(ctx context.Context, after uint64) error {
 	for {
 		j.mu.Lock()
-		last, grown, closed := j.st.Last, j.grown, j.closed
+		newest, grown, closed := j.newest, j.grown, j.closed
 		j.mu.Unlock()
 		switch {
-		case last > after:
+		case newest > after:
 			return nil
 		case closed:
 			return ErrClosed

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -29,7 +28,7 @@ func TestMain(m *testing.M) {
 func open(t testing.TB, path string, o Options) *Journal {
 	t.Helper()
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	j, err := Open(path, o)
 	if err != nil {
@@ -56,8 +55,9 @@ func appendAll(t testing.TB, j *Journal, bodies ...string) uint64 {
 	return last
 }
 
-func readAll(t testing.TB, j *Journal, after uint64) (bodies []string, seqs []uint64) {
+func readAll(t testing.TB, j *Journal) (bodies []string, seqs []uint64) {
 	t.Helper()
+	var after uint64
 	for {
 		recs, err := j.Read(after, 1<<16)
 		if err != nil {
@@ -102,7 +102,7 @@ func TestKeepsOrderAndContentOverReopen(t *testing.T) {
 	if got := j.Cursor("hub"); got != 1 {
 		t.Errorf("cursor %d, want 1", got)
 	}
-	bodies, _ := readAll(t, j, 0)
+	bodies, _ := readAll(t, j)
 	if !slices.Equal(bodies, []string{"b", "c"}) {
 		t.Errorf("held %q, want b, c: a was trimmed", bodies)
 	}
@@ -135,7 +135,7 @@ func TestTrimsBelowTheSlowestCursor(t *testing.T) {
 		t.Fatal(err)
 	}
 	appendAll(t, j, "d") // carries the cursors
-	if bodies, _ := readAll(t, j, 0); !slices.Equal(bodies, []string{"c", "d"}) {
+	if bodies, _ := readAll(t, j); !slices.Equal(bodies, []string{"c", "d"}) {
 		t.Errorf("held %q, want c, d", bodies)
 	}
 	if j.Commit("nobody", 1) == nil || j.Commit("rules", 99) == nil {
@@ -233,7 +233,7 @@ func TestConcurrentAppendsAreAllThereInOrderOfTheirSequences(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	bodies, seqs := readAll(t, j, 0)
+	bodies, seqs := readAll(t, j)
 	if len(seqs) != 800 || len(want) != 800 {
 		t.Fatalf("%d records, %d sequences given, want 800", len(seqs), len(want))
 	}
@@ -248,7 +248,7 @@ func TestSyncRunsAheadButShowsOnlyWhatIsDurable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j")
 	j := open(t, path, Options{Sync: time.Hour})
 	last := appendAll(t, j, "a", "b")
-	if bodies, _ := readAll(t, j, 0); last != 2 || len(bodies) != 0 {
+	if bodies, _ := readAll(t, j); last != 2 || len(bodies) != 0 {
 		t.Errorf("read %q before it was durable", bodies)
 	}
 	if err := j.Close(); err != nil {
@@ -259,7 +259,7 @@ func TestSyncRunsAheadButShowsOnlyWhatIsDurable(t *testing.T) {
 	if err := j.Wait(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
-	if bodies, _ := readAll(t, j, 0); !slices.Equal(bodies, []string{"a", "b", "c"}) {
+	if bodies, _ := readAll(t, j); !slices.Equal(bodies, []string{"a", "b", "c"}) {
 		t.Errorf("held %q", bodies)
 	}
 }
@@ -290,6 +290,43 @@ func TestWait(t *testing.T) {
 	}
 }
 
+func TestWaitDoesNotReturnForRecordsThatAreGone(t *testing.T) {
+	j := open(t, filepath.Join(t.TempDir(), "j"), Options{Cursors: []string{"hub"}})
+	if err := j.Commit("hub", appendAll(t, j, "a", "b")); err != nil {
+		t.Fatal(err)
+	}
+	waiting := func(what string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		defer cancel()
+		if err := j.Wait(ctx, 0); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s: %v, want to wait on", what, err)
+		}
+	}
+	appendAll(t, j, "c") // carries the cursor
+	if err := j.Commit("hub", 3); err != nil {
+		t.Fatal(err)
+	}
+	for j.Stats().Records > 0 { // until the cursor has reached the file
+		<-time.After(time.Millisecond)
+	}
+	waiting("all was trimmed")
+	appendAll(t, j, "d")
+	if err := j.Wait(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	j.file.Lock()
+	err := j.f.exec("UPDATE records SET body = 'x'")
+	j.file.Unlock()
+	if bodies, _ := readAll(t, j); err != nil || len(bodies) != 0 {
+		t.Fatal(bodies, err)
+	}
+	waiting("the only one was damaged")
+	if s := j.Stats(); s.Damaged != 1 || s.Records != 0 || s.Last != 4 {
+		t.Errorf("stats %+v", s)
+	}
+}
+
 func TestAppendWithCancelledContextTakesNothing(t *testing.T) {
 	j := open(t, filepath.Join(t.TempDir(), "j"), Options{})
 	j.file.Lock() // the disk hangs
@@ -315,7 +352,7 @@ func TestAppendWithCancelledContextTakesNothing(t *testing.T) {
 	if err := <-first; err != nil {
 		t.Fatal(err)
 	}
-	if bodies, _ := readAll(t, j, 0); !slices.Equal(bodies, []string{"a"}) {
+	if bodies, _ := readAll(t, j); !slices.Equal(bodies, []string{"a"}) {
 		t.Errorf("held %q, want only a", bodies)
 	}
 }
@@ -369,7 +406,7 @@ func TestRenewKeepsRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	j = open(t, path, Options{})
-	if bodies, _ := readAll(t, j, 0); j.Epoch() != renewed || renewed == old || !slices.Equal(bodies, []string{"a"}) {
+	if bodies, _ := readAll(t, j); j.Epoch() != renewed || renewed == old || !slices.Equal(bodies, []string{"a"}) {
 		t.Errorf("epoch %s (was %s), held %q", j.Epoch(), old, bodies)
 	}
 }

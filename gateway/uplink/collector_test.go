@@ -166,7 +166,11 @@ func TestOptionsAreChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer j.Close()
+	t.Cleanup(func() {
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	good := Options{Site: "s", Gateway: "g", Root: "r", URL: "tcp://x:1", Streams: map[facility.Stream]*journal.Journal{facility.Urgent: j}}
 	if _, err := New(good); err != nil {
 		t.Fatal(err)

@@ -61,8 +61,8 @@ func TestWindowExpires(t *testing.T) {
 	if w.expire(now.Add(time.Hour)) {
 		t.Error("nothing was sent")
 	}
-	for _, want := range []time.Duration{3, 6, 12, 24, 48, 60, 60} {
-		want *= time.Second
+	for _, seconds := range []int{3, 6, 12, 24, 48, 60, 60} {
+		want := time.Duration(seconds) * time.Second
 		fill(w, 100, now)
 		if w.expire(now.Add(want - 1)) {
 			t.Fatalf("expired before %v", want)

@@ -61,8 +61,8 @@ test('a fault becomes an alarm and one order, and is worked off to the end', { t
   await shoot(tech, 'order-phone');
   await estate.simulate('repair-pump', '1');
   await tech.getByTestId('order-action-complete').click();
-  await tech.getByTestId('note-input').fill('更换机械密封，试运行正常');
-  await tech.getByTestId('note-submit').click();
+  await tech.getByTestId('note-input').locator('visible=true').fill('更换机械密封，试运行正常');
+  await tech.getByTestId('note-submit').locator('visible=true').click();
   await tech.getByTestId('order-state').filter({ hasText: '完工' }).first().waitFor();
 
   // The desk's open page knew it all along; the manager verifies.
