@@ -89,7 +89,7 @@ type Journal struct {
 	held     int64 // bytes of pending
 	assigned uint64
 	st       Stats
-	newest   uint64 // record that is there to be read; 0 without any
+	newest   uint64 // sequence of the newest record that can be read; 0 without any
 	marks    map[string]uint64
 	moved    map[string]uint64 // cursors that are not yet in the file
 	grown    chan struct{}     // closed and replaced when Last grows
@@ -151,7 +151,7 @@ func (j *Journal) use(f *file, s state) {
 			s.cursors[name] = 0
 		}
 	}
-	j.st.Epoch, j.st.Bytes, j.st.Records, j.newest = s.epoch, s.bytes, s.records, s.held
+	j.st.Epoch, j.st.Bytes, j.st.Records, j.newest = s.epoch, s.bytes, s.records, s.newest
 	j.st.Last = max(j.st.Last, s.last)
 	j.st.Cursors, j.marks = s.cursors, s.marks
 	j.assigned = max(j.assigned, s.last)
