@@ -241,10 +241,10 @@ func TestOrdersFromReportToClosed(t *testing.T) {
 
 func TestOrderLists(t *testing.T) {
 	h := startHouse(t)
-	mine := h.order("desk", "technician", facility.P3)
-	reported := h.order("technician", "", facility.P3)
-	other := h.order("desk", "guard", facility.P3)
-	done := h.order("desk", "", facility.P3)
+	mine := h.order("desk", "technician")
+	reported := h.order("technician", "")
+	other := h.order("desk", "guard")
+	done := h.order("desk", "")
 	if _, err := h.ActOnOrder(context.Background(), h.people["desk"], done.ID, facility.Act{Action: facility.OrderCancel, Note: "x"}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -480,7 +480,7 @@ func TestPeople(t *testing.T) {
 
 func TestNewNamesAreShownAtOnce(t *testing.T) {
 	h := startHouse(t)
-	o := h.order("desk", "technician", facility.P3)
+	o := h.order("desk", "technician")
 	admin := h.as("admin")
 	var d orderDetailShape
 	admin.want(200, "GET", "/api/orders/"+o.ID, nil, &d)

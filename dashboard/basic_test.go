@@ -265,7 +265,7 @@ func (b *browser) upload(path, token, note string, file []byte) answer {
 
 func TestPhotos(t *testing.T) {
 	h := startHouse(t)
-	o := h.order("desk", "technician", facility.P3)
+	o := h.order("desk", "technician")
 	path := "/api/orders/" + o.ID + "/photos"
 	technician := h.as("technician")
 	a := technician.upload(path, "", "看这里", picture(t))

@@ -27,13 +27,12 @@ func fiveHundredPoints(o *Options) {
 	}
 }
 
-func (h *house) fill() []facility.Reading {
+func (h *house) fill() {
 	var readings []facility.Reading
 	for id := range h.server.estate.points {
 		readings = append(readings, h.value(id, 230.1))
 	}
 	h.tell(Event{Readings: readings})
-	return readings
 }
 
 // request sends the same request over one connection as fast as it is answered.

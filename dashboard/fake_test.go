@@ -32,7 +32,7 @@ type fake struct {
 	subs     map[chan Event]struct{}
 	subbed   chan struct{} // receives one for each subscription
 	next     int
-	fail     error // of every call to the ledger, when not nil
+	failing  error // of every call to the ledger, when not nil
 	panics   bool  // Health panics
 }
 
@@ -64,7 +64,7 @@ func newFake(now func() time.Time) *fake {
 
 func (f *fake) lock() (func(), error) {
 	f.mu.Lock()
-	return f.mu.Unlock, f.fail
+	return f.mu.Unlock, f.failing
 }
 
 // id numbers things so that a later one sorts after.

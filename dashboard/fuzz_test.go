@@ -31,7 +31,7 @@ func newInProcess(tb testing.TB) *inProcess {
 	return in
 }
 
-func (in *inProcess) send(t *testing.T, login, method, target, contentType string, body []byte) (*http.Response, []byte) {
+func (in *inProcess) send(t *testing.T, login, method, target, contentType string, body []byte) answer {
 	t.Helper()
 	in.clock.advance(time.Minute) // the pace is not what is tested here
 	r := httptest.NewRequest(method, "/", bytes.NewReader(body))
@@ -48,33 +48,33 @@ func (in *inProcess) send(t *testing.T, login, method, target, contentType strin
 	if err != nil {
 		t.Skip(err) // not even HTTP
 	}
-	answer, err := io.ReadAll(resp.Body)
+	defer resp.Body.Close()
+	read, err := io.ReadAll(resp.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = resp.Body.Close()
-	return resp, answer
+	return answer{resp, read}
 }
 
 // checkAnswer is what holds for every answer to whatever is sent: no 5xx, and an
 // error that says what is wrong in both languages.
-func checkAnswer(t *testing.T, resp *http.Response, body []byte) {
+func checkAnswer(t *testing.T, a answer) {
 	t.Helper()
-	if resp.StatusCode >= 500 {
-		t.Fatalf("status %d: %s", resp.StatusCode, body)
+	if a.StatusCode >= 500 {
+		t.Fatalf("status %d: %s", a.StatusCode, a.body)
 	}
-	if resp.StatusCode < 400 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "application/json") {
+	if a.StatusCode < 400 || !strings.HasPrefix(a.Header.Get("Content-Type"), "application/json") {
 		return
 	}
 	var e errorShape
-	if err := json.Unmarshal(body, &e); err != nil || e.Error.Code == "" || e.Error.Message.ZH == "" || e.Error.Message.EN == "" {
-		t.Fatalf("status %d: %v in %s", resp.StatusCode, err, body)
+	if err := json.Unmarshal(a.body, &e); err != nil || e.Error.Code == "" || e.Error.Message.ZH == "" || e.Error.Message.EN == "" {
+		t.Fatalf("status %d: %v in %s", a.StatusCode, err, a.body)
 	}
 }
 
 func FuzzJSONBodies(f *testing.F) {
 	in := newInProcess(f)
-	o := in.order("desk", "technician", facility.P3)
+	o := in.order("desk", "technician")
 	targets := []struct{ login, method, path string }{
 		{"admin", "POST", "/api/session"},
 		{"guard", "POST", "/api/session/password"},
@@ -100,8 +100,7 @@ func FuzzJSONBodies(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, which uint8, body []byte) {
 		target := targets[int(which)%len(targets)]
-		resp, answer := in.send(t, target.login, target.method, target.path, "application/json", body)
-		checkAnswer(t, resp, answer)
+		checkAnswer(t, in.send(t, target.login, target.method, target.path, "application/json", body))
 	})
 }
 
@@ -120,8 +119,7 @@ func FuzzQueries(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, which uint8, query string) {
-		resp, answer := in.send(t, "admin", "GET", paths[int(which)%len(paths)]+"?"+query, "", nil)
-		checkAnswer(t, resp, answer)
+		checkAnswer(t, in.send(t, "admin", "GET", paths[int(which)%len(paths)]+"?"+query, "", nil))
 	})
 }
 
@@ -137,9 +135,9 @@ func FuzzPathsAndTokens(f *testing.F) {
 		if path == "/api/events" || strings.HasPrefix(path, "/api/events/") || strings.HasPrefix(path, "/api/events?") {
 			t.Skip("never ends")
 		}
-		resp, answer := in.send(t, login, "GET", path, "", nil)
-		checkAnswer(t, resp, answer)
-		if to := resp.Header.Get("Location"); to != "" && (!strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//")) {
+		a := in.send(t, login, "GET", path, "", nil)
+		checkAnswer(t, a)
+		if to := a.Header.Get("Location"); to != "" && (!strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//")) {
 			t.Errorf("%s sends the browser to %q", path, to)
 		}
 	})
@@ -171,7 +169,7 @@ func FuzzSessionCookie(f *testing.F) {
 
 func FuzzUpload(f *testing.F) {
 	in := newInProcess(f)
-	o := in.order("desk", "technician", facility.P3)
+	o := in.order("desk", "technician")
 	const boundary = "multipart/form-data; boundary=b"
 	part := func(head string, data []byte) []byte {
 		return append(append([]byte("--b\r\n"+head+"\r\n\r\n"), data...), "\r\n--b--\r\n"...)
@@ -186,7 +184,6 @@ func FuzzUpload(f *testing.F) {
 		if strings.ContainsAny(contentType, "\r\n\x00") {
 			t.Skip("not a header")
 		}
-		resp, answer := in.send(t, "technician", "POST", "/api/orders/"+o.ID+"/photos", contentType, body)
-		checkAnswer(t, resp, answer)
+		checkAnswer(t, in.send(t, "technician", "POST", "/api/orders/"+o.ID+"/photos", contentType, body))
 	})
 }

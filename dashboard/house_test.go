@@ -321,10 +321,10 @@ func (h *house) value(id facility.PointID, v float64) facility.Reading {
 }
 
 // order puts a work order into the ledger.
-func (h *house) order(by, assignee string, p facility.Priority) facility.Order {
+func (h *house) order(by, assignee string) facility.Order {
 	h.t.Helper()
 	o, err := h.CreateOrder(context.Background(), h.people[by], facility.Order{
-		Source: facility.FromDesk, Title: facility.Text{ZH: "漏水"}, Device: "pump-1", Priority: p,
+		Source: facility.FromDesk, Title: facility.Text{ZH: "漏水"}, Device: "pump-1", Priority: facility.P3,
 	})
 	if err != nil {
 		h.t.Fatal(err)

@@ -106,12 +106,16 @@ func (s *Server) openSession(c *fiber.Ctx, login, secret string) (facility.Perso
 func (s *Server) credentials(ctx context.Context, login string) (facility.Person, string, error) {
 	person, errPerson := s.options.People.Person(ctx, login)
 	stored, errHash := s.options.People.PasswordHash(ctx, login)
+	nobody := person.Disabled
 	for _, err := range []error{errPerson, errHash} {
-		if err != nil && !errors.Is(err, facility.ErrNotFound) {
+		switch {
+		case errors.Is(err, facility.ErrNotFound):
+			nobody = true
+		case err != nil:
 			return facility.Person{}, "", fmt.Errorf("look up who signs in: %w", err)
 		}
 	}
-	if errPerson != nil || errHash != nil || person.Disabled {
+	if nobody {
 		return facility.Person{}, "", nil
 	}
 	return person, stored, nil

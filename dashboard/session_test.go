@@ -314,7 +314,7 @@ func TestPanicTellsNothing(t *testing.T) {
 func TestLedgerThatFails(t *testing.T) {
 	h := startHouse(t)
 	admin := h.as("admin")
-	h.set(func() { h.fake.fail = http.ErrServerClosed })
+	h.set(func() { h.failing = http.ErrServerClosed })
 	a := admin.call("GET", "/api/people", nil)
 	checkError(t, a, "internal", "")
 	if strings.Contains(string(a.body), "closed") {

@@ -239,8 +239,8 @@ func TestStreamKeepsTheNewest(t *testing.T) {
 
 func TestStreamShowsEachRoleItsOwn(t *testing.T) {
 	h := startHouse(t)
-	mine := h.order("technician", "", facility.P3)
-	other := h.order("desk", "guard", facility.P3)
+	mine := h.order("technician", "")
+	other := h.order("desk", "guard")
 	alarm := h.alarm(facility.P1, facility.AlarmUnacknowledged)
 	streams := map[string]*stream{}
 	for _, role := range facility.Roles {
@@ -280,7 +280,7 @@ func TestStreamOrderForItsReader(t *testing.T) {
 		h.people["tech2"] = facility.Person{Login: "tech2", Name: "tech2", Role: facility.RoleTechnician}
 		h.hashes["tech2"] = h.hashes["technician"]
 	})
-	o := h.order("desk", "technician", facility.P3)
+	o := h.order("desk", "technician")
 	technician, desk, second := h.as("technician").open(), h.as("desk").open(), h.as("tech2").open()
 	for _, s := range []*stream{technician, desk, second} {
 		s.next("hello")
