@@ -27,6 +27,7 @@ func TestCompileSaysWhatIsWrong(t *testing.T) {
 		{"id", rules.Rule{ID: "Pump Fault", Name: text("x", ""), Priority: "P1", For: pump, When: "fault"}, []string{"rules[0].id:", `"Pump Fault" is not a rule id`}},
 		{"name", rules.Rule{ID: "a", Priority: "P1", For: pump, When: "fault"}, []string{"rules[0].name:", "no name"}},
 		{"priority", rules.Rule{ID: "a", Name: text("x", ""), Priority: "high", For: pump, When: "fault"}, []string{"rules[0].priority:", `"high" is not a priority`, "P1, P2, P3 or P4"}},
+		{"category", rule("a", rules.Rule{For: pump, When: "fault", Order: rules.OrderPolicy{Category: "plumber"}}), []string{"rules[0].order.category:", `"plumber" is not a trade`}},
 		{"role", rule("a", rules.Rule{For: pump, When: "fault", Order: rules.OrderPolicy{Role: "boss"}}), []string{"rules[0].order.role:", `"boss" is not a role`}},
 		{"delay", rule("a", rules.Rule{For: pump, When: "fault", OnDelay: -time.Second}), []string{"rules[0].on_delay:", "-1s is no delay"}},
 		{"nothing judged", rule("a", rules.Rule{For: pump}), []string{"rules[0]:", "judges nothing"}},

@@ -69,8 +69,28 @@ type Rate struct {
 type OrderPolicy struct {
 	Create   *bool         `yaml:"create"`   // false: no work order; without it: yes
 	Title    facility.Text `yaml:"title"`    // instead of the alarm's title
-	Category string        `yaml:"category"` // the trade: "pump", "electric", "meter"
+	Category string        `yaml:"category"` // the trade that mends it: pump, electric, water, instrument, fire, patrol
 	Role     facility.Role `yaml:"role"`     // who is to be told; empty is technician
+}
+
+// CategoryName returns what people call a trade, or an empty text for one that
+// does not exist.
+func CategoryName(category string) facility.Text {
+	switch category {
+	case "pump":
+		return facility.Text{ZH: "水泵", EN: "pumps"}
+	case "electric":
+		return facility.Text{ZH: "电气", EN: "electrical"}
+	case "water":
+		return facility.Text{ZH: "给排水", EN: "plumbing"}
+	case "instrument":
+		return facility.Text{ZH: "仪表", EN: "instruments"}
+	case "fire":
+		return facility.Text{ZH: "消防", EN: "fire safety"}
+	case "patrol":
+		return facility.Text{ZH: "巡更", EN: "patrol"}
+	}
+	return facility.Text{}
 }
 
 // Wanted reports whether an alarm becomes a work order.
@@ -107,6 +127,9 @@ func (r Rule) Validate() []facility.Problem {
 	}
 	if !r.Priority.Valid() {
 		add("priority", fmt.Sprintf("%q is not a priority.", string(r.Priority)), "Write P1, P2, P3 or P4.")
+	}
+	if c := r.Order.Category; c != "" && CategoryName(c).Empty() {
+		add("order.category", fmt.Sprintf("%q is not a trade.", c), "Write pump, electric, water, instrument, fire or patrol.")
 	}
 	if r.Order.Role != "" && !r.Order.Role.Valid() {
 		add("order.role", fmt.Sprintf("%q is not a role.", string(r.Order.Role)), "Write technician, guard, desk or manager.")

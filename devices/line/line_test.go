@@ -280,9 +280,9 @@ func TestBackoffGrowsToAnEndAndIsSpread(t *testing.T) {
 		t.Errorf("it ends at %s", last)
 	}
 	b.Reset()
-	low, high := b.Next(0), time.Duration(0)
+	low := b.Next(0)
 	b.Reset()
-	high = b.Next(0.999)
+	high := b.Next(0.999)
 	if low != 400*time.Millisecond || high <= 590*time.Millisecond || high > 600*time.Millisecond {
 		t.Errorf("the first pause is %s to %s", low, high)
 	}

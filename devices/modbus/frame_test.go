@@ -163,7 +163,7 @@ func TestMatchesTransactions(t *testing.T) {
 
 func FuzzFindRTU(f *testing.F) {
 	for _, c := range published {
-		f.Add(unhex(f, c.reply), c.r.Unit, byte(c.r.Table.Function()), byte(c.r.Quantity))
+		f.Add(unhex(f, c.reply), c.r.Unit, c.r.Table.Function(), byte(c.r.Quantity))
 	}
 	f.Add(unhex(f, "01 83 02 C0 F1"), byte(1), byte(3), byte(2))
 	f.Fuzz(func(t *testing.T, b []byte, unit, function, quantity byte) {

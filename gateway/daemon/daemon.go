@@ -103,7 +103,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	var parts []part
 	if o.Config.Gateway.Role.Hub() {
-		if parts, err = d.hubParts(ctx, parts); err != nil {
+		if parts, err = d.hubParts(parts); err != nil {
 			return err
 		}
 	}
@@ -260,7 +260,7 @@ func (d *daemon) openHistory(ctx context.Context) (history.Store, error) {
 }
 
 // hubParts adds the receiving half: the hub itself, then what feeds it.
-func (d *daemon) hubParts(ctx context.Context, parts []part) ([]part, error) {
+func (d *daemon) hubParts(parts []part) ([]part, error) {
 	c := d.Config
 	engine, problems := rules.Compile(c.Rules, c.Estate)
 	if len(problems) > 0 {

@@ -152,6 +152,4 @@ func (f *figures) Collect(out chan<- prometheus.Metric) {
 	put(desc("dead_letters", "Messages that could not be taken and are shown on the health page."), prometheus.GaugeValue, float64(len(h.DeadLetters)))
 }
 
-var (
-	_ prometheus.Collector = (*figures)(nil)
-)
+var _ prometheus.Collector = (*figures)(nil)

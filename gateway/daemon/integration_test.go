@@ -240,7 +240,7 @@ func TestFromPymodbusThroughMosquittoIntoInfluxDB(t *testing.T) {
 	go func() {
 		ended <- Run(ctx, Options{
 			Config: c, Data: t.TempDir(), Version: "test",
-			Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+			Logger: slog.New(slog.DiscardHandler),
 		})
 	}()
 	const enough = 12
@@ -262,7 +262,7 @@ func TestFromPymodbusThroughMosquittoIntoInfluxDB(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer store.Close()
+	t.Cleanup(func() { _ = store.Close() })
 	held := func() []facility.Reading {
 		var all []facility.Reading
 		for _, d := range c.Estate.Devices {

@@ -119,7 +119,7 @@ func (h *Hub) Run(ctx context.Context) error {
 // is older is history.
 func (h *Hub) showing(ctx context.Context) {
 	batches := make(chan facts)
-	go pump(ctx, h.o.Journal, h.o.Journal.Stats().Last, batches, h.o.Logger)
+	go pump(ctx, h.o.Journal, h.o.Journal.Last(), batches, h.o.Logger)
 	for f := range batches {
 		for _, item := range f.items {
 			if len(item.readings) > 0 {

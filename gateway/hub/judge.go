@@ -223,7 +223,7 @@ func (j *judge) holder(ctx context.Context, uid string) string {
 // tick judges what time alone brings about. While facts wait in the journal the
 // time of the newest ones is not known yet, and nothing is held against anybody.
 func (j *judge) tick() outcome {
-	if j.at < j.journal.Stats().Last {
+	if j.at < j.journal.Last() {
 		return outcome{}
 	}
 	now := j.now().Add(-settle)

@@ -166,11 +166,14 @@ func detail(a facility.Alarm, p rules.OrderPolicy) facility.Text {
 }
 
 func lines(lang string, a facility.Alarm, p rules.OrderPolicy) string {
-	words := map[string]string{"value": "数值：", "category": "类别："}
+	words := map[string]string{"value": "数值：", "category": "专业："}
 	if lang == "en" {
-		words = map[string]string{"value": "Value: ", "category": "Category: "}
+		words = map[string]string{"value": "Value: ", "category": "Trade: "}
 	}
-	out := []string{a.Title.In(lang)}
+	var out []string
+	if seen := a.Title.In(lang); seen != title(a, p).In(lang) {
+		out = append(out, seen)
+	}
 	if v := Value(a); v != "" {
 		out = append(out, words["value"]+v)
 	}
@@ -178,7 +181,7 @@ func lines(lang string, a facility.Alarm, p rules.OrderPolicy) string {
 		out = append(out, advice)
 	}
 	if p.Category != "" {
-		out = append(out, words["category"]+p.Category)
+		out = append(out, words["category"]+rules.CategoryName(p.Category).In(lang))
 	}
 	return strings.Join(out, "\n")
 }

@@ -39,7 +39,7 @@ func TestNewOrderOfADevice(t *testing.T) {
 	d := dispatch.FromAlarm(low(), rules.OrderPolicy{Category: "pump"}, nil, nil, at)
 	want := dispatch.Decision{Create: &facility.Order{
 		Key: "low/pump-1", Source: facility.FromAlarm, Title: text("1号生活泵 出口压力低", "Pump 1 outlet pressure low"),
-		Detail: text("1号生活泵 出口压力低\n数值：1.825 bar\n检查进水\n类别：pump", "Pump 1 outlet pressure low\nValue: 1.825 bar\nCheck the inlet\nCategory: pump"),
+		Detail: text("数值：1.825 bar\n检查进水\n专业：水泵", "Value: 1.825 bar\nCheck the inlet\nTrade: pumps"),
 		Device: "pump-1", Place: "pump-room", Priority: facility.P2, State: facility.OrderNew, Count: 1,
 		CreatedAt: at, LastAt: now, UpdatedAt: at, Version: 1,
 		AcceptBy: at.Add(10 * time.Minute), ArriveBy: at.Add(30 * time.Minute), FinishBy: at.Add(12 * time.Hour),
@@ -53,7 +53,7 @@ func TestNewOrderOfARound(t *testing.T) {
 	o := dispatch.FromAlarm(missed("pump", "泵房", "Pump room"), dispatch.PatrolPolicy(), nil, nil, now).Create
 	if o.Key != "patrol/night@2026-11-22T22:00+08:00" || o.Source != facility.FromPatrol ||
 		o.Title != text("漏巡：夜巡 22:00", "Missed patrol: Night patrol 22:00") ||
-		o.Detail != text("漏巡：夜巡 22:00 · 泵房\n类别：patrol", "Missed patrol: Night patrol 22:00 · Pump room\nCategory: patrol") {
+		o.Detail != text("漏巡：夜巡 22:00 · 泵房\n专业：巡更", "Missed patrol: Night patrol 22:00 · Pump room\nTrade: patrol") {
 		t.Errorf("%+v", o)
 	}
 }

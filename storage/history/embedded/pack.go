@@ -82,7 +82,7 @@ func newPacker(ctx context.Context, tx *sql.Tx) (*packer, error) {
 		{&p.discard, `DELETE FROM data WHERE id = $1`},
 		{&p.damaged, `INSERT INTO damaged (series, start, "end", samples) VALUES ($1, $2, $3, $4)`},
 	} {
-		stmt, err := tx.PrepareContext(ctx, s.text)
+		stmt, err := tx.PrepareContext(ctx, s.text) //nolint:sqlclosecheck // it ends with the transaction
 		if err != nil {
 			return nil, err
 		}

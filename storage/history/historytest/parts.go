@@ -33,28 +33,28 @@ func marks(t *testing.T, s history.Store) {
 	bad := func(seconds float64, why facility.Reason) history.Row {
 		return rowOf("pump-1", "pressure", seconds, 0, facility.Bad, why)
 	}
-	uncertain := func(seconds, value float64, why facility.Reason) history.Row {
-		return rowOf("pump-1", "pressure", seconds, value, facility.Uncertain, why)
+	uncertain := func(seconds, value float64) history.Row {
+		return rowOf("pump-1", "pressure", seconds, value, facility.Uncertain, facility.ClockUnknown)
 	}
 	odd := facility.Reason(`wire "7" = cut\, 断线`)
 	write(t, s,
-		good(0, 2), uncertain(10, 4, facility.ClockUnknown), bad(20, facility.NoAnswer), good(30, 6), bad(40, odd), bad(50, ""),
+		good(0, 2), uncertain(10, 4), bad(20, facility.NoAnswer), good(30, 6), bad(40, odd), bad(50, ""),
 		bad(70, facility.NoAnswer), bad(80, facility.LineDown))
 	same(t, "buckets", query(t, s, p, start, at(180), time.Minute), []facility.Bucket{
 		{Start: start, Count: 3, Mean: 4, Min: 2, Max: 6, First: 2, Last: 6},
 	})
 	same(t, "readings", readings(t, s, p, start, at(180)), []facility.Reading{
-		good(0, 2).Reading, uncertain(10, 4, facility.ClockUnknown).Reading, bad(20, facility.NoAnswer).Reading,
+		good(0, 2).Reading, uncertain(10, 4).Reading, bad(20, facility.NoAnswer).Reading,
 		good(30, 6).Reading, bad(40, odd).Reading, bad(50, "").Reading,
 		bad(70, facility.NoAnswer).Reading, bad(80, facility.LineDown).Reading,
 	})
 
 	// A second word on the same time: a value stands against a mark, and an
 	// uncertain one stays uncertain.
-	write(t, s, bad(0, facility.NoAnswer), good(10, 5), good(20, 7), bad(40, facility.BadReply), uncertain(30, 8, facility.ClockUnknown))
+	write(t, s, bad(0, facility.NoAnswer), good(10, 5), good(20, 7), bad(40, facility.BadReply), uncertain(30, 8))
 	same(t, "readings after the second word", readings(t, s, p, start, at(50)), []facility.Reading{
-		good(0, 2).Reading, uncertain(10, 5, facility.ClockUnknown).Reading, good(20, 7).Reading,
-		uncertain(30, 8, facility.ClockUnknown).Reading, bad(40, facility.BadReply).Reading,
+		good(0, 2).Reading, uncertain(10, 5).Reading, good(20, 7).Reading,
+		uncertain(30, 8).Reading, bad(40, facility.BadReply).Reading,
 	})
 	same(t, "buckets after the second word", query(t, s, p, start, at(60), time.Minute), []facility.Bucket{
 		{Start: start, Count: 4, Mean: 5.5, Min: 2, Max: 8, First: 2, Last: 8},
