@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -96,7 +97,7 @@ type state struct {
 	values    latest                                // the newest reading of each point that was seen
 	reach     map[string]reachShape                 // of each device, as last sent
 	assignees map[string]string                     // of the orders that were seen
-	overview  []byte                                // frame as last sent, to new clients
+	overview  []byte                                // what the last one sent said; nil when a client has had none
 }
 
 // run serves the hub until ctx ends, then says goodbye to all streams.
@@ -143,8 +144,7 @@ func (h *hub) run(ctx context.Context) {
 		case c := <-h.leaves:
 			delete(st.clients, c)
 		case o := <-overviews:
-			st.overview = frame("overview", o)
-			st.spread(st.overview, facility.SeeEstate)
+			st.sendOverview(o)
 		case <-flush.C:
 			h.flush(st)
 		}
@@ -214,10 +214,18 @@ func (h *hub) admit(st *state, c *client) error {
 		Now     time.Time `json:"now"`
 		Version string    `json:"version"`
 	}{h.now().UTC(), h.options.Version}))
-	if st.overview != nil && c.person.Role.May(facility.SeeEstate) {
-		st.send(c, st.overview)
-	}
+	st.overview = nil
 	return nil
+}
+
+// sendOverview sends an overview that says something new, or that somebody waits
+// for.
+func (st *state) sendOverview(o overviewShape) {
+	said := essence(o)
+	if !bytes.Equal(said, st.overview) {
+		st.overview = said
+		st.spread(frame("overview", o), facility.SeeEstate)
+	}
 }
 
 // take handles one event of the estate and reports whether the overview may be

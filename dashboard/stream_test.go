@@ -196,6 +196,24 @@ func decode(t testing.TB, data json.RawMessage, into any) {
 	}
 }
 
+// What was computed while nobody looked is old: a new page gets one of its own.
+func TestStreamBeginsWithAnOverviewOfNow(t *testing.T) {
+	h := startHouse(t)
+	viewer := h.as("viewer")
+	for range 2 {
+		h.set(func() {
+			for _, id := range []facility.PointID{pumpOn, waterOn} {
+				h.values[id] = facility.Reading{Point: id, Time: noon, Value: 1, Quality: facility.Good}
+			}
+		})
+		s := viewer.open()
+		var o overviewShape
+		if decode(t, s.next("overview"), &o); o.State != estateOK {
+			t.Errorf("a new page is told %s", o.State)
+		}
+	}
+}
+
 func TestStreamTellsWhenADeviceGoes(t *testing.T) {
 	h := startHouse(t)
 	s := h.as("viewer").open()

@@ -1,7 +1,6 @@
 package dashboard
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"time"
@@ -10,11 +9,10 @@ import (
 )
 
 // watchOverview computes the overview whenever something may have changed it, at
-// most once a second, and hands on each that says something new.
+// most once a second, and hands it on.
 func (h *hub) watchOverview(ctx context.Context, dirty <-chan struct{}, out chan<- overviewShape) {
 	pause := time.NewTimer(0)
 	defer pause.Stop()
-	var last []byte
 	var failed string
 	for {
 		select {
@@ -26,13 +24,10 @@ func (h *hub) watchOverview(ctx context.Context, dirty <-chan struct{}, out chan
 		switch {
 		case err == nil:
 			failed = ""
-			if said := essence(o); !bytes.Equal(said, last) {
-				last = said
-				select {
-				case out <- o:
-				case <-ctx.Done():
-					return
-				}
+			select {
+			case out <- o:
+			case <-ctx.Done():
+				return
 			}
 		case ctx.Err() == nil && err.Error() != failed:
 			failed = err.Error()
