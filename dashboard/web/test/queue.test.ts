@@ -3,7 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { createClient } from '../src/api/client'
 import { prune, sendPhotos, sendTaps } from '../src/offline/sender'
 import { memoryStore, openStore, type QueuedTap, type Store } from '../src/offline/store'
-import { tokenOf } from '../src/offline/tags'
+import { hashOf, tokenOf } from '../src/offline/tags'
 import { uuid7 } from '../src/offline/uuid'
 
 const now = Date.parse('2026-11-22T14:00:00Z')
@@ -136,6 +136,9 @@ describe('uuid7', () => {
 })
 
 describe('what a tag holds', () => {
+  it('is recognised by its hash', async () => {
+    expect(await hashOf('abc')).toBe('ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')
+  })
   it.each([
     ['https://estate.example/t/gate-7f3a91', 'gate-7f3a91'], ['https://estate.example/t/gate-7f3a91?lang=en#x', 'gate-7f3a91'], ['/t/a%20b', 'a b'],
     ['gate-7f3a91', 'gate-7f3a91'], [' gate-7f3a91\n', 'gate-7f3a91'], ['https://elsewhere.example/', ''], ['abc', ''], ['', ''], ['/t/%E0%A4%A', ''], ['two words', ''],

@@ -149,6 +149,7 @@ export interface Order {
   assignee?: string | null
   assignee_name?: string | null
   count: number
+  created_by?: string | null
   created_at: string
   last_at: string
   updated_at: string
@@ -218,7 +219,16 @@ export interface Round {
   visits: Visit[]
 }
 
-export interface Checkpoint { id: string; name: Text; place?: string | null; place_name?: Text | null; url?: string | null }
+export interface Checkpoint {
+  id: string
+  name: Text
+  place?: string | null
+  place_name?: Text | null
+  /** Hex hash of its tag's token, to recognise the tag without a network. */
+  token_sha256?: string | null
+  /** Only for whoever writes the tags. */
+  url?: string | null
+}
 
 export type TapSource = 'reader' | 'phone_nfc' | 'phone_url' | 'phone_qr'
 export type TapFlag =

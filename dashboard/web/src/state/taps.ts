@@ -3,6 +3,7 @@ import type { Checkpoint, TapSource } from '../api/types'
 import { t } from '../i18n'
 import { prune, sendPhotos, sendTaps, type Outcome } from '../offline/sender'
 import { openStore, type Memo, type QueuedTap, type Store } from '../offline/store'
+import { hashOf } from '../offline/tags'
 import { uuid7 } from '../offline/uuid'
 import { live } from './live'
 import { queue } from './queue'
@@ -126,11 +127,13 @@ export async function recall(key: string): Promise<Memo | undefined> {
   return (await store()).memo(key)
 }
 
-/** rememberCheckpoint learns the name of a tag, so that the next tap shows it without a network. */
-export async function rememberCheckpoint(token: string, checkpoint: Checkpoint): Promise<void> {
-  await remember(`tag ${token}`, checkpoint)
+/** rememberCheckpoint learns whose tag has this hash, so that a tap shows its name without a network. */
+export async function rememberCheckpoint(hash: string, checkpoint: Checkpoint): Promise<void> {
+  await remember(`tag ${hash}`, checkpoint)
 }
 
 async function checkpointOf(token: string): Promise<Checkpoint | null> {
-  return ((await recall(`tag ${token}`))?.value as Checkpoint | undefined) ?? null
+  const hash = await hashOf(token)
+  const memo = hash ? await recall(`tag ${hash}`) : undefined
+  return (memo?.value as Checkpoint | undefined) ?? null
 }

@@ -3,7 +3,6 @@ import { query } from '../api/client'
 import type { Checkpoint, Round, Visit } from '../api/types'
 import { lastMoment, toWalk } from '../domain/rounds'
 import { addDays, localDay } from '../domain/time'
-import { tokenOf } from '../offline/tags'
 import { now } from './clock'
 import { onLive } from './live'
 import { queue } from './queue'
@@ -78,7 +77,6 @@ export function useWalk(): Walk {
 async function learnTags(): Promise<void> {
   const { checkpoints } = await client.get<{ checkpoints: Checkpoint[] | null }>('/api/checkpoints')
   for (const c of checkpoints ?? []) {
-    const token = c.url ? tokenOf(c.url) : ''
-    if (token) await rememberCheckpoint(token, c)
+    if (c.token_sha256) await rememberCheckpoint(c.token_sha256, c)
   }
 }

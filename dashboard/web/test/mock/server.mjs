@@ -1,5 +1,6 @@
 // A small server of docs/api.md over the built app, to look at the pages without
 // the Go side: node test/mock/server.mjs [port]. It judges nothing properly.
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -47,6 +48,14 @@ function crc(b) {
   return ~c >>> 0
 }
 
+/** The first file of a multipart body: what stands between its headers and the next boundary. */
+function fileOf(body) {
+  const head = body.indexOf('Content-Type:')
+  const start = body.indexOf('\r\n\r\n', head) + 4
+  const boundary = body.subarray(0, body.indexOf('\r\n'))
+  return { type: /Content-Type: (\S+)/.exec(body.toString('latin1', head, start))[1], data: body.subarray(start, body.indexOf(boundary, start) - 2) }
+}
+
 export function createMock({ version = 'mock', now = Date.now } = {}) {
   const devices = estate.makeDevices(now())
   const orders = estate.makeOrders(now())
@@ -57,7 +66,7 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
   const sessions = new Map()
   const clients = new Set()
   let serial = 100
-  let photos = new Map([['p1', { type: 'image/png', data: picture() }]])
+  const photos = new Map([['p1', { type: 'image/png', data: picture() }]])
 
   const send = (type, data) => { for (const c of clients) c.write(`event: ${type}\ndata: ${JSON.stringify(data)}\n\n`) }
   const points = () => devices.flatMap((d) => d.points)
@@ -168,7 +177,7 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
     }
     return { id: t.id, accepted: true, checkpoint: publicCheckpoint(c), error: null }
   }
-  const publicCheckpoint = ({ token, ...c }) => ({ ...c, url: `https://estate.example/t/${token}` })
+  const publicCheckpoint = ({ token, ...c }) => ({ ...c, token_sha256: createHash('sha256').update(token).digest('hex') })
 
   const session = (p) => ({
     person: p ?? null, permissions: p ? estate.permissions[p.role] : [], site: { id: 'demo', name: say('翠湖花园', 'Emerald Lake Garden'), zone: 'Asia/Shanghai' },
@@ -218,7 +227,7 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
     if (/^POST \/api\/orders\/[^/]+\/photos$/.test(key)) {
       const o = orderOf(path.split('/')[3])
       const id = `p${serial++}`
-      photos.set(id, photos.get('p1'))
+      photos.set(id, fileOf(body))
       note(o, p, 'photo', { photo: id })
       return detail(o, p)
     }
