@@ -1,0 +1,157 @@
+// Command bench measures the finished program as a whole process, the way its
+// users meet it: how soon "gengfu demo" is ready, what it weighs, and how long a
+// bit takes from the register of a simulated slave to a page's event stream.
+//
+// It prints one table and then a line for each figure:
+//
+//	figure NAME VALUE UNIT <= REACH ok|short
+//
+// A figure that falls short is no failure of the bench; the exit status is 1 only
+// when something could not be measured. It needs Linux, for /proc.
+package main
+
+import (
+	"context"
+	"debug/elf"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+)
+
+// plan is how much is measured.
+type plan struct {
+	starts  int           // on an empty folder, and as many on a used one
+	settle  time.Duration // before weight is read
+	samples int           // of the way from a register to the page
+}
+
+var (
+	whole = plan{starts: 5, settle: time.Minute, samples: 210}
+	smoke = plan{starts: 1, settle: 3 * time.Second, samples: 6}
+)
+
+func main() {
+	binary := flag.String("gengfu", "bin/gengfu", "the `program` to measure")
+	short := flag.Bool("short", false, "a smoke run of seconds: its figures mean little")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	p := whole
+	if *short {
+		p = smoke
+	}
+	if err := bench(ctx, *binary, p, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bench measures everything and prints it.
+func bench(ctx context.Context, binary string, p plan, out io.Writer) (err error) {
+	dir, err := os.MkdirTemp("", "gengfu-bench-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the demo's data: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	before := load()
+	size, err := binarySize(binary)
+	if err != nil {
+		return err
+	}
+	starts, err := measureStarts(ctx, binary, dir, p)
+	if err != nil {
+		return err
+	}
+	rest, err := measureRunning(ctx, binary, dir, p)
+	if err != nil {
+		return err
+	}
+	figures := append(append(starts, rest...), size)
+	fmt.Fprintf(out, "%s, %d processors, load average %s before and %s after\n\n", processor(), runtime.NumCPU(), before, load())
+	return show(out, figures)
+}
+
+// figure is one result. All are to be small.
+type figure struct {
+	name     string
+	value    float64
+	unit     string
+	reach    float64 // the largest value that is well
+	decimals int
+	note     string
+}
+
+func (f figure) verdict() string {
+	if f.value <= f.reach {
+		return "ok"
+	}
+	return "short"
+}
+
+// show prints the table for people, then the lines for programs.
+func show(out io.Writer, figures []figure) error {
+	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	for _, f := range figures {
+		fmt.Fprintf(table, "%s\t%.*f %s\t<= %g\t%s\t%s\n", f.name, f.decimals, f.value, f.unit, f.reach, f.verdict(), f.note)
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintln(out)
+	for _, f := range figures {
+		if _, err := fmt.Fprintf(out, "figure %s %.*f %s <= %g %s\n", f.name, f.decimals, f.value, f.unit, f.reach, f.verdict()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const megabyte = 1e6 // bytes
+
+// binarySize weighs the program's file, and says when it carries symbols that a
+// release does not.
+func binarySize(path string) (figure, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return figure{}, fmt.Errorf("weigh the program: %w", err)
+	}
+	f := figure{name: "binary_size", value: float64(info.Size()) / megabyte, unit: "MB", reach: 45, decimals: 1, note: "stripped"}
+	if program, err := elf.Open(path); err == nil {
+		defer program.Close()
+		if program.Section(".symtab") != nil {
+			f.note = "not stripped: build it with -ldflags \"-s -w\""
+		}
+	}
+	return f, nil
+}
+
+// load is the machine's load average of the last minute: what else it had to do.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(text), " ")
+	return first
+}
+
+// processor is the name of the machine's processor.
+func processor() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err == nil {
+		for line := range strings.Lines(string(text)) {
+			if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+				return strings.TrimSpace(value)
+			}
+		}
+	}
+	return runtime.GOOS + "/" + runtime.GOARCH
+}
