@@ -52,7 +52,7 @@ for (const look of looks) {
       await page.goto(base + path)
     }
     await page.locator('h1').first().waitFor({ state: 'attached' })
-    await page.locator('.loading').waitFor({ state: 'detached' })
+    await page.waitForFunction(() => !document.querySelector('.loading'))
     await page.waitForLoadState('load')
     if (name.startsWith('tap') && !name.includes('no-guard')) await page.locator('[data-testid=tap-done]:not([data-state=waiting])').waitFor()
     if (name.startsWith('device')) await page.waitForFunction(() => !document.querySelector('.chart-panel') || document.querySelector('.u-over'))
