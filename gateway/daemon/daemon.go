@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"gengfu/dashboard"
@@ -165,8 +166,11 @@ func (d *daemon) listen(ctx context.Context) (net.Listener, error) {
 	}
 	var lc net.ListenConfig
 	ln, err := lc.Listen(ctx, "tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("listen for browsers: %w", err)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("listen for browsers on %s: another program does so already; stop it, or choose another address with --listen (%w)", address, err)
+	case err != nil:
+		return nil, fmt.Errorf("listen for browsers on %s: %w", address, err)
 	}
 	return ln, nil
 }
@@ -246,17 +250,26 @@ func (d *daemon) openHub(ctx context.Context) error {
 	return nil
 }
 
+// openHistory returns nil with an error, not an interface that holds nil.
 func (d *daemon) openHistory(ctx context.Context) (history.Store, error) {
 	c := d.Config
 	if db := c.History.InfluxDB; c.History.Engine == "influxdb" {
-		return influx.New(influx.Options{
+		store, err := influx.New(influx.Options{
 			URL: db.URL, Org: db.Org, Bucket: db.Bucket, Token: d.secrets.influxToken, Site: c.Site.ID, Timeout: db.Timeout,
 		})
+		if err != nil {
+			return nil, err
+		}
+		return store, nil
 	}
-	return embedded.Open(ctx, embedded.Options{
+	store, err := embedded.Open(ctx, embedded.Options{
 		Path:      filepath.Join(d.Data, historyFile),
 		Retention: time.Duration(c.History.RetentionDays) * 24 * time.Hour,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return store, nil
 }
 
 // hubParts adds the receiving half: the hub itself, then what feeds it.
@@ -279,10 +292,10 @@ func (d *daemon) hubParts(parts []part) ([]part, error) {
 		TakeTaps: func(ctx context.Context, taps []facility.Tap) error {
 			return d.intake.Local(ctx, c.Site.ID, taps)
 		},
-		GatewaysOnline: d.gatewaysOnline,
-		Health:         func(context.Context) any { return d.health() },
-		Waiting:        d.waiting,
-		Logger:         d.Logger.With("part", "hub"),
+		Quiet:   func() bool { return d.intake.Quiet(time.Now()) },
+		Health:  func(context.Context) any { return d.health() },
+		Waiting: d.waiting,
+		Logger:  d.Logger.With("part", "hub"),
 	})
 	return append(parts, part{"hub", d.hub.Run}, part{"intake", d.intake.Run}), nil
 }
@@ -325,12 +338,15 @@ func (d *daemon) edgeParts(parts []part) ([]part, error) {
 		part{"uplink", d.uplink.Run}, part{"collector", d.collector.Run}, part{"field", d.field.Run}), nil
 }
 
-// waiting returns what beside the hub is not ready: the field's facts must have
-// a way to it.
+// waiting returns what beside the hub is not ready: facts must have a way from
+// the field to it.
 func (d *daemon) waiting() []string {
 	var out []string
+	if d.intake != nil && !d.intake.Connected() {
+		out = append(out, "intake")
+	}
 	if d.uplink == nil {
-		return nil
+		return out
 	}
 	for _, s := range d.uplink.Stats() {
 		if !s.Connected {
@@ -338,15 +354,6 @@ func (d *daemon) waiting() []string {
 		}
 	}
 	return out
-}
-
-func (d *daemon) gatewaysOnline() bool {
-	for _, g := range d.intake.Stats().Gateways {
-		if !g.Online {
-			return false
-		}
-	}
-	return true
 }
 
 func (d *daemon) close() error {

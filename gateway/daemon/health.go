@@ -23,6 +23,7 @@ type health struct {
 	Collector   *uplink.CollectorStats `json:"collector,omitempty"`
 	Lines       []devices.LineStatus   `json:"lines"`
 	Consumers   []hub.Consumer         `json:"consumers"`
+	Judge       *hub.Judgement         `json:"judge,omitempty"`
 	History     historyHealth          `json:"history"`
 	Ledger      ledgerHealth           `json:"ledger"`
 	Gateways    []intake.GatewayStats  `json:"gateways"`
@@ -39,6 +40,7 @@ type historyHealth struct {
 
 type ledgerHealth struct {
 	Engine string `json:"engine"`
+	Error  string `json:"error,omitempty"` // why it cannot be written now
 }
 
 func (d *daemon) health() health {
@@ -69,7 +71,9 @@ func (d *daemon) health() health {
 	if !st.LastWrite.IsZero() {
 		h.History.LastWrite = &st.LastWrite
 	}
-	h.Ledger.Engine = d.ledger.Engine()
+	j := d.hub.Judgement()
+	h.Judge = &j
+	h.Ledger = ledgerHealth{Engine: d.ledger.Engine(), Error: j.Trouble}
 	return h
 }
 
@@ -88,8 +92,8 @@ func (h *health) addReceived(s intake.StreamStats) {
 	})
 }
 
-// metrics serves the same figures to Prometheus.
-func (d *daemon) metrics() http.Handler {
+// scraping serves the same figures to Prometheus.
+func (d *daemon) scraping() http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), &figures{d})
 	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{})
@@ -98,58 +102,91 @@ func (d *daemon) metrics() http.Handler {
 // figures reads the health page's data anew at each scrape.
 type figures struct{ d *daemon }
 
-func desc(name, help string, labels ...string) *prometheus.Desc {
-	return prometheus.NewDesc("gengfu_"+name, help, labels, nil)
-}
-
 // Describe is empty: what there is depends on the configuration.
 func (f *figures) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (f *figures) Collect(out chan<- prometheus.Metric) {
 	h := f.d.health()
-	put := func(d *prometheus.Desc, kind prometheus.ValueType, v float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, kind, v, labels...)
-	}
+	m := metrics(func(kind prometheus.ValueType, name, help string, v float64, labels ...string) {
+		var names, values []string
+		for i := 0; i < len(labels); i += 2 {
+			names, values = append(names, labels[i]), append(values, labels[i+1])
+		}
+		out <- prometheus.MustNewConstMetric(prometheus.NewDesc("gengfu_"+name, help, names, nil), kind, v, values...)
+	})
 	for _, s := range h.Streams {
-		l := []string{s.Gateway, string(s.Stream), s.Epoch}
-		put(desc("stream_acknowledged_sequence", "Sequence up to which the hub has the stream.", "gateway", "stream", "epoch"), prometheus.CounterValue, float64(s.Acknowledged), l...)
-		put(desc("stream_queued_bytes", "Bytes in the edge's journal.", "gateway", "stream", "epoch"), prometheus.GaugeValue, float64(s.QueuedBytes), l...)
-		put(desc("stream_resent_total", "Batches that were sent again.", "gateway", "stream", "epoch"), prometheus.CounterValue, float64(s.Resent), l...)
-		put(desc("stream_duplicates_total", "Batches that came again.", "gateway", "stream", "epoch"), prometheus.CounterValue, float64(s.Duplicates), l...)
-		put(desc("stream_dropped_total", "Batches that were evicted or damaged.", "gateway", "stream", "epoch"), prometheus.CounterValue, float64(s.Dropped), l...)
+		m.stream(s)
 	}
 	for _, l := range h.Lines {
-		up := 0.0
-		if l.State == devices.LineUp {
-			up = 1
-		}
-		put(desc("line_up", "Whether the line is open.", "line"), prometheus.GaugeValue, up, l.ID)
-		put(desc("line_requests_total", "Requests on the line.", "line"), prometheus.CounterValue, float64(l.Requests), l.ID)
-		put(desc("line_timeouts_total", "Requests without a reply.", "line"), prometheus.CounterValue, float64(l.Timeouts), l.ID)
-		put(desc("line_errors_total", "Garbled replies and exceptions.", "line"), prometheus.CounterValue, float64(l.Errors), l.ID)
-		put(desc("line_utilisation_ratio", "Share of time that the line is busy.", "line"), prometheus.GaugeValue, l.Utilisation, l.ID)
+		m.line(l)
 	}
-	if c := h.Collector; c != nil {
-		put(desc("readings_read_total", "Readings that the field brought."), prometheus.CounterValue, float64(c.Read))
-		put(desc("readings_journalled_total", "Readings that were made durable at the edge."), prometheus.CounterValue, float64(c.Journalled))
-		for why, n := range c.Dropped {
-			put(desc("readings_dropped_total", "Readings that were dropped, by reason.", "reason"), prometheus.CounterValue, float64(n), why)
-		}
+	if h.Collector != nil {
+		m.collector(*h.Collector)
 	}
+	if h.Judge != nil {
+		m.hub(h)
+	}
+}
+
+// metrics puts one figure out; labels are names and values in turn.
+type metrics func(kind prometheus.ValueType, name, help string, v float64, labels ...string)
+
+func (m metrics) count(name, help string, v float64, labels ...string) {
+	m(prometheus.CounterValue, name, help, v, labels...)
+}
+
+func (m metrics) gauge(name, help string, v float64, labels ...string) {
+	m(prometheus.GaugeValue, name, help, v, labels...)
+}
+
+func (m metrics) stream(s uplink.StreamStats) {
+	l := []string{"gateway", s.Gateway, "stream", string(s.Stream), "epoch", s.Epoch}
+	m.count("stream_acknowledged_sequence", "Sequence up to which the hub has the stream.", float64(s.Acknowledged), l...)
+	m.gauge("stream_queued_bytes", "Bytes in the edge's journal.", float64(s.QueuedBytes), l...)
+	m.count("stream_resent_total", "Batches that were sent again.", float64(s.Resent), l...)
+	m.count("stream_duplicates_total", "Batches that came again.", float64(s.Duplicates), l...)
+	m.count("stream_dropped_total", "Batches that were evicted or damaged.", float64(s.Dropped), l...)
+}
+
+func (m metrics) line(l devices.LineStatus) {
+	m.gauge("line_up", "Whether the line is open.", oneIf(l.State == devices.LineUp), "line", l.ID)
+	m.count("line_requests_total", "Requests on the line.", float64(l.Requests), "line", l.ID)
+	m.count("line_timeouts_total", "Requests without a reply.", float64(l.Timeouts), "line", l.ID)
+	m.count("line_errors_total", "Garbled replies and exceptions.", float64(l.Errors), "line", l.ID)
+	m.gauge("line_utilisation_ratio", "Share of time that the line is busy.", l.Utilisation, "line", l.ID)
+}
+
+func (m metrics) collector(c uplink.CollectorStats) {
+	m.count("readings_read_total", "Readings that the field brought.", float64(c.Read))
+	m.count("readings_journalled_total", "Readings that were made durable at the edge.", float64(c.Journalled))
+	for why, n := range c.Dropped {
+		m.count("readings_dropped_total", "Readings that were dropped, by reason.", float64(n), "reason", why)
+	}
+}
+
+func (m metrics) hub(h health) {
 	for _, c := range h.Consumers {
-		put(desc("consumer_behind", "Records of the hub's journal that the consumer has yet to read.", "consumer"), prometheus.GaugeValue, float64(c.Behind), c.Name)
+		m.gauge("consumer_behind", "Records of the hub's journal that the consumer has yet to read.", float64(c.Behind), "consumer", c.Name)
 	}
 	for _, g := range h.Gateways {
-		online := 0.0
-		if g.Online {
-			online = 1
-		}
-		put(desc("gateway_online", "Whether the gateway is connected.", "gateway"), prometheus.GaugeValue, online, g.ID)
+		m.gauge("gateway_online", "Whether the gateway is connected.", oneIf(g.Online), "gateway", g.ID)
 	}
-	put(desc("history_stored_total", "Readings that the history holds since the start."), prometheus.CounterValue, float64(h.History.Stored))
-	put(desc("history_rejected_total", "Readings that the history refused."), prometheus.CounterValue, float64(h.History.Rejected))
-	put(desc("dead_letters", "Messages that could not be taken and are shown on the health page."), prometheus.GaugeValue, float64(len(h.DeadLetters)))
+	m.count("history_stored_total", "Readings that the history holds since the start.", float64(h.History.Stored))
+	m.count("history_rejected_total", "Readings that the history refused.", float64(h.History.Rejected))
+	m.count("judge_set_aside_total", "Decisions that the ledger refused.", float64(h.Judge.SetAside))
+	m.count("judge_late_total", "Readings not newer than the last of their point.", float64(h.Judge.Late))
+	m.count("judge_failed_total", "Conditions that failed on their values.", float64(h.Judge.Failed))
+	m.count("judge_mistimed_total", "Readings whose time could not be.", float64(h.Judge.Mistimed))
+	m.gauge("ledger_up", "Whether the ledger can be written.", oneIf(h.Ledger.Error == ""))
+	m.gauge("dead_letters", "Messages that could not be taken and are shown on the health page.", float64(len(h.DeadLetters)))
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 var _ prometheus.Collector = (*figures)(nil)

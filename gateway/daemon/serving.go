@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,20 +19,23 @@ func (d *daemon) serving(ln net.Listener) (part, error) {
 	if err != nil {
 		return part{}, err
 	}
+	door := newDoorway(ln)
 	if d.hub == nil {
-		return part{"health", func(ctx context.Context) error { return d.serveHealth(ctx, ln, conf) }}, nil
+		return part{"health", func(ctx context.Context) error {
+			return door.serve(ctx, func(ctx context.Context, ln net.Listener) error { return d.serveHealth(ctx, ln, conf) })
+		}}, nil
 	}
 	c := d.Config
 	s, err := dashboard.New(dashboard.Options{
 		Estate: c.Estate, Tiles: c.Tiles, People: d.ledger, Orders: d.ledger, Watch: d.ledger,
-		Desk: d.hub, Live: d.hub, History: d.history, Metrics: d.metrics(),
+		Desk: d.hub, Live: d.hub, History: d.history, Metrics: d.scraping(),
 		DemoLogins: d.DemoLogins, Extensions: d.Extensions, BaseURL: c.Dashboard.BaseURL,
 		Version: d.Version, Logger: d.Logger.With("part", "dashboard"), TLS: conf,
 	})
 	if err != nil {
 		return part{}, fmt.Errorf("dashboard: %w", err)
 	}
-	return part{"dashboard", func(ctx context.Context) error { return s.Serve(ctx, ln) }}, nil
+	return part{"dashboard", func(ctx context.Context) error { return door.serve(ctx, s.Serve) }}, nil
 }
 
 func (d *daemon) dashboardTLS() (*tls.Config, error) {
@@ -48,31 +50,29 @@ func (d *daemon) dashboardTLS() (*tls.Config, error) {
 	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}, nil
 }
 
-// closeWithin is how long requests may take to finish at the end.
-const closeWithin = 5 * time.Second
+// headWithin is how long a client may take to say what it wants.
+const headWithin = 5 * time.Second
 
 // serveHealth answers the health paths of an edge that has no dashboard.
 func (d *daemon) serveHealth(ctx context.Context, ln net.Listener, conf *tls.Config) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, d.waiting()) })
-	mux.Handle("GET /metrics", d.metrics())
-	srv := &http.Server{Handler: mux, TLSConfig: conf, ReadHeaderTimeout: closeWithin}
-	stop := context.AfterFunc(ctx, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeWithin)
-		defer cancel()
-		if err := srv.Shutdown(ctx); err != nil {
-			d.Logger.Warn("requests did not finish in time", "error", err)
-		}
-	})
-	defer stop()
+	mux.Handle("GET /metrics", d.scraping())
+	srv := &http.Server{Handler: mux, TLSConfig: conf, ReadHeaderTimeout: headWithin}
 	if conf != nil {
 		ln = tls.NewListener(ln, conf)
 	}
-	if err := srv.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ln) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serve health: %w", err)
+	case <-ctx.Done():
 	}
-	return nil
+	err := srv.Shutdown(context.WithoutCancel(ctx)) // the doorway ends what takes too long
+	<-served
+	return err
 }
 
 func answer(w http.ResponseWriter, waiting []string) {

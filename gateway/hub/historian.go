@@ -12,10 +12,12 @@ import (
 	"gengfu/storage/history"
 )
 
-// The historian waits between two tries of a write at least and at most so long.
+// The historian waits between two tries of a write at least and at most so long;
+// when the server asks for a longer pause, that long, within reason.
 const (
 	firstRetry   = 200 * time.Millisecond
 	longestRetry = 30 * time.Second
+	longestAsked = 10 * time.Minute
 )
 
 // historian carries the journal's readings into the history. It moves its cursor
@@ -23,28 +25,27 @@ const (
 type historian struct {
 	journal *journal.Journal
 	store   history.Store
-	points  map[facility.PointID]facility.Device
+	devices map[string]facility.Device
 	log     *slog.Logger
 }
 
 func (h *historian) run(ctx context.Context) {
-	batches := make(chan facts)
-	go pump(ctx, h.journal, h.journal.Cursor(cursorHistory), batches, h.log)
-	for f := range batches {
+	follow(ctx, h.journal, h.journal.Cursor(cursorHistory), h.log, func(f facts) bool {
 		if !h.write(ctx, h.rows(f)) {
-			continue // ctx ended: pump closes the channel
+			return false
 		}
 		if err := h.journal.Commit(cursorHistory, f.upTo); err != nil {
 			h.log.Error("cannot move the history's cursor", "error", err)
 		}
-	}
+		return true
+	})
 }
 
 func (h *historian) rows(f facts) []history.Row {
 	var rows []history.Row
 	for _, item := range f.items {
 		for _, r := range item.readings {
-			d, known := h.points[r.Point]
+			d, known := h.devices[r.Point.Device]
 			if !known {
 				d.Kind = "unknown"
 			}
@@ -64,23 +65,33 @@ func (h *historian) write(ctx context.Context, rows []history.Row) bool {
 		err := h.store.Write(ctx, rows)
 		var rejected *history.RejectedError
 		switch {
+		case errors.As(err, &rejected):
+			h.log.Warn("the history refuses readings for good", "error", err)
+			return true
 		case err == nil:
+			if said != "" {
+				h.log.Info("the history takes readings again")
+			}
 			return true
 		case ctx.Err() != nil:
 			return false
-		case errors.As(err, &rejected):
-			for _, r := range rejected.Rows {
-				h.log.Warn("the history refuses a reading", "point", r.Row.Point, "time", r.Row.Time, "why", r.Why)
-			}
-			return true
 		}
 		if err.Error() != said {
 			said = err.Error()
 			h.log.Error("cannot write to the history; the journal holds the readings", "error", err)
 		}
-		if !pause(ctx, wait/2+rand.N(wait)) {
+		if !pause(ctx, max(wait/2+rand.N(wait), asked(err))) {
 			return false
 		}
 		wait = min(2*wait, longestRetry)
 	}
+}
+
+// asked is the pause that the server wants.
+func asked(err error) time.Duration {
+	var temporary *history.TemporaryError
+	if !errors.As(err, &temporary) {
+		return 0
+	}
+	return min(temporary.RetryAfter, longestAsked)
 }

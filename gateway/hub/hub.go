@@ -42,8 +42,9 @@ type Options struct {
 	Journal *journal.Journal
 	// TakeTaps makes taps durable in the journal.
 	TakeTaps func(ctx context.Context, taps []facility.Tap) error
-	// GatewaysOnline reports whether every gateway that was ever heard is connected.
-	GatewaysOnline func() bool
+	// Quiet reports whether no tap can be on its way here: every gateway that is
+	// known is connected and has sent what it held.
+	Quiet func() bool
 	// Health returns the health page's data.
 	Health func(ctx context.Context) any
 	// Waiting returns what else, beside the hub, is not ready.
@@ -75,11 +76,9 @@ func New(o Options) *Hub {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	points := map[facility.PointID]facility.Device{}
+	devices := map[string]facility.Device{}
 	for _, d := range o.Estate.Devices {
-		for _, p := range d.Points {
-			points[p.ID] = d
-		}
+		devices[d.ID] = d
 	}
 	b := newBoard()
 	return &Hub{
@@ -87,46 +86,67 @@ func New(o Options) *Hub {
 		o:     o,
 		judge: &judge{
 			site: o.Estate.Site, ledger: o.Ledger, journal: o.Journal, engine: o.Rules, patrol: patrol.New(o.Estate),
-			board: b, gateways: o.GatewaysOnline, now: o.Now, log: o.Logger, requests: make(chan request),
+			board: b, quiet: o.Quiet, now: o.Now, log: o.Logger,
+			requests: make(chan request), stopped: make(chan struct{}), mistimed: map[string]bool{},
 		},
-		historian: &historian{journal: o.Journal, store: o.History, points: points, log: o.Logger},
+		historian: &historian{journal: o.Journal, store: o.History, devices: devices, log: o.Logger},
 	}
 }
 
 // Run takes up what was left and works until ctx ends. It returns when all of it
-// has stopped; an error means that it could not begin.
+// has stopped; an error means that it could not begin. It may be called once.
 func (h *Hub) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	end := h.o.Journal.Last()
+	var judging error
+	var owned sync.WaitGroup
+	owned.Go(func() {
+		defer cancel()
+		judging = h.judging(ctx)
+	})
+	owned.Go(func() { h.historian.run(ctx) })
+	owned.Go(func() { h.showing(ctx, end) })
+	owned.Go(func() { h.recall(ctx) })
+	owned.Wait()
+	h.stop()
+	return judging
+}
+
+// judging is ready from when the state is taken up until the end.
+func (h *Hub) judging(ctx context.Context) error {
 	if err := h.judge.restore(ctx); err != nil {
 		return err
 	}
+	h.ready.Store(true)
+	defer h.ready.Store(false)
+	h.judge.run(ctx)
+	return nil
+}
+
+// recall shows the last readings of before. A history that is slow or down holds
+// up nothing: what is new is shown over what is recalled.
+func (h *Hub) recall(ctx context.Context) {
 	last, err := h.o.History.Latest(ctx, h.o.Estate.Devices, h.o.Now())
-	if err != nil {
+	switch {
+	case err == nil:
+		h.show(slices.Collect(maps.Values(last)))
+	case ctx.Err() == nil:
 		h.o.Logger.Warn("the last readings cannot be read; the pages fill as new ones come", "error", err)
 	}
-	h.show(slices.Collect(maps.Values(last)))
-	var owned sync.WaitGroup
-	owned.Go(func() { h.judge.run(ctx) })
-	owned.Go(func() { h.historian.run(ctx) })
-	owned.Go(func() { h.showing(ctx) })
-	h.ready.Store(true)
-	owned.Wait()
-	h.ready.Store(false)
-	h.stop()
-	return nil
 }
 
 // showing carries new readings to the board. It starts at the journal's end: what
 // is older is history.
-func (h *Hub) showing(ctx context.Context) {
-	batches := make(chan facts)
-	go pump(ctx, h.o.Journal, h.o.Journal.Last(), batches, h.o.Logger)
-	for f := range batches {
+func (h *Hub) showing(ctx context.Context, end uint64) {
+	follow(ctx, h.o.Journal, end, h.o.Logger, func(f facts) bool {
 		for _, item := range f.items {
 			if len(item.readings) > 0 {
 				h.show(item.readings)
 			}
 		}
-	}
+		return true
+	})
 }
 
 // Ready returns what the hub still waits for.
@@ -134,6 +154,9 @@ func (h *Hub) Ready() []string {
 	waiting := []string{}
 	if !h.ready.Load() {
 		waiting = append(waiting, "hub")
+	}
+	if h.judge.figures.trouble.Load() != nil {
+		waiting = append(waiting, "ledger")
 	}
 	if h.o.Waiting != nil {
 		waiting = append(waiting, h.o.Waiting()...)
@@ -171,4 +194,24 @@ func (h *Hub) Consumers() []Consumer {
 		out = append(out, c)
 	}
 	return out
+}
+
+// Judgement says how judging goes, for the health page. Counts are since the
+// start.
+type Judgement struct {
+	SetAside uint64 `json:"set_aside"` // decisions that the ledger refused
+	Late     uint64 `json:"late"`      // readings not newer than the last of their point
+	Failed   uint64 `json:"failed"`    // conditions that failed on their values
+	Mistimed uint64 `json:"mistimed"`  // readings whose time could not be
+	Trouble  string `json:"-"`         // why the ledger cannot be written now; empty when it can
+}
+
+// Judgement says how judging goes.
+func (h *Hub) Judgement() Judgement {
+	f := &h.judge.figures
+	j := Judgement{SetAside: f.setAside.Load(), Late: f.late.Load(), Failed: f.failed.Load(), Mistimed: f.mistimed.Load()}
+	if trouble := f.trouble.Load(); trouble != nil {
+		j.Trouble = *trouble
+	}
+	return j
 }

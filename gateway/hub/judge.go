@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,33 +26,52 @@ const (
 	// saveEvery is how often the judge's state is kept while nothing is decided.
 	// After a crash so much of the journal is judged again, with the same result.
 	saveEvery = 5 * time.Second
-	// ledgerRetry is the pause after a failed write of the ledger.
-	ledgerRetry = time.Second
 	// lastCommit is how long the program's end waits for the last write.
 	lastCommit = 5 * time.Second
-	// roundsBack is how far back rounds are taken up at the start.
-	roundsBack = 4 * 24 * time.Hour
+	// welcome is how long after the start no round is judged while gateways have yet
+	// to come and tell what happened when nobody listened. No guard is to blame for
+	// that, whatever grace has passed.
+	welcome = time.Minute
+	// roundsBack is how far back rounds are taken up at the start. The longest that
+	// a plan can say are a window of one day, half a day of tolerance and three days
+	// of grace.
+	roundsBack = 5 * 24 * time.Hour
 )
+
+// errStopped is the answer to a request that came too late.
+var errStopped = errors.New("the judge has stopped")
 
 // judge owns all that is decided. One goroutine feeds it facts, requests and
 // time; what it decides, where it stands in the journal and its state go into the
 // ledger in one transaction.
 type judge struct {
-	site     facility.Site
-	ledger   *ledger.Ledger
-	journal  *journal.Journal
-	engine   *rules.Engine
-	patrol   *patrol.Judge
-	board    *board
-	gateways func() bool // whether every known gateway is connected
-	now      func() time.Time
-	log      *slog.Logger
+	site    facility.Site
+	ledger  *ledger.Ledger
+	journal *journal.Journal
+	engine  *rules.Engine
+	patrol  *patrol.Judge
+	board   *board
+	quiet   func() bool // whether no tap can be on its way from a gateway
+	now     func() time.Time
+	log     *slog.Logger
 
 	requests chan request
+	stopped  chan struct{}
 	at       uint64 // sequence of the last record that was judged
 	saved    uint64 // ... that the ledger knows of
 	savedAt  time.Time
-	setAside atomic.Uint64 // decisions that the ledger refused
+	begun    time.Time
+	// lost says that a decision could not be written before the program's end. The
+	// journal still has its facts; the state that followed from it must not be kept.
+	lost     bool
+	mistimed map[string]bool // gateways whose last record had impossible times
+	figures  figures
+}
+
+// figures are what the health page shows of the judge.
+type figures struct {
+	setAside, late, failed, mistimed atomic.Uint64
+	trouble                          atomic.Pointer[string] // why the ledger cannot be written; nil when it can
 }
 
 // request is something that a person wants of the judge, answered when it is
@@ -60,34 +80,6 @@ type request struct {
 	do     func() (outcome, error)
 	answer chan error
 }
-
-// outcome is what a step decided, to be carried out in the ledger.
-type outcome struct {
-	rules  []rules.Change
-	patrol []patrol.Change
-	taps   []facility.JudgedTap
-	actor  string // who asked for it; "" is the program
-	note   string
-}
-
-func (o outcome) len() int { return len(o.taps) + len(o.patrol) + len(o.rules) }
-
-// split parts the outcome in two, in the order in which it is written.
-func (o outcome) split() (first, second outcome) {
-	first, second = o, o
-	half := o.len() / 2
-	n := min(half, len(o.taps))
-	first.taps, second.taps = o.taps[:n], o.taps[n:]
-	half -= n
-	n = min(half, len(o.patrol))
-	first.patrol, second.patrol = o.patrol[:n], o.patrol[n:]
-	n = half - n
-	first.rules, second.rules = o.rules[:n], o.rules[n:]
-	return first, second
-}
-
-// cursorName binds the place in the journal to the life of its sequence numbers.
-func (j *judge) cursorName() string { return cursorJudge + "@" + j.journal.Epoch() }
 
 // restore takes up what the ledger kept.
 func (j *judge) restore(ctx context.Context) error {
@@ -100,7 +92,7 @@ func (j *judge) restore(ctx context.Context) error {
 		if j.at, err = tx.Cursor(j.cursorName()); err != nil {
 			return err
 		}
-		if state, err = tx.State(stateRules); err != nil && !errors.Is(err, facility.ErrNotFound) {
+		if state, err = tx.State(stateRules); err != nil {
 			return err
 		}
 		if rounds, err = tx.RoundsBetween(now.Add(-roundsBack), now.Add(roundsBack)); err != nil {
@@ -112,6 +104,9 @@ func (j *judge) restore(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("take up the judge's state: %w", err)
 	}
+	if err := j.checkPlace(); err != nil {
+		return err
+	}
 	if len(state) > 0 {
 		if err := j.engine.Restore(state); err != nil {
 			j.log.Error("the state of the rules cannot be taken up; they start anew", "error", err)
@@ -119,28 +114,46 @@ func (j *judge) restore(ctx context.Context) error {
 	}
 	var missed []facility.Alarm
 	for _, a := range standing {
+		j.engine.SetOrder(a.ID, a.OrderID)
 		if a.Rule == patrol.Rule {
 			missed = append(missed, a)
 		}
 	}
 	j.patrol.Load(rounds, missed)
 	j.engine.Listen(now)
-	j.saved, j.savedAt = j.at, now
+	j.saved, j.savedAt, j.begun = j.at, now, now
 	o := outcome{rules: j.engine.Retire(now)}
-	o.rules = append(o.rules, j.orphans(standing)...)
-	o.patrol = j.patrol.Advance(now, j.quiet(false))
+	o.rules = append(o.rules, j.orphans(standing, o.rules)...)
+	// What time alone brought about meanwhile is judged once the journal is read: a
+	// tap may be in it.
 	return j.commit(ctx, o)
+}
+
+// checkPlace begins a new epoch where the ledger knows more of the journal than
+// the journal itself: its file is an old copy, and new facts would get sequences
+// that count as judged. What it holds is judged again, which changes nothing.
+func (j *judge) checkPlace() error {
+	if j.at <= j.journal.Last() {
+		return nil
+	}
+	j.log.Error("THE HUB'S JOURNAL IS AN OLD COPY: the ledger knows facts that it does not hold; it begins a new epoch",
+		"epoch", j.journal.Epoch(), "ledger", j.at, "journal", j.journal.Last())
+	j.at = 0
+	return j.journal.Renew()
 }
 
 // orphans retires alarms that stand in the ledger but in nobody's mind: the state
 // of the rules was lost. Where the fault is still there it is raised again.
-func (j *judge) orphans(standing []facility.Alarm) []rules.Change {
+func (j *judge) orphans(standing []facility.Alarm, retired []rules.Change) []rules.Change {
 	held := map[string]bool{}
 	for _, a := range j.engine.Standing() {
 		held[a.ID] = true
 	}
 	for _, a := range j.patrol.Standing() {
 		held[a.ID] = true
+	}
+	for _, c := range retired {
+		held[c.Alarm.ID] = true
 	}
 	var out []rules.Change
 	for _, a := range standing {
@@ -154,34 +167,64 @@ func (j *judge) orphans(standing []facility.Alarm) []rules.Change {
 	return out
 }
 
+// run judges until ctx ends. A decision that is being written then may take
+// lastCommit more.
 func (j *judge) run(ctx context.Context) {
+	defer close(j.stopped)
+	work, release := outlive(ctx, lastCommit)
+	defer release()
 	batches := make(chan facts)
-	go pump(ctx, j.journal, j.at, batches, j.log)
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	reading.Go(func() {
+		defer close(batches)
+		follow(ctx, j.journal, j.at, j.log, func(f facts) bool {
+			select {
+			case batches <- f:
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		})
+	})
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
+	skipped := false
 	for {
 		select {
 		case f, open := <-batches:
 			if !open {
-				j.finish(ctx)
+				j.finish(work)
 				return
 			}
-			j.step(ctx, j.hear(ctx, f))
+			j.step(work, j.hear(work, f))
+			if skipped {
+				skipped = !j.beat(work)
+			}
 		case r := <-j.requests:
-			j.serve(ctx, r)
+			j.serve(work, r)
 		case <-tick.C:
-			j.step(ctx, j.tick())
+			skipped = !j.beat(work)
 		}
 	}
+}
+
+// outlive returns a context that ends so much after ctx.
+func outlive(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return longer, func() { stop(); cancel() }
 }
 
 // finish keeps the state at the end, so that the next start has nothing to judge
 // again.
 func (j *judge) finish(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastCommit)
-	defer cancel()
+	if j.lost {
+		j.log.Warn("the judge's last decisions could not be written; the next start judges their facts again")
+		return
+	}
 	if err := j.save(ctx, outcome{}, true); err != nil {
-		j.log.Warn("the judge's last state was not kept; a few facts will be judged again", "error", err)
+		j.log.Warn("the judge's last state was not kept; the next start judges a few facts again", "error", err)
 	}
 }
 
@@ -189,6 +232,7 @@ func (j *judge) finish(ctx context.Context) {
 func (j *judge) hear(ctx context.Context, f facts) outcome {
 	var o outcome
 	for _, item := range f.items {
+		j.noteClock(item)
 		o.rules = append(o.rules, j.engine.Observe(item.readings...)...)
 		for _, t := range item.taps {
 			judged, changes := j.patrol.Tap(t, func(uid string) string { return j.holder(ctx, uid) })
@@ -197,7 +241,26 @@ func (j *judge) hear(ctx context.Context, f facts) outcome {
 		}
 	}
 	j.at = f.upTo
+	stats := j.engine.Stats()
+	j.figures.late.Store(stats.Late)
+	j.figures.failed.Store(stats.Failed)
 	return o
+}
+
+// noteClock counts readings whose times could not be, and says so once per
+// gateway until they can be again.
+func (j *judge) noteClock(f fact) {
+	if len(f.readings) == 0 || j.mistimed[f.gateway] == (f.mistimed > 0) {
+		j.figures.mistimed.Add(uint64(f.mistimed))
+		return
+	}
+	j.mistimed[f.gateway] = f.mistimed > 0
+	j.figures.mistimed.Add(uint64(f.mistimed))
+	if f.mistimed > 0 {
+		j.log.Warn("A GATEWAY'S CLOCK IS WRONG: its readings count from when they are received", "gateway", f.gateway)
+		return
+	}
+	j.log.Info("the gateway's clock is right again", "gateway", f.gateway)
 }
 
 // holder names the person whose badge it is. A ledger that cannot be read makes
@@ -220,32 +283,25 @@ func (j *judge) holder(ctx context.Context, uid string) string {
 	return p.Login
 }
 
-// tick judges what time alone brings about. While facts wait in the journal the
-// time of the newest ones is not known yet, and nothing is held against anybody.
-func (j *judge) tick() outcome {
-	if j.at < j.journal.Last() {
-		return outcome{}
+// beat judges what time alone brings about, and reports false while facts wait in
+// the journal: the time of the newest ones is not known yet, and nothing is held
+// against anybody.
+func (j *judge) beat(ctx context.Context) bool {
+	if j.journal.Holds(j.at) {
+		j.step(ctx, outcome{})
+		return false
 	}
 	now := j.now().Add(-settle)
-	return outcome{rules: j.engine.Advance(now), patrol: j.patrol.Advance(now, j.quiet(true))}
-}
-
-// quiet says whether a tap can still be on its way from a reader: not while the
-// journal is read to its end and every gateway is connected. What a phone still
-// holds nobody knows; a late tap of it corrects the verdict.
-func (j *judge) quiet(caughtUp bool) patrol.Quiet {
-	return func(string, time.Time) bool { return caughtUp && j.gateways() }
-}
-
-// step carries out what was decided; when nothing was, it keeps the state now
-// and then.
-func (j *judge) step(ctx context.Context, o outcome) {
-	if o.len() == 0 && (j.at == j.saved || j.now().Sub(j.savedAt) < saveEvery) {
-		return
+	o := outcome{rules: j.engine.Advance(now)}
+	quiet := j.quiet()
+	if quiet || now.Sub(j.begun) >= welcome {
+		o.patrol = j.patrol.Advance(now, func(string, time.Time) bool { return quiet })
 	}
-	_ = j.commit(ctx, o) // it fails only when the program ends, and then the journal still holds the facts
+	j.step(ctx, o)
+	return true
 }
 
+// serve does what a person asks.
 func (j *judge) serve(ctx context.Context, r request) {
 	o, err := r.do()
 	if err == nil {
@@ -259,6 +315,8 @@ func (j *judge) ask(ctx context.Context, do func() (outcome, error)) error {
 	r := request{do: do, answer: make(chan error, 1)}
 	select {
 	case j.requests <- r:
+	case <-j.stopped:
+		return errStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -268,95 +326,6 @@ func (j *judge) ask(ctx context.Context, do func() (outcome, error)) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// commit writes the outcome until it is written or ctx ends: what was decided
-// must not be forgotten while later facts are judged.
-func (j *judge) commit(ctx context.Context, o outcome) error {
-	return j.write(ctx, o, true)
-}
-
-// write halves an outcome that the ledger refuses until it finds the piece that
-// cannot be, and sets that aside: one impossible fact must not hold up all others.
-// Only the last piece moves the place in the journal.
-func (j *judge) write(ctx context.Context, o outcome, last bool) error {
-	err := j.insist(ctx, "write the judge's decisions", func() error { return j.save(ctx, o, last) })
-	if !refused(err) {
-		return err
-	}
-	if o.len() <= 1 {
-		j.setAside.Add(1)
-		j.log.Error("the ledger refuses a decision; it is set aside", "error", err, "decision", fmt.Sprintf("%+v", o))
-		if last {
-			return errors.Join(err, j.save(ctx, outcome{}, true))
-		}
-		return err
-	}
-	first, second := o.split()
-	return errors.Join(j.write(ctx, first, false), j.write(ctx, second, last))
-}
-
-// refused reports whether trying again cannot help.
-func refused(err error) bool {
-	return errors.Is(err, facility.ErrInvalid) || errors.Is(err, facility.ErrConflict) || errors.Is(err, facility.ErrUnlawful)
-}
-
-// insist tries until it goes well or ctx ends, and logs a failure when it changes.
-func (j *judge) insist(ctx context.Context, what string, try func() error) error {
-	said := ""
-	for {
-		err := try()
-		if err == nil || ctx.Err() != nil || refused(err) {
-			return err
-		}
-		if err.Error() != said {
-			said = err.Error()
-			j.log.Error("cannot "+what+"; trying again", "error", err)
-		}
-		if !pause(ctx, ledgerRetry) {
-			return ctx.Err()
-		}
-	}
-}
-
-// save writes the outcome and, with the last piece, the place in the journal and
-// the state at once, and then tells everybody.
-func (j *judge) save(ctx context.Context, o outcome, last bool) error {
-	state, err := j.engine.Snapshot()
-	if err != nil {
-		return err
-	}
-	var w writer
-	err = j.ledger.Update(ctx, func(tx *ledger.Tx) error {
-		w = writer{tx: tx, site: j.site, now: j.now().UTC(), actor: o.actor, note: o.note}
-		if err := w.write(o); err != nil {
-			return err
-		}
-		if !last {
-			return nil
-		}
-		if err := tx.SetCursor(j.cursorName(), j.at); err != nil {
-			return err
-		}
-		return tx.SaveState(stateRules, state)
-	})
-	if err != nil {
-		return err
-	}
-	if last {
-		j.saved, j.savedAt = j.at, j.now()
-		if err := j.journal.Commit(cursorJudge, j.at); err != nil {
-			j.log.Error("cannot move the judge's cursor", "error", err)
-		}
-	}
-	for alarm, order := range w.linked {
-		j.engine.SetOrder(alarm, order)
-		j.patrol.SetOrder(alarm, order)
-	}
-	for _, e := range w.news {
-		j.board.publish(e)
-	}
-	return nil
 }
 
 // acknowledge says that a person has seen the alarm.

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"context"
 	"maps"
 	"sync"
 
@@ -16,6 +17,7 @@ const subscriberQueue = 256
 // board is the estate now: the last reading of every point, and whoever wants to
 // know of changes.
 type board struct {
+	turn        chan struct{} // held from a change of the ledger until it is told
 	mu          sync.RWMutex
 	latest      map[facility.PointID]facility.Reading
 	subscribers map[chan dashboard.Event]struct{}
@@ -24,6 +26,7 @@ type board struct {
 
 func newBoard() *board {
 	return &board{
+		turn:        make(chan struct{}, 1),
 		latest:      map[facility.PointID]facility.Reading{},
 		subscribers: map[chan dashboard.Event]struct{}{},
 	}
@@ -72,6 +75,26 @@ func (b *board) publish(e dashboard.Event) {
 			b.drop(ch)
 		}
 	}
+}
+
+// change does what changes the ledger and then tells what it returns. One change
+// is told before the next begins, so that nobody sees an order as it was before
+// after it was seen as it is.
+func (b *board) change(ctx context.Context, do func() ([]dashboard.Event, error)) error {
+	select {
+	case b.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-b.turn }()
+	news, err := do()
+	if err != nil {
+		return err
+	}
+	for _, e := range news {
+		b.publish(e)
+	}
+	return nil
 }
 
 // show takes new readings. One that is older than what stands is history, not

@@ -21,15 +21,18 @@ type facts struct {
 
 // fact is the content of one record.
 type fact struct {
+	gateway  string
 	readings []facility.Reading
 	taps     []facility.Tap
+	mistimed int // readings whose time could not be and was replaced
 }
 
-// pump reads the journal after the sequence and hands it over in order, until
-// ctx ends. A record that cannot be decoded was refused by the intake, so one
-// here means damage: it is logged and passed over, not retried for ever.
-func pump(ctx context.Context, j *journal.Journal, after uint64, out chan<- facts, log *slog.Logger) {
-	defer close(out)
+// follow reads the journal after the sequence and hands it over in order, until
+// ctx ends or take refuses. Each consumer follows for itself, so that one that is
+// slow or stuck holds up no other. A record that cannot be decoded was refused by
+// the intake, so one here means damage: it is logged and passed over, not retried
+// for ever.
+func follow(ctx context.Context, j *journal.Journal, after uint64, log *slog.Logger, take func(facts) bool) {
 	for {
 		if err := j.Wait(ctx, after); err != nil {
 			return
@@ -43,29 +46,31 @@ func pump(ctx context.Context, j *journal.Journal, after uint64, out chan<- fact
 			continue
 		}
 		if len(records) == 0 {
-			continue
+			continue // damaged ones that are removed now: Wait knows
 		}
-		f := facts{upTo: records[len(records)-1].Seq}
-		for _, r := range records {
-			_, readings, taps, err := payload.Decode(r.Body)
-			if err != nil {
-				log.Error("a record of the journal cannot be decoded and is passed over", "sequence", r.Seq, "error", err)
-				continue
-			}
-			for i := range taps {
-				if taps[i].ReceivedAt.IsZero() {
-					taps[i].ReceivedAt = r.At
-				}
-			}
-			f.items = append(f.items, fact{readings, taps})
-		}
-		select {
-		case out <- f:
-			after = f.upTo
-		case <-ctx.Done():
+		if !take(decode(records, log)) {
 			return
 		}
+		after = records[len(records)-1].Seq
 	}
+}
+
+func decode(records []journal.Record, log *slog.Logger) facts {
+	f := facts{upTo: records[len(records)-1].Seq}
+	for _, r := range records {
+		h, readings, taps, err := payload.Decode(r.Body)
+		if err != nil {
+			log.Error("a record of the journal cannot be decoded and is passed over", "sequence", r.Seq, "error", err)
+			continue
+		}
+		for i := range taps {
+			if taps[i].ReceivedAt.IsZero() {
+				taps[i].ReceivedAt = r.At
+			}
+		}
+		f.items = append(f.items, fact{h.Gateway, readings, taps, retime(readings, r.At)})
+	}
+	return f
 }
 
 // pause waits for d and reports whether ctx still lives.

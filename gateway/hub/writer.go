@@ -95,8 +95,8 @@ func (w *writer) rounds(changes []patrol.Change) error {
 // alarm keeps one change of an alarm and does to the work orders what follows
 // from it. missing is how many checkpoints of its round are missed.
 func (w *writer) alarm(a facility.Alarm, event facility.AlarmEvent, from facility.AlarmState, at time.Time, policy rules.OrderPolicy, missing int) error {
-	if id := w.linked[a.ID]; id != "" {
-		a.OrderID = id
+	if err := w.know(&a); err != nil {
+		return err
 	}
 	if err := w.order(&a, event, at, policy, missing); err != nil {
 		return fmt.Errorf("work order of alarm %s: %w", a.Key, err)
@@ -118,6 +118,28 @@ func (w *writer) alarm(a facility.Alarm, event facility.AlarmEvent, from facilit
 	return nil
 }
 
+// know fills in the order that the alarm has already. Whoever judges learns of it
+// only after the transaction, and may not have after a crash.
+func (w *writer) know(a *facility.Alarm) error {
+	if id := w.linked[a.ID]; id != "" {
+		a.OrderID = id
+	}
+	if a.OrderID != "" {
+		return nil
+	}
+	kept, err := w.tx.Alarm(a.ID)
+	switch {
+	case errors.Is(err, facility.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	}
+	if a.OrderID = kept.OrderID; a.OrderID != "" {
+		w.linked[a.ID] = a.OrderID
+	}
+	return nil
+}
+
 func (w *writer) order(a *facility.Alarm, event facility.AlarmEvent, at time.Time, policy rules.OrderPolicy, missing int) error {
 	open, err := found(w.tx.OpenOrderByKey(dispatch.Key(*a)))
 	if err != nil {
@@ -136,6 +158,8 @@ func (w *writer) order(a *facility.Alarm, event facility.AlarmEvent, at time.Tim
 		d = dispatch.FromAlarm(*a, policy, open, closed, w.now)
 	case facility.AlarmClear:
 		d = dispatch.Returned(*a, open)
+	case facility.AlarmRetire:
+		d = dispatch.Retired(*a, open)
 	case lateSync:
 		d = dispatch.Withdraw(*a, open, missing)
 	}
@@ -182,9 +206,6 @@ func (w *writer) carryOut(a *facility.Alarm, d dispatch.Decision, at time.Time) 
 		}
 		e, err := o.DoSystem(act, when)
 		if err != nil {
-			return err
-		}
-		if e.ID, err = newID(); err != nil {
 			return err
 		}
 		if err := w.tx.SaveOrder(o, e, nil); err != nil {

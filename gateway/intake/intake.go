@@ -63,6 +63,7 @@ type Intake struct {
 	log *slog.Logger
 
 	mu       sync.Mutex
+	urgent   time.Time // since when the urgent stream is connected; zero when it is not
 	streams  map[streamKey]*stream
 	gateways map[gatewayKey]*GatewayStats
 	dead     []DeadLetter // a ring, the newest last
@@ -136,6 +137,8 @@ func (in *Intake) serve(ctx context.Context, c *broker.Connection, s facility.St
 	if err := in.hello(ctx, c, s); err != nil {
 		return err
 	}
+	in.noteConnected(s, in.o.Now())
+	defer in.noteConnected(s, time.Time{})
 	for {
 		group := q.take(ctx)
 		if len(group) == 0 {

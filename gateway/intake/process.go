@@ -239,7 +239,7 @@ func (in *Intake) noteStatus(key gatewayKey, st payload.Status) {
 	}
 	online := st.State == payload.Online
 	if !ok || g.Online != online {
-		g.Since = in.o.Now().UTC()
+		g.Since, g.heard = in.o.Now().UTC(), in.o.Now()
 		in.log.Info("gateway", "site", key.site, "gateway", key.gateway, "state", st.State)
 	}
 	if !st.Since.IsZero() {

@@ -28,6 +28,8 @@ type GatewayStats struct {
 	Since   time.Time `json:"since"`
 	Version string    `json:"version"`
 	Clock   string    `json:"clock,omitempty"`
+
+	heard time.Time // when Online became so, on the hub's clock
 }
 
 // DeadLetter is a message that could not be taken.
@@ -37,6 +39,57 @@ type DeadLetter struct {
 	Reason  string    `json:"reason"`
 	Size    int       `json:"size"`
 	Excerpt string    `json:"excerpt"`
+}
+
+// Connected reports whether the hub's urgent stream is connected to the broker.
+func (in *Intake) Connected() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return !in.urgent.IsZero()
+}
+
+func (in *Intake) noteConnected(s facility.Stream, at time.Time) {
+	if s != facility.Urgent {
+		return
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.urgent = at
+}
+
+const (
+	// drained is how long after a gateway came its urgent journal is thought sent:
+	// it holds a few kilobytes, and is never behind samples.
+	drained = 10 * time.Second
+	// dispersed is how long a gateway that was known before has to come back after
+	// the hub has: twice the longest pause between its tries. After that it is
+	// thought to be no more.
+	dispersed = time.Minute
+)
+
+// Quiet reports whether at the instant now no urgent fact can be on its way from
+// a gateway: the hub is connected, and every gateway that is known is too, both
+// for long enough that what was held back has come.
+func (in *Intake) Quiet(now time.Time) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.urgent.IsZero() || now.Sub(in.urgent) < drained {
+		return false
+	}
+	for _, g := range in.gateways {
+		if !g.Online || now.Sub(g.heard) < drained {
+			return false
+		}
+	}
+	if now.Sub(in.urgent) >= dispersed {
+		return true
+	}
+	for key := range in.streams {
+		if _, here := in.gateways[gatewayKey{key.site, key.gateway}]; !here {
+			return false
+		}
+	}
+	return true
 }
 
 // Stats is everything for the health page.

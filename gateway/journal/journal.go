@@ -305,6 +305,14 @@ func (j *Journal) Wait(ctx context.Context, after uint64) error {
 	}
 }
 
+// Holds reports whether there is a durable record after the sequence, which is
+// when Wait returns at once.
+func (j *Journal) Holds(after uint64) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.newest > after
+}
+
 // Grown returns a channel that is closed when there are new durable records or
 // the journal is closed, for those who wait for other things at the same time.
 func (j *Journal) Grown() <-chan struct{} {

@@ -106,6 +106,16 @@ func Returned(a facility.Alarm, o *facility.Order) Decision {
 	return comment(o, "报警已恢复正常 · returned to normal: "+both(a.Title))
 }
 
+// Retired decides what an alarm does to its order, which may be nil, when no rule
+// judges it any more: a comment, because whether the work is still needed only a
+// person can say.
+func Retired(a facility.Alarm, o *facility.Order) Decision {
+	if o == nil || !o.State.Open() {
+		return Decision{}
+	}
+	return comment(o, "规则已变更或取消，不再判断该报警 · the rule was changed or removed, the alarm is no longer judged: "+both(a.Title))
+}
+
 // Withdraw decides what a patrol alarm that was raised in error does to its
 // order, which may be nil. missing is how many checkpoints of the round are still
 // missed. The order is cancelled when none is and nobody is at work on it.

@@ -172,6 +172,23 @@ func TestReturned(t *testing.T) {
 	}
 }
 
+func TestRetired(t *testing.T) {
+	if d := dispatch.Retired(low(), nil); !d.Nothing() {
+		t.Errorf("without an order: %+v", d)
+	}
+	if d := dispatch.Retired(low(), &facility.Order{ID: "o", State: facility.OrderVerified}); !d.Nothing() {
+		t.Errorf("an order that is done: %+v", d)
+	}
+	o := &facility.Order{ID: "o", State: facility.OrderAccepted}
+	d := dispatch.Retired(low(), o)
+	if len(d.Acts) != 1 || d.Acts[0].Action != facility.OrderComment || d.Order != "o" {
+		t.Fatalf("%+v", d)
+	}
+	if _, err := o.DoSystem(d.Acts[0], now); err != nil || o.State != facility.OrderAccepted {
+		t.Errorf("%v, state %s", err, o.State)
+	}
+}
+
 func TestWithdraw(t *testing.T) {
 	tests := []struct {
 		state   facility.OrderState
