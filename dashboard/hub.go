@@ -16,6 +16,7 @@ import (
 // Pace and limits of the event stream.
 const (
 	pointsEvery    = 250 * time.Millisecond
+	changesEvery   = 100 * time.Millisecond // at least between points that do not wait for the next beat
 	overviewEvery  = time.Second
 	overviewIdle   = 10 * time.Second // values grow stale and orders overdue without an event
 	lookupTimeout  = 5 * time.Second
@@ -94,6 +95,8 @@ func (h *hub) left(c *client) {
 type state struct {
 	clients   map[*client]struct{}
 	pending   map[facility.PointID]facility.Reading // since the points were last sent
+	urgent    bool                                  // one of them does not wait for the next beat
+	rested    bool                                  // changesEvery has passed since one did not wait
 	values    latest                                // the newest reading of each point that was seen
 	reach     map[string]reachShape                 // of each device, as last sent
 	assignees map[string]string                     // of the orders that were seen
@@ -121,8 +124,10 @@ func (h *hub) run(ctx context.Context) {
 	defer func() { unsubscribe() }()
 	h.prime(st)
 	h.seedAssignees(ctx, st)
-	flush := time.NewTicker(pointsEvery)
-	defer flush.Stop()
+	beat := time.NewTicker(pointsEvery)
+	defer beat.Stop()
+	rest := time.NewTimer(0)
+	defer rest.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -138,6 +143,7 @@ func (h *hub) run(ctx context.Context) {
 			if h.take(ctx, st, e) && len(st.clients) > 0 {
 				mark(dirty)
 			}
+			h.hurry(st, rest)
 		case j := <-h.joins:
 			j.answer <- h.admit(st, j.client)
 			mark(dirty)
@@ -145,8 +151,11 @@ func (h *hub) run(ctx context.Context) {
 			delete(st.clients, c)
 		case o := <-overviews:
 			st.sendOverview(o)
-		case <-flush.C:
+		case <-beat.C:
 			h.flush(st)
+		case <-rest.C:
+			st.rested = true
+			h.hurry(st, rest)
 		}
 	}
 }
@@ -260,63 +269,6 @@ func (h *hub) view(ctx context.Context) *views {
 		h.log.WarnContext(ctx, "the event stream shows logins for names", "error", err)
 	}
 	return &views{estate: h.estate, names: names, now: h.now()}
-}
-
-// takeReadings keeps the readings until the points are sent. Readings that come
-// late, from a journal, do not replace newer ones.
-func (h *hub) takeReadings(st *state, readings []facility.Reading) (changed bool) {
-	devices := map[string]bool{}
-	for _, r := range readings {
-		last, seen := st.values[r.Point]
-		if h.estate.points[r.Point] == nil || seen && r.Time.Before(last.Time) {
-			continue
-		}
-		st.values[r.Point], st.pending[r.Point] = r, r
-		h.seen.note(r)
-		devices[r.Point.Device] = true
-		changed = true
-	}
-	now := h.now()
-	for id := range devices {
-		h.sendReach(st, h.estate.devices[id], now)
-	}
-	return changed
-}
-
-// sendReach tells when a device went away or came back.
-func (h *hub) sendReach(st *state, d *facility.Device, now time.Time) {
-	before, after := st.reach[d.ID], h.seen.fill(d.ID, reach(d, st.values, now))
-	st.reach[d.ID] = after
-	if known(before) != known(after) || before.Reason != after.Reason {
-		st.spread(frame("device", deviceEventShape{ID: d.ID, reachShape: after}), facility.SeeEstate)
-	}
-}
-
-// known tells the three states of being online apart.
-func known(r reachShape) string {
-	switch {
-	case r.Online == nil:
-		return "unknown"
-	case *r.Online:
-		return "online"
-	}
-	return "offline"
-}
-
-func (h *hub) flush(st *state) {
-	if len(st.pending) == 0 {
-		return
-	}
-	shape := pointsEventShape{Points: make([]readingShape, 0, len(st.pending))}
-	for _, r := range st.pending {
-		point := readingShape{ID: r.Point, Quality: r.Quality, Reason: r.Reason, Time: r.Time.UTC()}
-		if r.Quality != facility.Bad {
-			point.Value = &r.Value
-		}
-		shape.Points = append(shape.Points, point)
-	}
-	clear(st.pending)
-	st.spread(frame("points", shape), facility.SeeEstate)
 }
 
 // takeOrder sends an order to everybody who may see it, and once more to whom it
