@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"gengfu/facility"
+	"gengfu/gateway/config"
 )
 
 func TestSmokeRunMeasuresEverything(t *testing.T) {
@@ -50,6 +53,28 @@ func TestBenchFailsWhereNothingCanBeMeasured(t *testing.T) {
 	var out bytes.Buffer
 	if err := bench(t.Context(), filepath.Join(t.TempDir(), "none"), smoke, &out); err == nil || out.Len() > 0 {
 		t.Errorf("error %v and output %q for a program that is not there", err, &out)
+	}
+}
+
+// The reach depends on how often the demo reads a fault bit.
+func TestReachFollowsTheDemo(t *testing.T) {
+	cfg, err := config.BuiltIn("demo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pumps := 0
+	for _, d := range cfg.Estate.Devices {
+		for _, p := range d.Points {
+			if d.Kind == "pump" && p.ID == (facility.PointID{Device: d.ID, Quantity: "fault"}) {
+				pumps++
+				if p.Period != pollPeriod {
+					t.Errorf("%s is read every %s, not every %s", p.ID, p.Period, pollPeriod)
+				}
+			}
+		}
+	}
+	if pumps != pumpsOfDemo {
+		t.Errorf("%d pumps have a fault bit, not %d", pumps, pumpsOfDemo)
 	}
 }
 

@@ -125,7 +125,7 @@ func binarySize(path string) (figure, error) {
 	}
 	f := figure{name: "binary_size", value: float64(info.Size()) / megabyte, unit: "MB", reach: 45, decimals: 1, note: "stripped"}
 	if program, err := elf.Open(path); err == nil {
-		defer program.Close()
+		defer program.Close() //nolint:errcheck // it was only read
 		if program.Section(".symtab") != nil {
 			f.note = "not stripped: build it with -ldflags \"-s -w\""
 		}
