@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Alarm, Bucket, Health, Point, Round, Verdict } from '../src/api/types'
 import { inboxOrder, needsAcknowledging } from '../src/domain/alarms'
 import { bytes, worries } from '../src/domain/health'
-import { columns, extremes, thin } from '../src/domain/history'
+import { columns, extremes, gapsIn, lonely, spread, thin } from '../src/domain/history'
 import { inAlarm, newer, number, trustOf, unitName } from '../src/domain/points'
 import { following, lastMoment, tally, toWalk } from '../src/domain/rounds'
 import { homeOf, navFor } from '../src/nav'
@@ -87,6 +87,29 @@ describe('a history', () => {
   const bucket = (t: number, v: number, count = 1): Bucket => ({ t: new Date(t * 1000).toISOString(), count, mean: v, min: v - 1, max: v + 1, last: v })
   it('has a hole where readings are missing', () => {
     expect(columns([bucket(0, 5), bucket(60, 6), bucket(600, 7)], 60)).toEqual({ t: [0, 60, 120, 600], mean: [5, 6, null, 7], min: [4, 5, null, 6], max: [6, 7, null, 8] })
+  })
+  const every = (distance: number, n: number, from = 0) => Array.from({ length: n }, (_, i) => from + i * distance)
+  it.each<[string, number[], number, number[]]>([
+    ['nothing', [], 60, []],
+    ['one value', [0], 60, []],
+    ['a value in each step', every(60, 20), 60, []],
+    ['one empty step', [...every(60, 10), ...every(60, 10, 660)], 60, []],
+    ['three empty steps', [...every(60, 10), ...every(60, 10, 780)], 60, [9]],
+    ['a value in every second or third step', [0, 576, 1152, 2016, 2592, 3168, 4032, 4608], 288, []],
+    ['two hours missing among values every ten minutes', [...every(576, 9), ...every(576, 9, 12_000)], 288, [8]],
+    ['ten minutes in the past, steps since today', [...every(600, 9), ...every(12, 20, 5400)], 12, []],
+    ['an hour missing where the rhythm changes', [...every(600, 9), ...every(12, 20, 8400)], 12, [8]],
+    ['a value that came alone', [...every(60, 10), 3000, ...every(60, 10, 6000)], 60, [9, 10]],
+  ])('with %s has its gaps where readings are missing', (_, times, step, want) => {
+    expect(gapsIn(times, step)).toEqual(want)
+  })
+  it('shows values alone between gaps as dots', () => {
+    expect(lonely([1, null, 2, null, 3, 4, null, 5])).toEqual([0, 2, 7])
+    expect(lonely([])).toEqual([])
+  })
+  it('has a band only where readings differ within a bucket', () => {
+    expect(spread([bucket(0, 5)])).toBe(true)
+    expect(spread([{ ...bucket(0, 5), min: 5, max: 5 }])).toBe(false)
   })
   it('is summed up over its readings, not its buckets', () => {
     expect(extremes([bucket(0, 10, 3), bucket(60, 2, 1)])).toEqual({ min: 1, max: 11, mean: 8 })

@@ -9,14 +9,48 @@ export interface Columns { t: number[]; mean: (number | null)[]; min: (number | 
 /** columns spreads the buckets of a history, whose empty ones are left out. step is in seconds. */
 export function columns(buckets: readonly Bucket[], step: number): Columns {
   const c: Columns = { t: [], mean: [], min: [], max: [] }
-  let last = NaN
-  for (const b of buckets) {
-    const t = Date.parse(b.t) / 1000
-    if (t - last > step * 2.5) push(c, last + step, null)
-    push(c, t, b)
-    last = t
+  const times = buckets.map((b) => Date.parse(b.t) / 1000)
+  const gaps = new Set(gapsIn(times, step))
+  for (const [i, b] of buckets.entries()) {
+    push(c, times[i]!, b)
+    if (gaps.has(i)) push(c, times[i]! + step, null)
   }
   return c
+}
+
+// How many distances on either side show the rhythm in which a quantity arrives.
+const neighbours = 7
+const missing = 3
+
+/**
+ * gapsIn finds after which of the times readings are missing. A quantity that comes
+ * less often than every step misses nothing: a gap is longer than a step, and than
+ * three times the usual distance on each side that there is. The rhythm may change
+ * (ten minutes in the past, seconds since today) without a gap at the change.
+ */
+export function gapsIn(times: readonly number[], step: number): number[] {
+  const distances = times.slice(1).map((t, i) => t - times[i]!)
+  return distances.flatMap((d, i) => {
+    const before = distances.slice(Math.max(0, i - neighbours), i)
+    const after = distances.slice(i + 1, i + 1 + neighbours)
+    const usual = Math.max(...[before, after].filter((side) => side.length).map(median), step)
+    return d > missing * usual ? [i] : []
+  })
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b)
+  return sorted[Math.floor(sorted.length / 2)]!
+}
+
+/** lonely finds the values with a gap on both sides: a line cannot show them, a dot can. */
+export function lonely(values: readonly (number | null)[]): number[] {
+  return values.flatMap((v, i) => (v !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null ? [i] : []))
+}
+
+/** spread reports whether any bucket holds readings that differ, so that there is a band to see. */
+export function spread(buckets: readonly Bucket[]): boolean {
+  return buckets.some((b) => b.max > b.min)
 }
 
 function push(c: Columns, t: number, b: Bucket | null): void {
