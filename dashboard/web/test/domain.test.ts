@@ -4,7 +4,7 @@ import { inboxOrder, needsAcknowledging } from '../src/domain/alarms'
 import { bytes, worries } from '../src/domain/health'
 import { columns, extremes, gapsIn, lonely, spread, thin } from '../src/domain/history'
 import { inAlarm, newer, number, trustOf, unitName } from '../src/domain/points'
-import { following, lastMoment, tally, toWalk } from '../src/domain/rounds'
+import { board, following, lastMoment, tally, toWalk } from '../src/domain/rounds'
 import { homeOf, navFor } from '../src/nav'
 import { fit } from '../src/parts/photo'
 
@@ -80,6 +80,23 @@ describe('the round to walk', () => {
   })
   it('adds up to a day', () => {
     expect(tally([round('a', 0, {}, ['on_time', 'early', 'late', 'missed', 'exempt', 'pending']), round('b', 0, { state: 'cancelled' })])).toEqual({ expected: 5, reached: 3, missed: 1 })
+  })
+})
+
+describe('the board of a day', () => {
+  const names = (rounds: Round[]) => board(rounds).map((g) => `${g.group}: ${g.rounds.map((r) => r.id).join(' ')}`)
+  const done = [round('2h', 7200, { state: 'missed' }), round('3h', 10_800, { state: 'completed' }), round('4h', 14_400, { state: 'exceptions' }), round('5h', 18_000, { state: 'completed' }), round('6h', 21_600, { state: 'cancelled' })]
+  const later = [round('in 2h', -7200, { state: 'scheduled' }), round('in 1h', -3600, { state: 'scheduled' })]
+  it('begins with what is walked now', () => {
+    expect(names([...later, ...done, round('now', 60), round('begun', 90, { state: 'in_progress' })]))
+      .toEqual(['now: begun now', 'amiss: 2h 4h', 'done: 3h 5h 6h', 'later: in 1h in 2h'])
+  })
+  it('else with what comes next', () => {
+    expect(names([...later, ...done])).toEqual(['next: in 1h', 'amiss: 2h 4h', 'done: 3h 5h 6h', 'later: in 2h'])
+  })
+  it('has only the groups that have rounds', () => {
+    expect(names([later[0]!])).toEqual(['next: in 2h'])
+    expect(names([])).toEqual([])
   })
 })
 

@@ -48,3 +48,30 @@ export function following(rounds: readonly Round[], login: string, now: number):
   const later = rounds.filter((r) => Date.parse(r.start) > now && (!r.assignee || r.assignee === login))
   return [...later].sort((a, b) => a.start.localeCompare(b.start))[0] ?? null
 }
+
+export type RoundGroup = 'now' | 'next' | 'amiss' | 'done' | 'later'
+
+const groupOf: Record<RoundState, RoundGroup> = {
+  due: 'now', in_progress: 'now', missed: 'amiss', incomplete: 'amiss', exceptions: 'amiss',
+  completed: 'done', cancelled: 'done', scheduled: 'later',
+}
+
+/**
+ * board sorts a day's rounds by what matters first: what is walked now (else what
+ * comes next), what went wrong, what is done, what comes later. What is over
+ * begins with the newest. Groups without a round are left out.
+ */
+export function board(rounds: readonly Round[]): { group: RoundGroup; rounds: Round[] }[] {
+  const sorted = [...rounds].sort((a, b) => a.start.localeCompare(b.start) || a.plan.localeCompare(b.plan))
+  const of = (group: RoundGroup) => sorted.filter((r) => groupOf[r.state] === group)
+  const now = of('now')
+  const later = of('later')
+  const next = now.length ? [] : later.splice(0, 1)
+  return ([
+    { group: 'now', rounds: now },
+    { group: 'next', rounds: next },
+    { group: 'amiss', rounds: of('amiss').reverse() },
+    { group: 'done', rounds: of('done').reverse() },
+    { group: 'later', rounds: later },
+  ] as const).filter((g) => g.rounds.length)
+}
