@@ -116,6 +116,9 @@ func (h *Hub) Run(ctx context.Context) error {
 // judging is ready from when the state is taken up until the end.
 func (h *Hub) judging(ctx context.Context) error {
 	if err := h.judge.restore(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil // it was told to stop
+		}
 		return err
 	}
 	h.ready.Store(true)

@@ -1,0 +1,369 @@
+package hub_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/uuid"
+
+	"gengfu/dashboard"
+	"gengfu/facility"
+	"gengfu/gateway/hub"
+	"gengfu/gateway/journal"
+	"gengfu/gateway/payload"
+	"gengfu/rules"
+	"gengfu/storage/history"
+	"gengfu/storage/history/embedded"
+	"gengfu/storage/ledger"
+)
+
+// evening is when every test begins: ten minutes before the night round.
+var evening = time.Date(2026, 11, 22, 13, 50, 0, 0, time.UTC) // 21:50 in Shanghai
+
+var (
+	fault    = facility.PointID{Device: "pump-1", Quantity: "fault"}
+	pressure = facility.PointID{Device: "pump-1", Quantity: "outlet_pressure"}
+
+	desk       = facility.Person{Login: "li", Name: "李姐", Role: facility.RoleDesk}
+	technician = facility.Person{Login: "zhang", Name: "张师傅", Role: facility.RoleTechnician}
+	guard      = facility.Person{Login: "zhao", Name: "赵队", Role: facility.RoleGuard, Badges: []string{"04A035B2"}}
+	viewer     = facility.Person{Login: "guest", Name: "访客", Role: facility.RoleViewer}
+)
+
+func estate() facility.Estate {
+	text := func(zh, en string) facility.Text { return facility.Text{ZH: zh, EN: en} }
+	return facility.Estate{
+		Site: facility.Site{ID: "garden", Name: text("花园", "Garden"), Zone: time.FixedZone("UTC+8", 8*3600)},
+		Devices: []facility.Device{{
+			ID: "pump-1", Name: text("1号泵", "Pump 1"), Kind: "pump",
+			Points: []facility.Point{
+				{ID: fault, Kind: facility.Signal},
+				{ID: pressure, Kind: facility.Measure, Unit: "bar"},
+			},
+		}},
+		Readers:     []facility.Reader{{ID: "reader-gate", Checkpoint: "gate"}},
+		Checkpoints: []facility.Checkpoint{{ID: "gate", Name: text("东门", "Gate")}, {ID: "roof", Name: text("屋顶", "Roof")}},
+		Routes:      []facility.Route{{ID: "night", Checkpoints: []string{"gate", "roof"}}},
+		Plans: []facility.Plan{{
+			ID: "night", Name: text("夜巡", "Night patrol"), Route: "night", Times: []string{"22:00"},
+			Window: 30 * time.Minute, Tolerance: 5 * time.Minute, Grace: 30 * time.Minute,
+		}},
+	}
+}
+
+func pumpRules() []rules.Rule {
+	return []rules.Rule{
+		{
+			ID: "pump-fault", Name: facility.Text{ZH: "故障", EN: "fault"}, Priority: facility.P2,
+			For: rules.Selector{Kinds: []string{"pump"}}, When: "fault == 1",
+		},
+		{
+			ID: "low-pressure", Name: facility.Text{ZH: "压力低", EN: "low pressure"}, Priority: facility.P3,
+			For: rules.Selector{Kinds: []string{"pump"}}, When: "outlet_pressure < 2", Clear: "outlet_pressure > 2.5", OnDelay: 30 * time.Second,
+		},
+	}
+}
+
+// house is a hub on real files, within a synctest bubble: its clock stands still
+// while anything is busy, and moves only when the test lets time pass.
+type house struct {
+	t      *testing.T
+	dir    string
+	offset time.Duration // from the bubble's clock to the house's
+	rules  []rules.Rule
+	quiet  bool
+	log    *slog.Logger
+	watch  func(history.Store) history.Store // between hub and history; nil is nothing
+
+	hub     *hub.Hub
+	ledger  *ledger.Ledger
+	history history.Store
+	journal *journal.Journal
+	cancel  context.CancelFunc
+	ended   chan error
+}
+
+// inHouse runs a test in a new house.
+func inHouse(t *testing.T, test func(t *testing.T, h *house)) {
+	t.Helper()
+	dir := t.TempDir()
+	synctest.Test(t, func(t *testing.T) {
+		h := &house{
+			t: t, dir: dir, rules: pumpRules(), quiet: true, offset: time.Until(evening),
+			log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		}
+		h.start()
+		for _, p := range []facility.Person{desk, technician, guard, viewer} {
+			h.must(h.ledger.CreatePerson(t.Context(), p, "no hash"))
+		}
+		defer func() {
+			if h.hub != nil {
+				h.stop()
+			}
+		}()
+		test(t, h)
+	})
+}
+
+func (h *house) now() time.Time { return time.Now().Add(h.offset) }
+
+func (h *house) must(err error) {
+	h.t.Helper()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *house) start() {
+	h.t.Helper()
+	var err error
+	e := estate()
+	h.ledger, err = ledger.Open(h.t.Context(), filepath.Join(h.dir, "ledger.db"), ledger.Options{Site: e.Site, Now: h.now})
+	h.must(err)
+	h.history, err = embedded.Open(h.t.Context(), embedded.Options{Path: filepath.Join(h.dir, "history.db"), Now: h.now})
+	h.must(err)
+	if h.watch != nil {
+		h.history = h.watch(h.history)
+	}
+	h.journal, err = journal.Open(filepath.Join(h.dir, "journal.db"), journal.Options{Cursors: hub.Cursors, Now: h.now})
+	h.must(err)
+	engine, problems := rules.Compile(h.rules, e)
+	if len(problems) > 0 {
+		h.t.Fatal(problems)
+	}
+	h.hub = hub.New(hub.Options{
+		Estate: e, Rules: engine, Ledger: h.ledger, History: h.history, Journal: h.journal, Now: h.now, Logger: h.log,
+		TakeTaps: func(ctx context.Context, taps []facility.Tap) error { return h.takeTaps(ctx, taps) },
+		Quiet:    func() bool { return h.quiet },
+	})
+	ctx, cancel := context.WithCancel(h.t.Context())
+	h.cancel, h.ended = cancel, make(chan error, 1)
+	go func() { h.ended <- h.hub.Run(ctx) }()
+	synctest.Wait()
+}
+
+// stop ends the house as a program's end does.
+func (h *house) stop() {
+	h.t.Helper()
+	h.cancel()
+	if err := <-h.ended; err != nil {
+		h.t.Errorf("the hub ended with %v", err)
+	}
+	h.close()
+}
+
+func (h *house) close() {
+	h.t.Helper()
+	h.must(h.journal.Close())
+	h.must(h.history.Close())
+	h.must(h.ledger.Close())
+	h.hub = nil
+}
+
+func (h *house) restart() {
+	h.t.Helper()
+	h.stop()
+	h.start()
+}
+
+// crash goes on with the files as they are on the disk now, as after a power cut.
+func (h *house) crash() {
+	h.t.Helper()
+	synctest.Wait()
+	left := h.t.TempDir()
+	h.must(filepath.WalkDir(h.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || strings.HasSuffix(path, "-shm") {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(left, d.Name()), data, 0o600)
+	}))
+	h.stop()
+	h.dir = left
+	h.start()
+}
+
+// pass lets time pass until everything that is due in it has happened.
+func (h *house) pass(d time.Duration) {
+	time.Sleep(d) // of the bubble's clock
+	synctest.Wait()
+}
+
+// until lets time pass up to an instant.
+func (h *house) until(at time.Time) { h.pass(at.Sub(h.now())) }
+
+func (h *house) append(body []byte) {
+	h.t.Helper()
+	head := payload.Header{Site: "garden", Gateway: "gw1", Stream: facility.Urgent, Epoch: "e", Seq: 1, Received: h.now()}
+	_, err := h.journal.Append(h.t.Context(), payload.Wrap(head, body))
+	h.must(err)
+}
+
+// tell puts readings into the journal as the intake does.
+func (h *house) tell(readings ...facility.Reading) {
+	h.t.Helper()
+	body, err := payload.AppendReadings(nil, readings)
+	h.must(err)
+	h.append(body)
+	synctest.Wait()
+}
+
+func (h *house) takeTaps(ctx context.Context, taps []facility.Tap) error {
+	head := payload.Header{Site: "garden", Gateway: "hub", Stream: facility.Urgent, Epoch: "e", Received: h.now()}
+	for _, tap := range taps {
+		if _, err := h.journal.Append(ctx, payload.Wrap(head, payload.AppendTap(nil, tap))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// badge lets the guard's badge be read at the gate, at an instant.
+func (h *house) badge(at time.Time) facility.Tap {
+	h.t.Helper()
+	tap := facility.Tap{
+		ID: uuid.Must(uuid.NewV7()).String(), Source: facility.TapReader, Reader: "reader-gate",
+		Credential: guard.Badges[0], TappedAt: at.UTC(),
+	}
+	h.append(payload.AppendTap(nil, tap))
+	synctest.Wait()
+	return tap
+}
+
+// phone lets the guard's phone bring a tap at a checkpoint.
+func (h *house) phone(checkpoint string, at time.Time) {
+	h.t.Helper()
+	h.must(h.hub.TakeTaps(h.t.Context(), []facility.Tap{{
+		ID: uuid.Must(uuid.NewV7()).String(), Source: facility.TapURL, Checkpoint: checkpoint, Person: guard.Login,
+		TappedAt: at.UTC(), SentAt: h.now().UTC(), ReceivedAt: h.now().UTC(),
+	}}))
+	synctest.Wait()
+}
+
+// bit is a reading of the pump's fault bit, now.
+func (h *house) bit(v float64) facility.Reading {
+	return facility.Reading{Point: fault, Time: h.now().UTC(), Value: v, Quality: facility.Good}
+}
+
+func (h *house) bar(v float64) facility.Reading {
+	return facility.Reading{Point: pressure, Time: h.now().UTC(), Value: v, Unit: "bar", Quality: facility.Good}
+}
+
+func (h *house) alarms() []facility.Alarm {
+	h.t.Helper()
+	all, err := h.ledger.Alarms(h.t.Context(), facility.AlarmFilter{})
+	h.must(err)
+	return all
+}
+
+func (h *house) orders() []facility.Order {
+	h.t.Helper()
+	all, err := h.ledger.Orders(h.t.Context(), facility.OrderFilter{})
+	h.must(err)
+	return all
+}
+
+// alarm is the only alarm that there is.
+func (h *house) alarm() facility.Alarm {
+	h.t.Helper()
+	all := h.alarms()
+	if len(all) != 1 {
+		h.t.Fatalf("want one alarm, got %d: %+v", len(all), all)
+	}
+	return all[0]
+}
+
+// order is the only order that there is.
+func (h *house) order() facility.Order {
+	h.t.Helper()
+	all := h.orders()
+	if len(all) != 1 {
+		h.t.Fatalf("want one order, got %d: %+v", len(all), all)
+	}
+	return all[0]
+}
+
+// story is what happened to an order, in words.
+func (h *house) story(o facility.Order) string {
+	h.t.Helper()
+	events, err := h.ledger.OrderEvents(h.t.Context(), o.ID)
+	h.must(err)
+	var words []string
+	for _, e := range events {
+		words = append(words, string(e.Action))
+	}
+	return strings.Join(words, " ")
+}
+
+// course is what happened to an alarm, in words.
+func (h *house) course(a facility.Alarm) string {
+	h.t.Helper()
+	events, err := h.ledger.AlarmEvents(h.t.Context(), a.ID)
+	h.must(err)
+	var words []string
+	for _, e := range events {
+		words = append(words, string(e.Event))
+	}
+	return strings.Join(words, " ")
+}
+
+func (h *house) act(by facility.Person, o facility.Order, a facility.Act) (facility.Order, error) {
+	return h.hub.ActOnOrder(h.t.Context(), by, o.ID, a, nil)
+}
+
+// round is the night round of the evening.
+func (h *house) round() facility.Round {
+	h.t.Helper()
+	rounds, err := h.ledger.Rounds(h.t.Context(), evening, evening.Add(time.Hour))
+	h.must(err)
+	if len(rounds) != 1 {
+		h.t.Fatalf("want one round, got %+v", rounds)
+	}
+	return rounds[0]
+}
+
+func verdicts(r facility.Round) string {
+	var words []string
+	for _, v := range r.Visits {
+		words = append(words, fmt.Sprintf("%s:%s", v.Checkpoint, v.Verdict))
+	}
+	return string(r.State) + " " + strings.Join(words, " ")
+}
+
+// kept collects what a subscriber was told.
+type kept struct {
+	mu     sync.Mutex
+	events []dashboard.Event
+	done   chan struct{}
+}
+
+func keep(events <-chan dashboard.Event) *kept {
+	k := &kept{done: make(chan struct{})}
+	go func() {
+		defer close(k.done)
+		for e := range events {
+			k.mu.Lock()
+			k.events = append(k.events, e)
+			k.mu.Unlock()
+		}
+	}()
+	return k
+}
+
+func (k *kept) all() []dashboard.Event {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return append([]dashboard.Event(nil), k.events...)
+}

@@ -1,0 +1,216 @@
+package hub_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"gengfu/facility"
+	"gengfu/gateway/hub"
+	"gengfu/gateway/journal"
+	"gengfu/gateway/payload"
+	"gengfu/rules"
+	"gengfu/storage/history/embedded"
+	"gengfu/storage/ledger"
+)
+
+// killFolder and killFacts name the environment variables that make the test
+// binary the child of TestKilled: the folder, and after how many facts it ends.
+const (
+	killFolder = "GENGFU_HUB_KILL"
+	killFacts  = "GENGFU_HUB_KILL_FACTS"
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(killFolder); dir != "" {
+		if err := workUntilKilled(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// workUntilKilled runs a hub and appends facts to its journal: the one with the
+// sequence n says that the fault bit is n%2, n seconds after noon. So what there
+// is at the end is known, however often it began anew.
+func workUntilKilled(dir string) (err error) {
+	facts, err := strconv.ParseUint(os.Getenv(killFacts), 10, 64)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	e := estate()
+	e.Plans = nil
+	l, err := ledger.Open(ctx, filepath.Join(dir, "ledger.db"), ledger.Options{Site: e.Site})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	store, err := embedded.Open(ctx, embedded.Options{Path: filepath.Join(dir, "history.db")})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	j, err := journal.Open(filepath.Join(dir, "journal.db"), journal.Options{Cursors: hub.Cursors})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, j.Close()) }()
+	engine, problems := rules.Compile(pumpRules()[:1], e)
+	if len(problems) > 0 {
+		return problems[0]
+	}
+	h := hub.New(hub.Options{
+		Estate: e, Rules: engine, Ledger: l, History: store, Journal: j,
+		Quiet: func() bool { return true }, Logger: slog.New(slog.DiscardHandler),
+	})
+	ended := make(chan error, 1)
+	go func() { ended <- h.Run(ctx) }()
+	for j.Last() < facts {
+		if err := appendFact(ctx, j); err != nil {
+			return err
+		}
+	}
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for j.Cursor("judge") < facts || j.Cursor("history") < facts {
+		<-tick.C
+	}
+	cancel()
+	return <-ended
+}
+
+func appendFact(ctx context.Context, j *journal.Journal) error {
+	n := j.Last() + 1
+	r := facility.Reading{Point: fault, Time: noon.Add(time.Duration(n) * time.Second), Value: float64(n % 2), Quality: facility.Good}
+	body, err := payload.AppendReadings(nil, []facility.Reading{r})
+	if err != nil {
+		return err
+	}
+	head := payload.Header{Site: "garden", Gateway: "gw1", Stream: facility.Urgent, Epoch: "e", Seq: n}
+	_, err = j.Append(ctx, payload.Wrap(head, body))
+	return err
+}
+
+var noon = time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
+
+// TestKilled kills a working hub again and again, at any moment. In the end every
+// occurrence of the fault is counted exactly once, on one alarm and one order.
+func TestKilled(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
+	const facts, kills = 6000, 8
+	dir := t.TempDir()
+	child := func(ctx context.Context) error {
+		cmd := exec.CommandContext(ctx, os.Args[0])
+		cmd.Env = append(os.Environ(), killFolder+"="+dir, fmt.Sprintf("%s=%d", killFacts, facts))
+		var said strings.Builder
+		cmd.Stderr = &said
+		err := cmd.Run() // a context that ends kills it
+		if ctx.Err() == nil && err != nil {
+			t.Errorf("the hub: %v: %s", err, said.String())
+		}
+		return err
+	}
+	finished := false
+	for range kills {
+		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond+rand.N(250*time.Millisecond))
+		finished = child(ctx) == nil
+		cancel()
+	}
+	if finished {
+		t.Log("it had ended before the last kill: raise the number of facts")
+	}
+	if err := child(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	l, err := ledger.Open(t.Context(), filepath.Join(dir, "ledger.db"), ledger.Options{Site: estate().Site})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	alarms, err := l.Alarms(t.Context(), facility.AlarmFilter{})
+	if err != nil || len(alarms) != 1 {
+		t.Fatalf("%d alarms, %v", len(alarms), err)
+	}
+	orders, err := l.Orders(t.Context(), facility.OrderFilter{})
+	if err != nil || len(orders) != 1 {
+		t.Fatalf("%d orders, %v", len(orders), err)
+	}
+	a, o := alarms[0], orders[0]
+	if a.Count != facts/2 || o.Count != facts/2 || a.OrderID != o.ID || a.State != facility.AlarmReturned {
+		t.Errorf("alarm %s counted %d times, order %d times, want %d", a.State, a.Count, o.Count, facts/2)
+	}
+	countAlarmEvents(t, l, a, map[facility.AlarmEvent]int{
+		facility.AlarmRaise: 1, facility.AlarmRecur: facts/2 - 1, facility.AlarmClear: facts / 2,
+	})
+	countOrderEvents(t, l, o, map[facility.OrderAction]int{
+		facility.OrderCreate: 1, facility.OrderRecur: facts/2 - 1, facility.OrderComment: facts / 2,
+	})
+	countStored(t, filepath.Join(dir, "history.db"), facts)
+}
+
+func countAlarmEvents(t *testing.T, l *ledger.Ledger, a facility.Alarm, want map[facility.AlarmEvent]int) {
+	t.Helper()
+	events, err := l.AlarmEvents(t.Context(), a.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[facility.AlarmEvent]int{}
+	for _, e := range events {
+		got[e.Event]++
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the alarm's history has %v, want %v", got, want)
+	}
+}
+
+func countOrderEvents(t *testing.T, l *ledger.Ledger, o facility.Order, want map[facility.OrderAction]int) {
+	t.Helper()
+	events, err := l.OrderEvents(t.Context(), o.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[facility.OrderAction]int{}
+	for _, e := range events {
+		got[e.Action]++
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the order's history has %v, want %v", got, want)
+	}
+}
+
+func countStored(t *testing.T, path string, want int) {
+	t.Helper()
+	store, err := embedded.Open(t.Context(), embedded.Options{Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rs, err := store.Readings(t.Context(), facility.Point{ID: fault}, "pump", noon, noon.Add(24*time.Hour))
+	if err != nil || len(rs) != want {
+		t.Errorf("the history holds %d readings, want %d (%v)", len(rs), want, err)
+	}
+	if err := store.Close(); err != nil {
+		t.Error(err)
+	}
+}
