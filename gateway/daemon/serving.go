@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -71,7 +72,9 @@ func (d *daemon) serveHealth(ctx context.Context, ln net.Listener, conf *tls.Con
 	case <-ctx.Done():
 	}
 	err := srv.Shutdown(context.WithoutCancel(ctx)) // the doorway ends what takes too long
-	<-served
+	if end := <-served; !errors.Is(end, http.ErrServerClosed) {
+		err = errors.Join(err, end)
+	}
 	return err
 }
 

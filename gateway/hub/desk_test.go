@@ -213,4 +213,3 @@ func TestTheEndIsTold(t *testing.T) {
 		}
 	})
 }
-

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,7 +81,7 @@ type house struct {
 	dir    string
 	offset time.Duration // from the bubble's clock to the house's
 	rules  []rules.Rule
-	quiet  bool
+	quiet  atomic.Bool
 	log    *slog.Logger
 	watch  func(history.Store) history.Store // between hub and history; nil is nothing
 
@@ -98,9 +99,10 @@ func inHouse(t *testing.T, test func(t *testing.T, h *house)) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		h := &house{
-			t: t, dir: dir, rules: pumpRules(), quiet: true, offset: time.Until(evening),
+			t: t, dir: dir, rules: pumpRules(), offset: time.Until(evening),
 			log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		}
+		h.quiet.Store(true)
 		h.start()
 		for _, p := range []facility.Person{desk, technician, guard, viewer} {
 			h.must(h.ledger.CreatePerson(t.Context(), p, "no hash"))
@@ -143,7 +145,7 @@ func (h *house) start() {
 	h.hub = hub.New(hub.Options{
 		Estate: e, Rules: engine, Ledger: h.ledger, History: h.history, Journal: h.journal, Now: h.now, Logger: h.log,
 		TakeTaps: func(ctx context.Context, taps []facility.Tap) error { return h.takeTaps(ctx, taps) },
-		Quiet:    func() bool { return h.quiet },
+		Quiet:    func() bool { return h.quiet.Load() },
 	})
 	ctx, cancel := context.WithCancel(h.t.Context())
 	h.cancel, h.ended = cancel, make(chan error, 1)

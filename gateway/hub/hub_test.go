@@ -211,7 +211,7 @@ func TestNobodyIsBlamedWhileAGatewayIsAway(t *testing.T) {
 		start := evening.Add(10 * time.Minute)
 		h.until(start.Add(10 * time.Minute))
 		h.phone("roof", h.now())
-		h.quiet = false
+		h.quiet.Store(false)
 		h.until(start.Add(64 * time.Minute))
 		if len(h.alarms()) > 0 {
 			t.Fatalf("blamed within the grace: %+v", h.alarms())
@@ -231,12 +231,12 @@ func TestNobodyIsBlamedForTheHubsAbsence(t *testing.T) {
 		h.pass(time.Minute) // the round is made
 		h.stop()
 		h.pass(2 * time.Hour)
-		h.quiet = false
+		h.quiet.Store(false)
 		h.start()
 		h.pass(5 * time.Second)
 		h.badge(start.Add(time.Minute))
 		h.phone("roof", start.Add(time.Minute))
-		h.quiet = true
+		h.quiet.Store(true)
 		h.pass(5 * time.Minute)
 		if r := h.round(); verdicts(r) != "completed gate:on_time roof:on_time" {
 			t.Errorf("the round is %s", verdicts(r))
@@ -254,7 +254,7 @@ func TestMissedWhileTheHubWasDown(t *testing.T) {
 		h.pass(time.Minute)
 		h.stop()
 		h.pass(2 * time.Hour)
-		h.quiet = false // a gateway never comes back
+		h.quiet.Store(false) // a gateway never comes back
 		h.start()
 		h.pass(2 * time.Minute)
 		if r := h.round(); verdicts(r) != "missed gate:missed roof:missed" {

@@ -1,6 +1,7 @@
 package hub_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,16 +25,16 @@ import (
 	"gengfu/storage/ledger"
 )
 
-// killFolder and killFacts name the environment variables that make the test
-// binary the child of TestKilled: the folder, and after how many facts it ends.
+// killFolder and killLast name the environment variables that make the test
+// binary the child of TestKilled: the folder, and whether it ends by itself.
 const (
 	killFolder = "GENGFU_HUB_KILL"
-	killFacts  = "GENGFU_HUB_KILL_FACTS"
+	killLast   = "GENGFU_HUB_KILL_LAST"
 )
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(killFolder); dir != "" {
-		if err := workUntilKilled(dir); err != nil {
+		if err := workUntilKilled(dir, os.Getenv(killLast) != ""); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -45,12 +45,10 @@ func TestMain(m *testing.M) {
 
 // workUntilKilled runs a hub and appends facts to its journal: the one with the
 // sequence n says that the fault bit is n%2, n seconds after noon. So what there
-// is at the end is known, however often it began anew.
-func workUntilKilled(dir string) (err error) {
-	facts, err := strconv.ParseUint(os.Getenv(killFacts), 10, 64)
-	if err != nil {
-		return err
-	}
+// is at the end is known, however often it began anew. It prints a line when the
+// hub works, and the last time ends after some more facts and prints how many
+// there are in all.
+func workUntilKilled(dir string, last bool) (err error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	e := estate()
@@ -80,16 +78,22 @@ func workUntilKilled(dir string) (err error) {
 	})
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx) }()
-	for j.Last() < facts {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for len(h.Ready()) > 0 {
+		<-tick.C
+	}
+	fmt.Println("it works")
+	facts := (j.Last()/2 + 10) * 2
+	for !last || j.Last() < facts {
 		if err := appendFact(ctx, j); err != nil {
 			return err
 		}
 	}
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
 	for j.Cursor("judge") < facts || j.Cursor("history") < facts {
 		<-tick.C
 	}
+	fmt.Println(facts)
 	cancel()
 	return <-ended
 }
@@ -114,31 +118,27 @@ func TestKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes seconds")
 	}
-	const facts, kills = 6000, 8
 	dir := t.TempDir()
-	child := func(ctx context.Context) error {
-		cmd := exec.CommandContext(ctx, os.Args[0])
-		cmd.Env = append(os.Environ(), killFolder+"="+dir, fmt.Sprintf("%s=%d", killFacts, facts))
-		var said strings.Builder
-		cmd.Stderr = &said
-		err := cmd.Run() // a context that ends kills it
-		if ctx.Err() == nil && err != nil {
-			t.Errorf("the hub: %v: %s", err, said.String())
+	for range 8 {
+		child, out := startChild(t, dir, "")
+		expect(t, out, "it works")
+		after := time.NewTimer(rand.N(300 * time.Millisecond))
+		<-after.C
+		if err := child.Process.Kill(); err != nil {
+			t.Fatal(err)
 		}
-		return err
+		_ = child.Wait() // it was killed
 	}
-	finished := false
-	for range kills {
-		ctx, cancel := context.WithTimeout(t.Context(), 150*time.Millisecond+rand.N(250*time.Millisecond))
-		finished = child(ctx) == nil
-		cancel()
+	child, out := startChild(t, dir, "yes")
+	expect(t, out, "it works")
+	facts := 0
+	if _, err := fmt.Fscan(out, &facts); err != nil {
+		t.Fatalf("the last one says nothing: %v", err)
 	}
-	if finished {
-		t.Log("it had ended before the last kill: raise the number of facts")
-	}
-	if err := child(t.Context()); err != nil {
+	if err := child.Wait(); err != nil {
 		t.Fatal(err)
 	}
+	t.Logf("%d facts", facts)
 
 	l, err := ledger.Open(t.Context(), filepath.Join(dir, "ledger.db"), ledger.Options{Site: estate().Site})
 	if err != nil {
@@ -168,6 +168,29 @@ func TestKilled(t *testing.T) {
 		facility.OrderCreate: 1, facility.OrderRecur: facts/2 - 1, facility.OrderComment: facts / 2,
 	})
 	countStored(t, filepath.Join(dir, "history.db"), facts)
+}
+
+func startChild(t *testing.T, dir, last string) (*exec.Cmd, *bufio.Reader) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0])
+	cmd.Env = append(os.Environ(), killFolder+"="+dir, killLast+"="+last)
+	cmd.Stderr = t.Output()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, bufio.NewReader(out)
+}
+
+func expect(t *testing.T, out *bufio.Reader, want string) {
+	t.Helper()
+	got, err := out.ReadString('\n')
+	if err != nil || strings.TrimSpace(got) != want {
+		t.Fatalf("the hub says %q, %v", got, err)
+	}
 }
 
 func countAlarmEvents(t *testing.T, l *ledger.Ledger, a facility.Alarm, want map[facility.AlarmEvent]int) {
