@@ -30,6 +30,7 @@ const records: RouteRecord[] = [
     ...views[page],
   })),
   { name: 'device', path: '/devices/:id', load: () => import('./pages/DevicePage.vue'), meta: { page: 'devices', needs: 'see_estate' } },
+  { name: 'tags', path: '/tags', load: () => import('./pages/TagsPage.vue'), meta: { page: 'patrol', needs: 'see_audit' } },
   { name: 'tap', path: '/t/:token', load: () => import('./pages/TapPage.vue') },
   { name: 'sign-in', path: '/sign-in', load: () => import('./pages/SignInPage.vue'), meta: { open: true } },
   { name: 'forbidden', path: '/forbidden', load: () => import('./pages/LostPage.vue') },

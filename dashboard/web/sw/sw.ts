@@ -11,7 +11,7 @@ declare const __SHELL_VERSION__: string
 // The app itself is kept; nothing that the API says ever is.
 const cacheName = `gengfu-shell-${__SHELL_VERSION__}`
 const shell = new Set(__SHELL__)
-const appPaths = [...Object.values(pages).map((p) => p.path), '/sign-in']
+const appPaths = [...Object.values(pages).map((p) => p.path), '/sign-in', '/tags']
 
 self.addEventListener('install', (event) => {
   event.waitUntil(install())

@@ -20,7 +20,7 @@ if (folder) mkdirSync(folder, { recursive: true })
 const pages = [
   ['sign-in', '/sign-in', null], ['overview', '/', 'wang'], ['kiosk', '/?kiosk', 'wang'],
   ['alarms', '/alarms', 'li'], ['orders', '/orders', 'li'], ['order', '/orders/o1', 'li'], ['order-working', '/orders/o3', 'zhang'],
-  ['my', '/my', 'zhang'], ['patrol', '/patrol', 'wang'], ['walk', '/walk', 'zhao'], ['tap', '/t/pump-2b8c44', 'zhao'],
+  ['my', '/my', 'zhang'], ['patrol', '/patrol', 'wang'], ['tags', '/tags', 'wang'], ['walk', '/walk', 'zhao'], ['tap', '/t/pump-2b8c44', 'zhao'],
   ['tap-refused', '/t/unknown-tag', 'zhao'], ['tap-no-guard', '/t/pump-2b8c44', 'li'], ['devices', '/devices', 'wang'], ['device', '/devices/tank', 'wang'],
   ['device-counter', '/devices/main-water?point=total&range=7d', 'wang'], ['people', '/people', 'admin'],
   ['health', '/health', 'wang'], ['me', '/me', 'zhao'], ['lost', '/no-such-page', 'li'], ['forbidden', '/people', 'zhao'],

@@ -236,7 +236,7 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
       const today = new Intl.DateTimeFormat('en-CA', { timeZone: 'Asia/Shanghai' }).format(now())
       return { day: q.get('day') ?? today, rounds: (q.get('day') ?? today) === today ? rounds : [] }
     }
-    if (key === 'GET /api/checkpoints') return { checkpoints: estate.checkpoints.map(publicCheckpoint) }
+    if (key === 'GET /api/checkpoints') return { checkpoints: estate.checkpoints.map((c) => ({ ...publicCheckpoint(c), ...(estate.permissions[p.role].includes('see_audit') ? { url: `http://${req.headers.host}/t/${c.token}` } : {}) })) }
     if (key === 'GET /api/taps') return { taps }
     if (key === 'POST /api/taps') return { results: body.taps.map((t) => takeTap(p, t)) }
     if (key === 'GET /api/people') return { people: estate.people }
