@@ -24,7 +24,10 @@ type Options struct {
 	// Site is whose register this is: it is in every key, and orders are numbered
 	// by the day of its zone (nil is UTC). An empty ID takes the one site that the
 	// file knows.
-	Site   facility.Site
+	Site facility.Site
+	// Sole refuses a file that knows another site: what stands beside it, as the
+	// journals and the embedded history, is of one site only.
+	Sole   bool
 	Logger *slog.Logger     // nil discards
 	Now    func() time.Time // stamps what comes without a time; nil is time.Now
 }
@@ -71,6 +74,11 @@ func Open(ctx context.Context, path string, o Options) (_ *Ledger, err error) {
 	if err := migrate(ctx, l.writer, o.Logger); err != nil {
 		return nil, err
 	}
+	if o.Sole {
+		if err := l.refuseOthers(ctx, o.Site.ID); err != nil {
+			return nil, err
+		}
+	}
 	if l.site, l.zone, err = l.adopt(ctx, o.Site); err != nil {
 		return nil, err
 	}
@@ -97,12 +105,14 @@ func connect(path string, size int, more string) (*sql.DB, error) {
 	u := url.URL{Scheme: "file", Path: filepath.ToSlash(abs)}
 	// Waiting comes first: the pragmas after it may meet another process's lock.
 	// FULL because an order or a tap that was confirmed must survive a power cut;
-	// recursive triggers because REPLACE would pass by those that refuse deletion.
+	// recursive triggers because REPLACE would pass by those that refuse deletion;
+	// sorting in memory because an image without a system has no folder for it.
 	u.RawQuery = "_pragma=busy_timeout(10000)" +
 		"&_pragma=journal_mode(WAL)" +
 		"&_pragma=synchronous(FULL)" +
 		"&_pragma=foreign_keys(1)" +
 		"&_pragma=recursive_triggers(1)" +
+		"&_pragma=temp_store(MEMORY)" +
 		"&_pragma=journal_size_limit(67108864)" +
 		"&" + more
 	db, err := sql.Open("sqlite", u.String())
@@ -142,6 +152,19 @@ func (l *Ledger) adopt(ctx context.Context, s facility.Site) (string, *time.Loca
 		return "", nil, fmt.Errorf("time zone of site %s: %w", s.ID, err)
 	}
 	return s.ID, loc, nil
+}
+
+// refuseOthers fails with facility.ErrConflict when the file knows another site.
+func (l *Ledger) refuseOthers(ctx context.Context, site string) error {
+	var other string
+	err := l.reader.QueryRowContext(ctx, `SELECT COALESCE(min(id), '') FROM site WHERE id <> $1`, site).Scan(&other)
+	if err != nil {
+		return failure(err, "look for other sites")
+	}
+	if other != "" {
+		return fmt.Errorf("it is of site %s, not %s; use another data folder: %w", other, site, facility.ErrConflict)
+	}
+	return nil
 }
 
 func (l *Ledger) onlySite(ctx context.Context) (string, *time.Location, error) {

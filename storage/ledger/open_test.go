@@ -140,6 +140,32 @@ func TestSitesDoNotSeeEachOther(t *testing.T) {
 	}
 }
 
+func TestASoleSiteKeepsOthersOut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "ledger.db")
+	sole := func(site string) error {
+		l, err := ledger.Open(t.Context(), path, ledger.Options{Site: facility.Site{ID: site}, Sole: true})
+		if err != nil {
+			return err
+		}
+		return l.Close()
+	}
+	for range 2 {
+		if err := sole("jinxiu"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := sole("other"); !errors.Is(err, facility.ErrConflict) {
+		t.Errorf("another site: %v, want ErrConflict", err)
+	}
+	l, err := ledger.Open(t.Context(), path, ledger.Options{})
+	if err != nil {
+		t.Fatalf("the refused site left something behind: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestOpenRefusesWhatIsNoLedger(t *testing.T) {
 	dir := t.TempDir()
 	junk := filepath.Join(dir, "junk.db")

@@ -39,13 +39,15 @@ INSERT INTO owner VALUES (0);
 
 // source returns the data source name of a file. With synchronous=FULL a commit
 // is on the disk when it returns, also through a power cut: the caller trims its
-// journal on our word, and NORMAL would lose the last commits.
+// journal on our word, and NORMAL would lose the last commits. What SQLite sorts
+// stays in memory, because an image without a system has no folder for it.
 func source(path string, extra ...string) string {
 	escape := strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23")
 	params := append([]string{
 		"_pragma=busy_timeout(10000)",
 		"_pragma=journal_mode(WAL)",
 		"_pragma=synchronous(FULL)",
+		"_pragma=temp_store(MEMORY)",
 		"_pragma=journal_size_limit(16777216)",
 	}, extra...)
 	return "file:" + escape.Replace(path) + "?" + strings.Join(params, "&")
