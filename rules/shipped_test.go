@@ -117,8 +117,16 @@ func TestShippedRulesJudge(t *testing.T) {
 	}{
 		{
 			"a pump trips and is reset",
-			[]string{"0s " + word, "5s pump-1/fault=1", "60s pump-1/fault=0"},
-			[]string{"5s raise pump-fault/pump-1 unacknowledged", "1m0s clear pump-fault/pump-1 returned"},
+			[]string{"0s " + word, "5s pump-1/fault=1", "60s pump-1/fault=0", "70s tick"},
+			[]string{"5s raise pump-fault/pump-1 unacknowledged", "1m3s clear pump-fault/pump-1 returned"},
+		},
+		{
+			"a pump's contact chatters: one alarm, once",
+			[]string{
+				"0s " + word, "5s pump-1/fault=1", "6s pump-1/fault=0", "7s pump-1/fault=1", "8s pump-1/fault=0", "9s pump-1/fault=1",
+				"10s pump-1/fault=0", "20s tick",
+			},
+			[]string{"5s raise pump-fault/pump-1 unacknowledged", "13s clear pump-fault/pump-1 returned"},
 		},
 		{
 			"a pump runs dry: one alarm",

@@ -98,12 +98,26 @@ func reopens(o facility.Order, at time.Time) bool {
 
 // Returned decides what an alarm that cleared does to its order, which may be
 // nil: a comment, because whether the cause is mended only a person can say. A
-// missed checkpoint that is over has not mended itself, and says nothing.
+// missed checkpoint that is over has not mended itself, and says nothing; nor does
+// an alarm that comes and goes, after the first time: a contact that chatters for
+// a night would bury what people wrote.
 func Returned(a facility.Alarm, o *facility.Order) Decision {
-	if o == nil || !o.State.Open() || isPatrol(a) {
+	if o == nil || !o.State.Open() || isPatrol(a) || o.Count > 1 && stood(a) < brief {
 		return Decision{}
 	}
 	return comment(o, "报警已恢复正常 · returned to normal: "+both(a.Title))
+}
+
+// brief is how long an alarm that has come before must have stood for its return
+// to be worth a word.
+const brief = time.Minute
+
+// stood is how long the alarm that has just cleared was active.
+func stood(a facility.Alarm) time.Duration {
+	if a.ClearedAt == nil {
+		return 0
+	}
+	return a.ClearedAt.Sub(a.LastAt)
 }
 
 // Retired decides what an alarm does to its order, which may be nil, when no rule

@@ -172,6 +172,26 @@ func TestReturned(t *testing.T) {
 	}
 }
 
+func TestReturnOfAnAlarmThatComesAndGoes(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		count int
+		stood time.Duration
+		says  bool
+	}{
+		{"the first time", 1, time.Second, true},
+		{"chatter", 2, time.Second, false},
+		{"much chatter", 2000, 59 * time.Second, false},
+		{"it came again and stayed", 2, time.Minute, true},
+	} {
+		a, o := low(), &facility.Order{ID: "o", State: facility.OrderNew, Count: test.count}
+		a.ClearedAt = new(now.Add(test.stood))
+		if d := dispatch.Returned(a, o); d.Nothing() == test.says {
+			t.Errorf("%s: %+v", test.name, d)
+		}
+	}
+}
+
 func TestRetired(t *testing.T) {
 	if d := dispatch.Retired(low(), nil); !d.Nothing() {
 		t.Errorf("without an order: %+v", d)
