@@ -49,7 +49,7 @@ const (
 	RoundDue        RoundState = "due"         // the window is open, nobody has tapped
 	RoundInProgress RoundState = "in_progress" //
 	RoundCompleted  RoundState = "completed"   // all on time
-	RoundExceptions RoundState = "exceptions"  // all reached, some early, late or out of order
+	RoundExceptions RoundState = "exceptions"  // all reached, some early, late, out of order or by nobody known
 	RoundIncomplete RoundState = "incomplete"  // some missed
 	RoundMissed     RoundState = "missed"      // all missed
 	RoundCancelled  RoundState = "cancelled"

@@ -223,8 +223,8 @@ func settle(r *facility.Round) {
 			missed++
 		default:
 			reached++
-			if v.Verdict != facility.OnTime || v.OutOfOrder {
-				odd++
+			if v.Verdict != facility.OnTime || v.OutOfOrder || v.By == "" {
+				odd++ // whose card nobody knows has not shown that a guard was there
 			}
 		}
 		expected++

@@ -49,7 +49,8 @@ func fitOf(r *facility.Round, at time.Time) fit {
 //
 // The tap counts for at most one round: the one where it is on time, else late,
 // else early; of equals the one that started first. A better tap takes the place
-// of a worse one. A tap that was made in time but comes after its checkpoint was
+// of a worse one, and a guard's that of a card that nobody knows: with such a card
+// alone a round ends with exceptions. A tap that was made in time but comes after its checkpoint was
 // judged missed corrects the verdict while the round's grace lasts, counted to
 // ReceivedAt; after it the tap is flagged and changes nothing. The same tap again
 // gives the same answer.
@@ -76,7 +77,7 @@ func (j *Judge) Tap(t facility.Tap, badge func(uid string) string) (facility.Jud
 		flag(facility.FlagUnknownCheckpoint)
 		return judged, nil
 	}
-	place, doubt := j.choose(t.ID, judged.Checkpoint, at, received)
+	place, doubt := j.choose(t.ID, judged.Checkpoint, at, received, judged.Person != "")
 	if place.round == nil {
 		flag(doubt)
 		return judged, nil
@@ -96,7 +97,7 @@ func (j *Judge) Tap(t facility.Tap, badge func(uid string) string) (facility.Jud
 // and received at the instant at.
 func (j *Judge) Expected(checkpoint string, at time.Time) (facility.Round, bool) {
 	at = instant(at)
-	place, _ := j.choose("", checkpoint, at, at)
+	place, _ := j.choose("", checkpoint, at, at, true)
 	if place.round == nil {
 		return facility.Round{}, false
 	}
@@ -153,8 +154,8 @@ func (p place) better(q place) bool {
 }
 
 // choose finds the visit that a tap at the checkpoint counts for, or the doubt
-// that keeps it from counting.
-func (j *Judge) choose(tap, checkpoint string, at, received time.Time) (best place, doubt facility.TapFlag) {
+// that keeps it from counting. known says that it is known who made the tap.
+func (j *Judge) choose(tap, checkpoint string, at, received time.Time, known bool) (best place, doubt facility.TapFlag) {
 	var reached fit // the best fit of those that need no tap any more
 	var stops []*facility.Round
 	var places []place
@@ -170,7 +171,7 @@ func (j *Judge) choose(tap, checkpoint string, at, received time.Time) (best pla
 			stops = append(stops, r)
 		}
 		p := place{round: r, visit: v, fit: fitOf(r, at)}
-		switch p.takes(received) {
+		switch p.takes(received, known) {
 		case takesFirst:
 			p.open = true
 			places = append(places, p)
@@ -208,11 +209,11 @@ type taking int
 const (
 	takesNothing taking = iota // not at this time
 	takesFirst                 // any tap
-	takesBetter                // a tap that fits better than the one it has
+	takesBetter                // a tap that fits better than the one it has, or is of somebody and not of nobody
 	takesNone                  // none: it was reached as well as this
 )
 
-func (p place) takes(received time.Time) taking {
+func (p place) takes(received time.Time, known bool) taking {
 	if p.fit == unfit {
 		return takesNothing
 	}
@@ -227,7 +228,8 @@ func (p place) takes(received time.Time) taking {
 	case facility.Exempt:
 		return takesNothing
 	default:
-		if verdictFit(v.Verdict) < p.fit {
+		had := verdictFit(v.Verdict)
+		if had < p.fit || had == p.fit && known && v.By == "" {
 			return takesBetter
 		}
 		return takesNone

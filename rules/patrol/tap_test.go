@@ -1,6 +1,7 @@
 package patrol_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -78,6 +79,49 @@ func TestWhoTapsWhere(t *testing.T) {
 			}
 			if d := cmp.Diff(test.tap, got.Tap); d != "" {
 				t.Errorf("the tap was altered: %s", d)
+			}
+		})
+	}
+}
+
+// A card that nobody knows, such as a resident's, does not make a round complete,
+// and does not stand in the way of the guard who comes after it.
+func TestACardThatNobodyKnows(t *testing.T) {
+	badge := func(uid string) string { return map[string]string{"AABBCCDD": "li"}[uid] }
+	start := clock(t, "2026-11-22 22:00", shanghai())
+	for _, test := range []struct {
+		name  string
+		cards []string // held to the reader at the gate, minute after minute
+		by    string
+		state facility.RoundState
+	}{
+		{"the guard", []string{"AABBCCDD"}, "li", facility.RoundCompleted},
+		{"nobody", []string{"00000000"}, "", facility.RoundExceptions},
+		{"nobody, then the guard", []string{"00000000", "AABBCCDD"}, "li", facility.RoundCompleted},
+		{"the guard, then nobody", []string{"AABBCCDD", "00000000"}, "li", facility.RoundCompleted},
+		{"nobody twice", []string{"00000000", "11111111"}, "", facility.RoundExceptions},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			j := patrol.New(estate(nightPlan("22:00")))
+			j.Advance(start.Add(-time.Hour), nil)
+			tap := func(i int, n facility.Tap) facility.JudgedTap {
+				n.ID, n.TappedAt = fmt.Sprint("tap-", n.Checkpoint, i), start.Add(time.Duration(i)*time.Minute)
+				n.SentAt, n.ReceivedAt = n.TappedAt, n.TappedAt
+				judged, _ := j.Tap(n, badge)
+				return judged
+			}
+			for _, other := range []string{"pump", "roof"} {
+				tap(1, facility.Tap{Source: facility.TapURL, Checkpoint: other, Person: "li"})
+			}
+			for i, card := range test.cards {
+				judged := tap(2+i, facility.Tap{Source: facility.TapReader, Reader: "reader-gate", Credential: card})
+				if unknown := slices.Contains(judged.Flags, facility.FlagUnknownBadge); unknown != (judged.Person == "") {
+					t.Errorf("tap %d: %+v", i, judged)
+				}
+			}
+			r := j.Rounds()[0]
+			if r.State != test.state || r.Visits[0].By != test.by {
+				t.Errorf("round %s, the gate by %q, want %s by %q", r.State, r.Visits[0].By, test.state, test.by)
 			}
 		})
 	}
