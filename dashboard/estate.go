@@ -88,8 +88,7 @@ func (x *estate) placeOf(place, device string) string {
 
 // localDay returns the start of the local day that holds t, and of the next one.
 func (x *estate) localDay(t time.Time) (start, end time.Time) {
-	y, m, d := t.In(x.Site.Zone).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, x.Site.Zone), time.Date(y, m, d+1, 0, 0, 0, 0, x.Site.Zone)
+	return facility.LocalDays(t, x.Site.Zone, 1)
 }
 
 // staleAfter is how old the last reading of a point may be before it says
