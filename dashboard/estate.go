@@ -119,7 +119,7 @@ type latest map[facility.PointID]facility.Reading
 func (x *estate) point(d *facility.Device, p *facility.Point, values latest) pointShape {
 	s := pointShape{
 		ID: p.ID, Device: d.ID, DeviceName: d.Name, Name: p.Name, Kind: p.Kind, Unit: p.Unit, Decimals: p.Decimals,
-		Labels: p.Labels, Min: p.Min, Max: p.Max, StaleAfter: staleAfter(p).Seconds(),
+		Labels: p.Labels, Min: p.Min, Max: p.Max, StaleAfter: staleAfter(p).Seconds(), Detail: p.Detail,
 	}
 	r, ok := values[p.ID]
 	if !ok {

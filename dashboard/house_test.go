@@ -57,7 +57,7 @@ func testEstate(t testing.TB) facility.Estate {
 	}
 	online := func(id facility.PointID) facility.Point {
 		return facility.Point{
-			ID: id, Name: facility.Text{ZH: "在线", EN: "Online"}, Kind: facility.State, Period: time.Minute,
+			ID: id, Name: facility.Text{ZH: "在线", EN: "Online"}, Kind: facility.State, Period: time.Minute, Detail: true,
 			Labels: map[int]facility.Text{0: {ZH: "离线", EN: "offline"}, 1: {ZH: "在线", EN: "online"}},
 		}
 	}

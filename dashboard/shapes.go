@@ -79,6 +79,7 @@ type pointShape struct {
 	Reason     facility.Reason       `json:"reason,omitempty"`
 	Time       *time.Time            `json:"time"`
 	StaleAfter float64               `json:"stale_after"`
+	Detail     bool                  `json:"detail,omitempty"`
 }
 
 type pointsEventShape struct {

@@ -17,6 +17,7 @@ func OnlinePoint(device string) facility.Point {
 			1: {ZH: "在线", EN: "Online"},
 		},
 		Period: facility.BadKeepAlive,
+		Detail: true, // a device says by itself whether it is there
 	}
 }
 

@@ -39,6 +39,8 @@ type Point struct {
 	Period time.Duration
 	// Decimals is how many digits after the point a person wants to see.
 	Decimals int
+	// Detail says that only an engineer wants to see it: a setting, a raw word.
+	Detail bool
 }
 
 // Estate is what the configuration says of one site. It does not change while

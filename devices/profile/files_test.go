@@ -114,6 +114,9 @@ func TestFacilityPoints(t *testing.T) {
 		if pt.ID != want || pt.Period <= 0 {
 			t.Errorf("point %d is %v every %v, want %v", i, pt.ID, pt.Period, want)
 		}
+		if engineer := want.Quantity == "fault_word" || want.Quantity == "setpoint" || want.Quantity == "starts"; pt.Detail != engineer {
+			t.Errorf("%v is a detail: %v", pt.ID, pt.Detail)
+		}
 	}
 	if p.Points[0].Period != 0 {
 		t.Error("FacilityPoints changed the profile")

@@ -154,6 +154,7 @@ func (p Profile) FacilityPoints(device string) []facility.Point {
 			Labels:   pt.Labels,
 			Period:   pt.Period,
 			Decimals: pt.Decimals,
+			Detail:   pt.Detail,
 		}
 	}
 	return out

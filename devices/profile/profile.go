@@ -64,6 +64,7 @@ type Point struct {
 	Labels    map[int]facility.Text `yaml:"labels"`
 	Period    time.Duration         `yaml:"period"` // how often it is read; 0 is by kind: alarm and state 1s, measure 10s, counter 60s
 	Writable  bool                  `yaml:"writable"`
+	Detail    bool                  `yaml:"detail"` // only an engineer wants to see it: a setting, a raw word
 }
 
 // Golden is a pair of frames with what they say, as a test of the profile.

@@ -54,6 +54,8 @@ export interface Point extends Reading {
   max?: number | null
   /** Seconds after which the value no longer says anything about now. */
   stale_after: number
+  /** Only an engineer wants to see it. */
+  detail?: boolean
 }
 
 export interface Device {

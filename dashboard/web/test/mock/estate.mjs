@@ -67,6 +67,7 @@ export function makeDevices(now) {
     add(id, 'hours', text('累计运行', 'Hours run'), 'counter', 'h', 0, 12_482)
   }
   add('tank', 'level', text('液位', 'Level'), 'measure', 'm', 2, 2.31)
+  add('tank', 'unit_code', text('单位代码', 'Unit code'), 'measure', '', 0, 16, { detail: true })
   add('tank', 'temperature', text('水温', 'Water temperature'), 'measure', 'Cel', 1, 14.2, { quality: 'uncertain', reason: 'out_of_range' })
   add('main-water', 'flow', text('瞬时流量', 'Flow'), 'measure', 'm3/h', 2, 18.4)
   add('main-water', 'total', text('累计水量', 'Total'), 'counter', 'm3', 1, 184_213.6)
