@@ -118,20 +118,25 @@ type Clock struct {
 	Century, Year, Month, Day, Hour, Minute, Second byte
 }
 
+// ThisCentury is the only century that a meter's clock can be right in.
+const ThisCentury byte = 0x20
+
 // In returns the time where the meter stands. It reports false when there is no
-// such time: digits that are none, second 60, day 0, February 30, or an hour that
-// the change to summer time leaves out.
+// such time: digits that are none, second 60, day 0, February 30, another century,
+// or an hour that the change to summer time leaves out.
 func (c Clock) In(zone *time.Location) (time.Time, bool) {
-	var parts [7]int
-	for i, b := range []byte{c.Century, c.Year, c.Month, c.Day, c.Hour, c.Minute, c.Second} {
+	if c.Century != ThisCentury {
+		return time.Time{}, false
+	}
+	var parts [6]int
+	for i, b := range []byte{c.Year, c.Month, c.Day, c.Hour, c.Minute, c.Second} {
 		v, ok := Digits(b)
 		if !ok {
 			return time.Time{}, false
 		}
 		parts[i] = v
 	}
-	year, month := parts[0]*100+parts[1], time.Month(parts[2])
-	return Civil(year, month, parts[3], parts[4], parts[5], parts[6], zone)
+	return Civil(2000+parts[0], time.Month(parts[1]), parts[2], parts[3], parts[4], parts[5], zone)
 }
 
 // Civil returns the time of a calendar and a clock, and false when they do not

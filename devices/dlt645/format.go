@@ -120,7 +120,7 @@ func text(b []byte) (string, bool) {
 }
 
 func stamp(b []byte, date bool, zone *time.Location) (time.Time, bool) {
-	c := bcd.Clock{Century: 0x20}
+	c := bcd.Clock{Century: bcd.ThisCentury}
 	switch {
 	case date && len(b) == 4: // b[0] is the day of the week
 		c.Day, c.Month, c.Year = b[1], b[2], b[3]
