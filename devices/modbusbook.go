@@ -75,7 +75,13 @@ func (l *modbusLine) silent(ctx context.Context, dev int, points []int, reason f
 	l.hand(ctx, offers)
 }
 
-func (l *modbusLine) hear() { l.heard, l.unheard = true, 0 }
+func (l *modbusLine) hear() {
+	l.heard, l.unheard, l.mute = true, 0, false
+	if len(l.told) > 0 {
+		clear(l.told)
+		l.log.Info("the line answers again")
+	}
+}
 
 func (l *modbusLine) offer(i int, value float64, q facility.Quality, reason facility.Reason, now time.Time) offer {
 	p := l.points[i]
@@ -120,19 +126,27 @@ func (l *modbusLine) lineUp() {
 	l.state.State, l.state.Reason = LineUp, ""
 	l.state.Opened++
 	l.mu.Unlock()
-	if was.State == LineDown {
-		l.sched.Restart(l.now())
+	if was.State != LineDown {
+		return
+	}
+	l.sched.Restart(l.now())
+	if !l.mute { // else it opened the last time too, and that was of no use
 		l.log.Info("the line is open")
 	}
 }
 
-// lineDown makes every point of the line bad at once.
+// maxTold is how many troubles of one stretch are logged: an error may bear what
+// was received.
+const maxTold = 8
+
+// lineDown makes every point of the line bad at once. Each trouble is logged once
+// until the line answers again.
 func (l *modbusLine) lineDown(ctx context.Context, cause error) {
 	l.mu.Lock()
-	changed := l.state.State == LineUp || l.state.Reason != cause.Error()
 	l.state.State, l.state.Reason = LineDown, cause.Error()
 	l.mu.Unlock()
-	if changed {
+	if why := cause.Error(); !l.told[why] && len(l.told) < maxTold {
+		l.told[why] = true
 		l.log.Warn("the line is down", "err", cause)
 	}
 	now := l.now()

@@ -26,9 +26,11 @@ type modbusLine struct {
 	sched   *schedule.Scheduler
 	devices []*slave
 	points  []polled
-	out     outlet // by point, then one more for each device: whether it is online
-	unheard int    // timeouts in a row on this connection
-	heard   bool   // something was answered on this connection
+	out     outlet          // by point, then one more for each device: whether it is online
+	unheard int             // timeouts in a row on this connection
+	heard   bool            // something was answered on this connection
+	mute    bool            // the last connection ended before anything was answered on it
+	told    map[string]bool // troubles that were logged since something was answered
 	looked  time.Time
 
 	// open and wait are the world outside; tests put their own.
@@ -67,7 +69,7 @@ func newModbusLine(cfg LineConfig, devs []DeviceConfig, profiles map[string]prof
 		framing = modbus.TCP
 	}
 	l := &modbusLine{
-		cfg: cfg, sink: opts.Sink, now: opts.Now, log: opts.Logger.With("line", cfg.ID),
+		cfg: cfg, sink: opts.Sink, now: opts.Now, log: opts.Logger.With("line", cfg.ID), told: map[string]bool{},
 		open: func(ctx context.Context) (connection, error) { return open(ctx, cfg) },
 		wait: line.Wait,
 		state: LineStatus{
@@ -136,6 +138,7 @@ func (l *modbusLine) session(ctx context.Context) (err error) {
 	l.heard, l.unheard = false, 0
 	conn, err := l.open(ctx)
 	if err != nil {
+		l.mute = false
 		return err
 	}
 	defer func() {
@@ -144,6 +147,7 @@ func (l *modbusLine) session(ctx context.Context) (err error) {
 		}
 	}()
 	l.lineUp()
+	l.mute = true
 	l.master.Attach(conn)
 	for {
 		if err := l.step(ctx); err != nil {

@@ -1,11 +1,17 @@
 package devices
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"gengfu/devices/line/linetest"
 	"gengfu/devices/modbus"
 	"gengfu/devices/profile"
 	"gengfu/devices/simulator"
@@ -263,6 +269,38 @@ func TestALineThatGoesAndComesBack(t *testing.T) {
 		}
 		if w.opened > 20 {
 			t.Errorf("the port was tried %d times in three minutes", w.opened)
+		}
+	})
+}
+
+// A port that can be opened and is of no use, as when another program answers at a
+// gateway's address, is told of once and not at every try.
+func TestALineThatOpensInVainIsLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, pump(), simulated(t, pump(), 1))
+		var log bytes.Buffer
+		w.line.log = slog.New(slog.NewTextHandler(&log, nil))
+		var useful atomic.Bool
+		open := w.line.open
+		w.line.open = func(ctx context.Context) (connection, error) {
+			if useful.Load() {
+				return open(ctx)
+			}
+			w.opened++
+			m, s := linetest.Pair()
+			return m, s.Close()
+		}
+		w.run(5*time.Minute, event{4 * time.Minute, func() { useful.Store(true) }})
+		if w.opened < 5 {
+			t.Fatalf("the port was tried %d times", w.opened)
+		}
+		for what, n := range map[string]int{"the line is open": 1, "holding 0+5: line broken": 1, "after a lost reply: line broken": 1, "the line answers again": 1} {
+			if got := strings.Count(log.String(), what); got != n {
+				t.Errorf("%q is said %d times, want %d", what, got, n)
+			}
+		}
+		if t.Failed() {
+			t.Log(log.String())
 		}
 	})
 }
