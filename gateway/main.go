@@ -16,6 +16,6 @@ var version = "dev" // set by the linker
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // whoever asks a second time does not want to wait
 	os.Exit(command.Main(ctx, version, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }

@@ -36,7 +36,7 @@ func (cmd checkCommand) Run(c *console) error {
 			return encErr
 		}
 		if err != nil {
-			return errors.New("the configuration is wrong")
+			return errReported
 		}
 		return nil
 	}

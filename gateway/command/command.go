@@ -9,6 +9,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -43,13 +45,28 @@ const description = `Gengfu 更夫, the gateway of a residential property.
 
 Start with "gengfu demo" and open the address that it prints. For a site of your
 own, copy configs/example.yaml, run "gengfu check --config FILE" until it has
-nothing left to say, then "gengfu run --config FILE --data DIR".`
+nothing left to say, then "gengfu run --config FILE --data DIR".
+
+Exit status: 0 done, 1 failed, 2 wrong use or a wrong configuration, 130
+interrupted.`
 
 // exit is how a parsed --help or a refused flag ends the program.
 type exit struct{ code int }
 
+// The exit statuses.
+const (
+	done        = 0
+	failed      = 1
+	wrong       = 2   // wrong use, or a wrong configuration
+	interrupted = 130 // as shells say it
+)
+
+// errReported says that the configuration is wrong and that this has been told.
+var errReported = errors.New("the configuration is wrong")
+
 // Main runs one command and returns the exit status: 0 done, 1 failed, 2 wrong
-// use or a wrong configuration.
+// use or a wrong configuration, 130 interrupted. A gateway that is told to stop
+// is done.
 func Main(ctx context.Context, version string, args []string, in io.Reader, out, errOut io.Writer) (code int) {
 	defer func() {
 		switch e := recover().(type) {
@@ -64,7 +81,6 @@ func Main(ctx context.Context, version string, args []string, in io.Reader, out,
 	parser, err := kong.New(&c,
 		kong.Name("gengfu"),
 		kong.Description(description),
-		kong.UsageOnError(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Writers(out, errOut),
 		kong.Exit(func(code int) { panic(exit{code}) }),
@@ -77,8 +93,8 @@ func Main(ctx context.Context, version string, args []string, in io.Reader, out,
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(errOut, "gengfu: %v\nTry \"gengfu --help\".\n", err)
-		return 2
+		fmt.Fprintf(errOut, "gengfu: %v\nTry \"gengfu %s--help\".\n", err, commandOf(err))
+		return wrong
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
@@ -88,21 +104,48 @@ func Main(ctx context.Context, version string, args []string, in io.Reader, out,
 		ctx: ctx, version: version, in: in, out: out, err: errOut,
 		log: slog.New(slog.NewTextHandler(errOut, &slog.HandlerOptions{Level: level})),
 	}
-	err = parsed.Run(con)
-	var report config.Report
-	switch {
-	case err == nil, errors.Is(err, context.Canceled):
-		return 0
-	case errors.As(err, &report):
-		fmt.Fprintf(errOut, "%v\n", report)
-		return 2
-	}
-	fmt.Fprintf(errOut, "gengfu: %v\n", err)
-	return 1
+	return status(ctx, parsed.Run(con), errOut)
 }
 
-// dataFlag is where everything that must last is kept.
+// commandOf names the command whose use was wrong, followed by a space; it is
+// empty when there was none.
+func commandOf(err error) string {
+	var wrongUse *kong.ParseError
+	if !errors.As(err, &wrongUse) || wrongUse.Context.Command() == "" {
+		return ""
+	}
+	words := strings.Fields(wrongUse.Context.Command())
+	words = slices.DeleteFunc(words, func(w string) bool { return strings.HasPrefix(w, "<") || strings.HasPrefix(w, "[") })
+	return strings.Join(words, " ") + " "
+}
+
+// status tells how a command ended.
+func status(ctx context.Context, err error, errOut io.Writer) int {
+	var report config.Report
+	switch {
+	case err == nil:
+		return done
+	case errors.Is(err, errReported):
+		return wrong
+	case errors.As(err, &report):
+		fmt.Fprintf(errOut, "%v\n", report)
+		return wrong
+	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
+		fmt.Fprintln(errOut, "gengfu: interrupted")
+		return interrupted
+	}
+	fmt.Fprintf(errOut, "gengfu: %v\n", err)
+	return failed
+}
+
+// dataFlag is where a site keeps everything that must last.
 type dataFlag struct {
+	Data string `help:"Folder for everything that must last." default:"data/site" env:"GENGFU_DATA" type:"path"`
+}
+
+// demoDataFlag is the same for the demo, whose people and past must not get among
+// those of a site.
+type demoDataFlag struct {
 	Data string `help:"Folder for everything that must last." default:"data/demo" env:"GENGFU_DATA" type:"path"`
 }
 
@@ -111,11 +154,21 @@ type listenFlag struct {
 	Listen string `help:"Address of the dashboard, instead of the site file's." placeholder:"ADDR" env:"GENGFU_LISTEN"`
 }
 
-func (d dataFlag) create() error {
-	if err := os.MkdirAll(d.Data, 0o700); err != nil {
+// createFolder makes the data folder where it is not there.
+func createFolder(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("create the data folder: %w", err)
 	}
 	return nil
+}
+
+// untilStopped is the error of a gateway's end: that it was told to stop while it
+// was still starting is none.
+func untilStopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }
 
 type versionCommand struct{}

@@ -23,7 +23,7 @@ type demoCommand struct {
 	Config string `help:"A site file with the demo's devices, instead of the built-in one." placeholder:"FILE" type:"path"`
 	Guard  bool   `help:"Let a simulated guard walk the rounds." negatable:"" default:"true"`
 	listenFlag
-	dataFlag
+	demoDataFlag
 }
 
 func (cmd demoCommand) Run(c *console) error {
@@ -31,10 +31,11 @@ func (cmd demoCommand) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	if err := cmd.create(); err != nil {
+	if err := createFolder(cmd.Data); err != nil {
 		return err
 	}
-	estate, err := demo.Start(c.ctx, demo.Options{
+	// The devices outlive the gateway, or its last reads would find nobody.
+	estate, err := demo.Start(context.WithoutCancel(c.ctx), demo.Options{
 		Dir: filepath.Join(cmd.Data, demoFolder), NoGuard: !cmd.Guard, Logger: c.log.With("part", "demo"),
 	})
 	if err != nil {
@@ -52,7 +53,7 @@ func (cmd demoCommand) Run(c *console) error {
 			Path: "/demo", Name: facility.Text{ZH: "演示台", EN: "Demo"}, Roles: facility.Roles, Handler: estate.Handler(),
 		}},
 	})
-	return errors.Join(err, estate.Close())
+	return untilStopped(c.ctx, errors.Join(err, estate.Close()))
 }
 
 // demoFolder is where the simulated devices keep their lines, in the data folder.
@@ -92,15 +93,16 @@ func (cmd demoCommand) welcome(c *console, url string) {
 
 type simulateCommand struct {
 	Action []string `arg:"" optional:"" help:"What is to happen; without it the list of actions."`
-	dataFlag
+	demoDataFlag
 }
 
 // Help lists the actions, because the demo knows them best.
 func (simulateCommand) Help() string {
 	var b strings.Builder
+	b.WriteString("What can happen:\n\n")
 	w := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
 	for _, a := range demo.Actions() {
-		fmt.Fprintf(w, "%s\t%s\n", a.Usage, a.What)
+		fmt.Fprintf(w, "    %s\t%s\n", a.Usage, a.What) // indented, or it is filled to one paragraph
 	}
 	_ = w.Flush() // into memory
 	return b.String()

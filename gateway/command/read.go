@@ -2,6 +2,7 @@ package command
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"text/tabwriter"
 	"time"
@@ -28,6 +29,9 @@ func (cmd readCommand) Run(c *console) error {
 		return err
 	}
 	readings, frames, err := devices.ReadOnce(c.ctx, line, device, cfg.Profiles[device.Profile])
+	if err == nil {
+		err = worth(readings)
+	}
 	if cmd.JSON {
 		return cmd.printJSON(c, readings, frames, err)
 	}
@@ -47,6 +51,16 @@ func (cmd readCommand) Run(c *console) error {
 		return fmt.Errorf("read %s: %w", cmd.Device, err)
 	}
 	return nil
+}
+
+// worth is an error when a device answered without giving any value.
+func worth(readings []facility.Reading) error {
+	for _, r := range readings {
+		if r.Quality != facility.Bad {
+			return nil
+		}
+	}
+	return errors.New("it answers, but gives no value")
 }
 
 func findDevice(cfg *config.Config, id string) (devices.DeviceConfig, devices.LineConfig, error) {

@@ -18,14 +18,15 @@ func (cmd runCommand) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	if err := cmd.create(); err != nil {
+	if err := createFolder(cmd.Data); err != nil {
 		return err
 	}
 	for _, w := range cfg.Warnings {
 		c.log.Warn(w.String())
 	}
-	return daemon.Run(c.ctx, daemon.Options{
+	err = daemon.Run(c.ctx, daemon.Options{
 		Config: cfg, Data: cmd.Data, Listen: cmd.Listen, Version: c.version, Logger: c.log,
 		Listening: func(url string) { fmt.Fprintln(c.out, "Gengfu", c.version, "at", url) },
 	})
+	return untilStopped(c.ctx, err)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,10 +27,23 @@ type userCommand struct {
 	Enable   userEnable   `cmd:"" help:"Give a person's access back."`
 }
 
-// withLedger opens the ledger in the data folder. A site that never ran has
-// none yet: site names it then.
-func withLedger(c *console, data, site string, fn func(*ledger.Ledger) error) error {
-	l, err := ledger.Open(c.ctx, filepath.Join(data, daemon.LedgerFile), ledger.Options{Site: facility.Site{ID: site}, Logger: c.log})
+// ledgerFlags say whose register of people it is.
+type ledgerFlags struct {
+	dataFlag
+	Site string `help:"Id of the site: needed where the gateway has never run, or the folder holds several." placeholder:"ID"`
+}
+
+// with opens the ledger. A gateway may be running on it.
+func (f ledgerFlags) with(c *console, fn func(*ledger.Ledger) error) error {
+	path := filepath.Join(f.Data, daemon.LedgerFile)
+	if f.Site == "" {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("no gateway has run in %s: check --data, or name the site with --site to begin its register", f.Data)
+		}
+	} else if err := createFolder(f.Data); err != nil {
+		return err
+	}
+	l, err := ledger.Open(c.ctx, path, ledger.Options{Site: facility.Site{ID: f.Site}, Logger: c.log})
 	if err != nil {
 		return err
 	}
@@ -37,19 +51,15 @@ func withLedger(c *console, data, site string, fn func(*ledger.Ledger) error) er
 }
 
 type userAdd struct {
-	dataFlag
+	ledgerFlags
 	Login string   `arg:"" help:"Lower-case letters, digits, '.', '_' and '-'."`
-	Role  string   `help:"admin, manager, desk, technician, guard or viewer." enum:"admin,manager,desk,technician,guard,viewer" required:""`
+	Role  string   `help:"One of ${enum}." enum:"admin,manager,desk,technician,guard,viewer" required:""`
 	Name  string   `help:"As people call them; without it the login."`
 	Badge []string `help:"UID of a badge, in hex."`
 	Phone string   `help:"Telephone number."`
-	Site  string   `help:"Id of the site, where the data folder is new."`
 }
 
 func (cmd userAdd) Run(c *console) error {
-	if err := cmd.create(); err != nil {
-		return err
-	}
 	p := facility.Person{Login: cmd.Login, Name: cmd.Name, Role: facility.Role(cmd.Role), Phone: cmd.Phone}
 	if p.Name == "" {
 		p.Name = p.Login
@@ -61,15 +71,22 @@ func (cmd userAdd) Run(c *console) error {
 		}
 		p.Badges = append(p.Badges, uid)
 	}
+	if err := p.Validate(); err != nil { // before a password is asked for
+		return err
+	}
 	hash, err := askPassword(c)
 	if err != nil {
 		return err
 	}
-	return withLedger(c, cmd.Data, cmd.Site, func(l *ledger.Ledger) error {
-		if err := l.CreatePerson(c.ctx, p, hash); err != nil {
+	return cmd.with(c, func(l *ledger.Ledger) error {
+		err := l.CreatePerson(c.ctx, p, hash)
+		if errors.Is(err, facility.ErrConflict) {
+			return fmt.Errorf("add %s: the login or a badge is taken: %w", p.Login, err)
+		}
+		if err != nil {
 			return fmt.Errorf("add %s: %w", p.Login, err)
 		}
-		_, err := fmt.Fprintf(c.out, "%s may sign in as %s\n", p.Login, p.Role)
+		_, err = fmt.Fprintf(c.out, "%s may sign in as %s\n", p.Login, p.Role)
 		return err
 	})
 }
@@ -111,10 +128,10 @@ func readPassword(c *console) (string, error) {
 	return typed[0], nil
 }
 
-type userList struct{ dataFlag }
+type userList struct{ ledgerFlags }
 
 func (cmd userList) Run(c *console) error {
-	return withLedger(c, cmd.Data, "", func(l *ledger.Ledger) error {
+	return cmd.with(c, func(l *ledger.Ledger) error {
 		people, err := l.People(c.ctx)
 		if err != nil {
 			return err
@@ -132,8 +149,8 @@ func (cmd userList) Run(c *console) error {
 }
 
 type userPassword struct {
-	dataFlag
-	Login string `arg:""`
+	ledgerFlags
+	Login string `arg:"" help:"Whose."`
 }
 
 func (cmd userPassword) Run(c *console) error {
@@ -141,7 +158,7 @@ func (cmd userPassword) Run(c *console) error {
 	if err != nil {
 		return err
 	}
-	return withLedger(c, cmd.Data, "", func(l *ledger.Ledger) error {
+	return cmd.with(c, func(l *ledger.Ledger) error {
 		if err := l.SetPassword(c.ctx, cmd.Login, hash); err != nil {
 			return fmt.Errorf("password of %s: %w", cmd.Login, err)
 		}
@@ -151,21 +168,21 @@ func (cmd userPassword) Run(c *console) error {
 }
 
 type userDisable struct {
-	dataFlag
-	Login string `arg:""`
+	ledgerFlags
+	Login string `arg:"" help:"Whose."`
 }
 
-func (cmd userDisable) Run(c *console) error { return setDisabled(c, cmd.Data, cmd.Login, true) }
+func (cmd userDisable) Run(c *console) error { return setDisabled(c, cmd.ledgerFlags, cmd.Login, true) }
 
 type userEnable struct {
-	dataFlag
-	Login string `arg:""`
+	ledgerFlags
+	Login string `arg:"" help:"Whose."`
 }
 
-func (cmd userEnable) Run(c *console) error { return setDisabled(c, cmd.Data, cmd.Login, false) }
+func (cmd userEnable) Run(c *console) error { return setDisabled(c, cmd.ledgerFlags, cmd.Login, false) }
 
-func setDisabled(c *console, data, login string, disabled bool) error {
-	return withLedger(c, data, "", func(l *ledger.Ledger) error {
+func setDisabled(c *console, flags ledgerFlags, login string, disabled bool) error {
+	return flags.with(c, func(l *ledger.Ledger) error {
 		p, err := l.Person(c.ctx, login)
 		if err != nil {
 			return fmt.Errorf("person %s: %w", login, err)
@@ -174,7 +191,11 @@ func setDisabled(c *console, data, login string, disabled bool) error {
 		if err := l.UpdatePerson(c.ctx, p); err != nil {
 			return fmt.Errorf("person %s: %w", login, err)
 		}
-		_, err = fmt.Fprintf(c.out, "%s: disabled is now %v\n", login, disabled)
+		can := "may sign in again"
+		if disabled {
+			can = "may not sign in any more"
+		}
+		_, err = fmt.Fprintf(c.out, "%s %s\n", login, can)
 		return err
 	})
 }

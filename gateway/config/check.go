@@ -1,7 +1,10 @@
 package config
 
 import (
+	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"os"
@@ -105,26 +108,52 @@ func (l *loader) checkConnections() {
 		l.bad("mqtt.root", fmt.Sprintf("%q cannot be the first level of a topic.", c.MQTT.Root), "Use letters, digits, “_” and “-”, without “/”.")
 	}
 	l.address("mqtt.listen", c.MQTT.Listen)
-	if c.Gateway.Role != Both && c.MQTT.Embedded() && c.Gateway.Role == Edge {
-		l.bad("mqtt.url", "An edge alone has nobody to send to on an embedded broker.", "Write the address of the hub's broker, as tcp://hub:1883.")
-	}
+	l.checkEmbedded()
 	for at, path := range map[string]string{
 		"mqtt.password_file": c.MQTT.PasswordFile, "mqtt.ca_file": c.MQTT.CAFile, "mqtt.cert_file": c.MQTT.CertFile,
 		"mqtt.key_file": c.MQTT.KeyFile, "dashboard.cert_file": c.Dashboard.CertFile, "dashboard.key_file": c.Dashboard.KeyFile,
 	} {
 		l.file(at, path)
 	}
-	if (c.MQTT.CertFile == "") != (c.MQTT.KeyFile == "") {
-		l.bad("mqtt", "A certificate and its key belong together.", "Write both cert_file and key_file, or neither.")
-	}
-	if (c.Dashboard.CertFile == "") != (c.Dashboard.KeyFile == "") {
-		l.bad("dashboard", "A certificate and its key belong together.", "Write both cert_file and key_file, or neither.")
-	}
+	l.certificate("mqtt", c.MQTT.CertFile, c.MQTT.KeyFile)
+	l.certificate("dashboard", c.Dashboard.CertFile, c.Dashboard.KeyFile)
 	l.address("dashboard.listen", c.Dashboard.Listen)
 	if u, err := url.Parse(c.Dashboard.BaseURL); c.Dashboard.BaseURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		l.bad("dashboard.base_url", fmt.Sprintf("%q is not an address.", c.Dashboard.BaseURL), "Write it as phones reach it, as https://gengfu.example.cn.")
 	}
 	l.checkHistory()
+}
+
+// checkEmbedded checks that those who need the embedded broker can reach it.
+func (l *loader) checkEmbedded() {
+	c := l.config
+	host, port, err := net.SplitHostPort(c.MQTT.Listen)
+	if !c.MQTT.Embedded() || err != nil {
+		return
+	}
+	switch ip := net.ParseIP(host); {
+	case c.Gateway.Role == Edge:
+		l.bad("mqtt.url", "An edge alone has nobody to send to on an embedded broker.", "Write the address of the hub's broker, as tcp://hub:1883.")
+	case c.Gateway.Role == Hub && port == "0":
+		l.bad("mqtt.listen", "A hub alone hears nobody on an embedded broker without a fixed port.", "Write listen: 0.0.0.0:1883 with username and password_file, or the url of another broker.")
+	case (ip == nil || !ip.IsLoopback()) && host != "localhost" && (c.MQTT.Username == "" || c.MQTT.PasswordFile == ""):
+		l.bad("mqtt.listen", "The embedded broker lets nobody from other machines in without a password.", "Write username and password_file, or listen on 127.0.0.1.")
+	}
+}
+
+// certificate checks a certificate and its key.
+func (l *loader) certificate(section, cert, key string) {
+	if (cert == "") != (key == "") {
+		l.bad(section, "A certificate and its key belong together.", "Write both cert_file and key_file, or neither.")
+		return
+	}
+	if cert == "" {
+		return
+	}
+	_, err := tls.LoadX509KeyPair(l.resolve(cert), l.resolve(key))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) { // those are told of the file
+		l.bad(section+".cert_file", fmt.Sprintf("The certificate cannot be used: %v.", err), "Write PEM files, of which the key is the certificate's.")
+	}
 }
 
 func (l *loader) checkHistory() {

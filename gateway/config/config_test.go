@@ -128,6 +128,11 @@ points:
 		{name: "bad listen address", old: "127.0.0.1:8080", new: "8080", at: "listen:", what: "not an address to listen on", cure: "127.0.0.1:8080"},
 		{name: "InfluxDB without address", old: "engine: embedded", new: "engine: influxdb", at: "engine: influxdb", what: "where InfluxDB is", cure: "url"},
 		{name: "secret that is not there", old: "url: embedded", new: "url: embedded, password_file: none.txt", at: "none.txt", what: "cannot be read", cure: "relative"},
+		{name: "edge on an embedded broker", old: "role: both", new: "role: edge", at: "url: embedded", what: "nobody to send to", cure: "tcp://hub:1883"},
+		{name: "hub that nobody finds", old: "role: both", new: "role: hub", at: "url: embedded", what: "hears nobody", cure: "0.0.0.0:1883"},
+		{name: "open broker without password", old: "url: embedded", new: `url: embedded, listen: "0.0.0.0:1883"`, at: "0.0.0.0:1883", what: "without a password", cure: "password_file"},
+		{name: "certificate that is none", old: "dashboard: {", new: "dashboard: {cert_file: site.yaml, key_file: site.yaml, ", at: "cert_file: site.yaml", what: "cannot be used", cure: "PEM"},
+		{name: "certificate without key", old: "dashboard: {", new: "dashboard: {cert_file: site.yaml, ", at: "cert_file", what: "belong together", cure: "key_file"},
 		{name: "tile of nothing", old: "tiles: [pump-1/running]", new: "tiles: [pump-9/running]", at: "pump-9/running", what: `no point "pump-9/running"`, cure: "pump-"},
 	}
 	for _, tt := range tests {

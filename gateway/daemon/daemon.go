@@ -89,6 +89,11 @@ type secrets struct {
 
 // Run works until ctx ends and everything has stopped.
 func Run(ctx context.Context, o Options) (err error) {
+	release, err := claim(o.Data)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	d := &daemon{Options: o, started: time.Now()}
 	defer func() { err = errors.Join(err, d.close()) }()
 	if err := d.readSecrets(); err != nil {
