@@ -27,7 +27,7 @@ web: ## build the front end into dashboard/web/dist
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory $(WEB)/dist/index.html; \
 	else echo "no npm here: the binary will serve plain pages at /basic"; fi
 
-WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public -type f 2>/dev/null) $(wildcard $(WEB)/*.ts $(WEB)/*.html $(WEB)/*.json)
+WEB_SOURCES := $(shell find $(WEB)/src $(WEB)/public $(WEB)/sw $(WEB)/tools -type f 2>/dev/null) $(wildcard $(WEB)/*.ts $(WEB)/*.html $(WEB)/*.json)
 
 $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json
 	cd $(WEB) && npm ci --no-audit --no-fund --loglevel=error
@@ -44,6 +44,7 @@ DEBIAN := mosquitto:mosquitto chromium:chromium socat:socat
 test-deps: ## install what the tests need
 	@missing=""; \
 	for p in $(DEBIAN); do PATH=$$PATH:/usr/sbin command -v $${p#*:} >/dev/null || missing="$$missing $${p%:*}"; done; \
+	{ command -v gcc >/dev/null && [ -e /usr/include/stdlib.h ]; } || missing="$$missing gcc libc6-dev"; \
 	/usr/bin/python3 -c 'import pymodbus, serial_asyncio' 2>/dev/null || missing="$$missing python3-pymodbus python3-serial-asyncio"; \
 	fc-list 2>/dev/null | grep -qi 'noto.*cjk' || missing="$$missing fontconfig fonts-noto-cjk"; \
 	if [ -n "$$missing" ]; then \
