@@ -31,7 +31,8 @@ func lookup1997(code uint16) (Item, bool) {
 }
 
 func energy1997(code uint16, element byte, period string) (Item, bool) {
-	name, unit := "", "kvarh"
+	var name string
+	unit := "kvarh"
 	switch code & 0xFFF0 {
 	case 0x9010:
 		name, unit = "forward_active_energy", "kWh"
