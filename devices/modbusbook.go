@@ -192,16 +192,18 @@ func (l *modbusLine) hand(ctx context.Context, offers []offer) {
 	for i, f := range offers {
 		readings[i] = f.reading
 	}
-	failing := ""
 	if err := l.sink.Readings(ctx, readings); err != nil {
-		failing = err.Error()
 		l.out.dropped += uint64(len(offers))
+		if !l.out.failing {
+			l.log.Error("handing over readings", "err", err)
+		}
+		l.out.failing = true
 	} else {
 		l.out.taken(offers)
-	}
-	if failing != l.out.failing {
-		l.out.failing = failing
-		l.log.Error("handing over readings", "err", failing)
+		if l.out.failing && l.out.urgent(offers) {
+			l.out.failing = false
+			l.log.Info("readings are taken again")
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -331,6 +331,39 @@ func TestWhatTheSinkRefusedIsOfferedAgain(t *testing.T) {
 	})
 }
 
+// picky takes samples while it refuses all else, as a gateway with a full disk.
+type picky struct{ *memory }
+
+func (p picky) Readings(ctx context.Context, readings []facility.Reading) error {
+	for _, r := range readings {
+		if q := r.Point.Quantity; q == "pressure" || q == "starts" {
+			continue
+		}
+		return p.memory.Readings(ctx, readings)
+	}
+	return nil
+}
+
+func TestASinkThatRefusesIsLoggedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, pump(), simulated(t, pump(), 1))
+		var log bytes.Buffer
+		w.line.log, w.line.sink = slog.New(slog.NewTextHandler(&log, nil)), picky{w.sink}
+		w.run(5*time.Minute,
+			event{10 * time.Second, func() { w.sink.refusing(errors.New("disk full")) }},
+			event{4 * time.Minute, func() { w.sink.refusing(nil) }},
+		)
+		for what, n := range map[string]int{"handing over readings": 1, "disk full": 1, "readings are taken again": 1} {
+			if got := strings.Count(log.String(), what); got != n {
+				t.Errorf("%q is said %d times, want %d", what, got, n)
+			}
+		}
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+}
+
 // A slave on RTU whose replies come after the timeout again and again: what is
 // handed over is always what that register holds.
 func TestLateRepliesOnALineAreNeverBookedElsewhere(t *testing.T) {

@@ -1,6 +1,7 @@
 package devices
 
 import (
+	"slices"
 	"time"
 
 	"gengfu/facility"
@@ -45,7 +46,7 @@ type outlet struct {
 	said    []said
 	handed  uint64
 	dropped uint64
-	failing string // the sink's last error, to log it once
+	failing bool // the sink refused, which is logged once
 }
 
 // offer is a reading of the point with that index.
@@ -70,4 +71,10 @@ func (o *outlet) taken(offers []offer) {
 		o.said[f.index] = said{reading: f.reading, ever: true}
 	}
 	o.handed += uint64(len(offers))
+}
+
+// urgent reports whether one of the offers is of the urgent stream. A sink that
+// cannot write still takes samples, to drop them: only these tell that it can.
+func (o *outlet) urgent(offers []offer) bool {
+	return slices.ContainsFunc(offers, func(f offer) bool { return o.kinds[f.index].Stream() == facility.Urgent })
 }

@@ -60,7 +60,8 @@ type Collector struct {
 	mu      sync.Mutex
 	waiting []facility.Reading
 	stats   CollectorStats
-	trouble trouble // in writing
+	urgent  trouble // in writing the urgent stream
+	samples trouble // ... and the other
 	invalid trouble // in what is brought
 	filled  chan struct{}
 
@@ -92,7 +93,7 @@ func (c *Collector) Readings(ctx context.Context, readings []facility.Reading) e
 	if len(urgent) == 0 {
 		return nil
 	}
-	return c.write(ctx, c.o.Urgent, urgent)
+	return c.write(ctx, c.o.Urgent, &c.urgent, urgent)
 }
 
 // split sorts readings by stream, without those that cannot be encoded.
@@ -166,12 +167,12 @@ func (c *Collector) Flush(ctx context.Context) {
 	c.waiting = nil
 	c.mu.Unlock()
 	if len(batch) > 0 {
-		_ = c.write(context.WithoutCancel(ctx), c.o.Telemetry, batch) // counted and logged
+		_ = c.write(context.WithoutCancel(ctx), c.o.Telemetry, &c.samples, batch) // counted and logged
 	}
 }
 
 // write appends readings, all or none, and counts what became of them.
-func (c *Collector) write(ctx context.Context, log Log, readings []facility.Reading) error {
+func (c *Collector) write(ctx context.Context, log Log, t *trouble, readings []facility.Reading) error {
 	var records [][]byte
 	for batch := range slices.Chunk(readings, c.o.MaxReadings) {
 		record, err := payload.AppendReadings(make([]byte, 0, 80*len(batch)), batch)
@@ -185,7 +186,7 @@ func (c *Collector) write(ctx context.Context, log Log, readings []facility.Read
 	defer c.mu.Unlock()
 	if err == nil {
 		c.stats.Journalled += int64(len(readings))
-		c.trouble.over(c.log, "facts are taken again")
+		t.over(c.log, "facts are taken again")
 		return nil
 	}
 	reason := DropDisk
@@ -193,7 +194,7 @@ func (c *Collector) write(ctx context.Context, log Log, readings []facility.Read
 		reason = DropFull
 	}
 	c.stats.Dropped[reason] += int64(len(readings))
-	c.trouble.tell(c.log, "facts are not taken", err)
+	t.tell(c.log, "facts are not taken", err)
 	return fmt.Errorf("collect %d readings: %w", len(readings), err)
 }
 
@@ -205,11 +206,11 @@ func (c *Collector) Tap(ctx context.Context, t facility.Tap) error {
 	defer c.mu.Unlock()
 	if err == nil {
 		c.stats.Taps++
-		c.trouble.over(c.log, "facts are taken again")
+		c.urgent.over(c.log, "facts are taken again")
 		return nil
 	}
 	c.stats.TapsFailed++
-	c.trouble.tell(c.log, "facts are not taken", err)
+	c.urgent.tell(c.log, "facts are not taken", err)
 	return fmt.Errorf("collect tap %s: %w", t.ID, err)
 }
 

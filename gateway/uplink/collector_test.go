@@ -1,10 +1,13 @@
 package uplink
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"math"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -159,6 +162,31 @@ func TestCollectorCountsWhatItDrops(t *testing.T) {
 	if err := c.Tap(ctx, facility.Tap{ID: "x"}); err != nil || c.Stats().Taps != 1 {
 		t.Errorf("the tap was refused again: %v", err)
 	}
+}
+
+func TestCollectorTellsATroubleOnce(t *testing.T) {
+	urgent, samples := newPaper(), newPaper()
+	var log bytes.Buffer
+	c := NewCollector(CollectorOptions{
+		Urgent: urgent, Telemetry: samples, StreamOf: streamOf, Logger: slog.New(slog.NewTextHandler(&log, nil)),
+	})
+	urgent.refuse(errors.New("no space left"))
+	for range 5 { // samples still find room in what their journal had
+		if err := c.Readings(t.Context(), append(readings(facility.Telemetry, 2), readings(facility.Urgent, 1)...)); err == nil {
+			t.Fatal("what was not taken was confirmed")
+		}
+		c.Flush(t.Context())
+	}
+	urgent.refuse(nil)
+	if err := c.Readings(t.Context(), readings(facility.Urgent, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"facts are not taken", "facts are taken again"} {
+		if n := strings.Count(log.String(), what); n != 1 {
+			t.Errorf("%q is said %d times:\n%s", what, n, log.String())
+		}
+	}
+	balanced(t, c.Stats())
 }
 
 func TestOptionsAreChecked(t *testing.T) {
