@@ -140,6 +140,12 @@ describe('a history', () => {
 
 describe('health', () => {
   const h = (more: Partial<Health>): Health => ({ at: ago(0), version: '1', uptime: 1, ...more })
+  it('says that nothing is judged before all else', () => {
+    expect(worries(h({
+      ledger: { engine: 'sqlite', error: 'disk full' }, judge: { set_aside: 1, late: 5, failed: 0, mistimed: 2 },
+      gateways: [{ id: 'a', online: false, version: '1' }],
+    }))).toEqual([{ what: 'ledger' }, { what: 'gateways', n: 1 }, { what: 'set_aside', n: 1 }, { what: 'mistimed', n: 2 }])
+  })
   it('has no worries when all runs', () => {
     expect(worries(h({ lines: [{ id: 'a', state: 'up', requests: 1, timeouts: 9, errors: 0, utilisation: 0.2 }], consumers: [{ name: 'rules', position: 1, behind: 12 }] }))).toEqual([])
   })

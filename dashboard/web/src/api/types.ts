@@ -271,7 +271,9 @@ export interface Health {
   }[] | null
   consumers?: { name: string; position: number; behind: number }[] | null
   history?: { engine: string; last_write?: string | null; error?: string | null } | null
-  ledger?: { engine: string } | null
+  ledger?: { engine: string; error?: string | null } | null
+  /** Counts since the start. */
+  judge?: { set_aside: number; late: number; failed: number; mistimed: number } | null
   gateways?: { id: string; online: boolean; since?: string | null; version: string }[] | null
 }
 

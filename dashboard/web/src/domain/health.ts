@@ -2,9 +2,9 @@ import type { Health } from '../api/types'
 
 /** One thing on the health page that somebody should look at. */
 export type Worry =
-  | { what: 'lines' | 'gateways' | 'dropped'; n: number }
+  | { what: 'lines' | 'gateways' | 'dropped' | 'set_aside' | 'mistimed'; n: number }
   | { what: 'behind'; name: string; n: number }
-  | { what: 'history' }
+  | { what: 'history' | 'ledger' }
 
 // A consumer that is a few batches behind is working, not stuck.
 const behindLimit = 1_000
@@ -12,6 +12,7 @@ const behindLimit = 1_000
 /** worries lists what is not as it should be, the worst first. */
 export function worries(h: Health): Worry[] {
   const out: Worry[] = []
+  if (h.ledger?.error) out.push({ what: 'ledger' }) // nothing is judged meanwhile
   const down = (h.gateways ?? []).filter((g) => !g.online).length
   if (down) out.push({ what: 'gateways', n: down })
   const lines = (h.lines ?? []).filter((l) => l.state === 'down').length
@@ -19,6 +20,8 @@ export function worries(h: Health): Worry[] {
   if (h.history?.error) out.push({ what: 'history' })
   const dropped = (h.streams ?? []).reduce((n, s) => n + s.dropped, 0)
   if (dropped) out.push({ what: 'dropped', n: dropped })
+  if (h.judge?.set_aside) out.push({ what: 'set_aside', n: h.judge.set_aside })
+  if (h.judge?.mistimed) out.push({ what: 'mistimed', n: h.judge.mistimed })
   for (const c of h.consumers ?? []) if (c.behind > behindLimit) out.push({ what: 'behind', name: c.name, n: c.behind })
   return out
 }
