@@ -59,7 +59,7 @@ func TestOccurrencesAreCountedOnTheOrder(t *testing.T) {
 	inHouse(t, func(t *testing.T, h *house) {
 		for range 3 {
 			h.tell(h.bit(1))
-			h.pass(time.Second)
+			h.pass(time.Minute)
 			h.tell(h.bit(0))
 			h.pass(time.Second)
 		}
@@ -243,6 +243,23 @@ func TestNobodyIsBlamedForTheHubsAbsence(t *testing.T) {
 		}
 		if len(h.orders()) > 0 {
 			t.Errorf("blamed: %+v", h.orders())
+		}
+	})
+}
+
+// TestANewHouseHasItsRoundsAtOnce: they do not wait for the gateways.
+func TestANewHouseHasItsRoundsAtOnce(t *testing.T) {
+	inHouse(t, func(t *testing.T, h *house) {
+		h.stop()
+		h.quiet.Store(false)
+		h.start()
+		if r := h.round(); r.State != facility.RoundScheduled {
+			t.Errorf("the round is %s", r.State)
+		}
+		h.until(evening.Add(10*time.Minute + time.Second))
+		h.badge(h.now())
+		if r := h.round(); verdicts(r) != "in_progress gate:on_time roof:pending" {
+			t.Errorf("the round is %s", verdicts(r))
 		}
 	})
 }

@@ -124,8 +124,9 @@ func (j *judge) restore(ctx context.Context) error {
 	j.saved, j.savedAt, j.begun = j.at, now, now
 	o := outcome{rules: j.engine.Retire(now)}
 	o.rules = append(o.rules, j.orphans(standing, o.rules)...)
-	// What time alone brought about meanwhile is judged once the journal is read: a
-	// tap may be in it.
+	// What was missed meanwhile is judged once the journal is read: a tap may be in
+	// it, and needs its round.
+	o.patrol = j.patrol.Open(now)
 	return j.commit(ctx, o)
 }
 
@@ -293,9 +294,10 @@ func (j *judge) beat(ctx context.Context) bool {
 	}
 	now := j.now().Add(-settle)
 	o := outcome{rules: j.engine.Advance(now)}
-	quiet := j.quiet()
-	if quiet || now.Sub(j.begun) >= welcome {
+	if quiet := j.quiet(); quiet || now.Sub(j.begun) >= welcome {
 		o.patrol = j.patrol.Advance(now, func(string, time.Time) bool { return quiet })
+	} else {
+		o.patrol = j.patrol.Open(now)
 	}
 	j.step(ctx, o)
 	return true

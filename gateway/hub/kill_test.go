@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 }
 
 // workUntilKilled runs a hub and appends facts to its journal: the one with the
-// sequence n says that the fault bit is n%2, n seconds after noon. So what there
+// sequence n says that the fault bit is n%2, n minutes after noon. So what there
 // is at the end is known, however often it began anew. It prints a line when the
 // hub works, and the last time ends after some more facts and prints how many
 // there are in all.
@@ -100,7 +100,7 @@ func workUntilKilled(dir string, last bool) (err error) {
 
 func appendFact(ctx context.Context, j *journal.Journal) error {
 	n := j.Last() + 1
-	r := facility.Reading{Point: fault, Time: noon.Add(time.Duration(n) * time.Second), Value: float64(n % 2), Quality: facility.Good}
+	r := facility.Reading{Point: fault, Time: noon.Add(time.Duration(n) * time.Minute), Value: float64(n % 2), Quality: facility.Good}
 	body, err := payload.AppendReadings(nil, []facility.Reading{r})
 	if err != nil {
 		return err
@@ -229,7 +229,7 @@ func countStored(t *testing.T, path string, want int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rs, err := store.Readings(t.Context(), facility.Point{ID: fault}, "pump", noon, noon.Add(24*time.Hour))
+	rs, err := store.Readings(t.Context(), facility.Point{ID: fault}, "pump", noon, noon.AddDate(0, 1, 0))
 	if err != nil || len(rs) != want {
 		t.Errorf("the history holds %d readings, want %d (%v)", len(rs), want, err)
 	}

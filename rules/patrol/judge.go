@@ -127,17 +127,29 @@ type Quiet func(checkpoint string, before time.Time) bool
 // have yet to begin follow the plans as they are now, or are cancelled.
 func (j *Judge) Advance(now time.Time, quiet Quiet) []Change {
 	now = instant(now)
-	out := j.schedule(now)
+	out := j.Open(now)
 	for _, r := range j.rounds {
-		if r.State == facility.RoundCancelled {
-			continue
+		if r.State != facility.RoundCancelled {
+			out = j.miss(out, r, now, quiet)
 		}
-		out = j.open(out, r, now)
-		out = j.miss(out, r, now, quiet)
 	}
 	out = j.end(out, now)
 	j.rounds = slices.DeleteFunc(j.rounds, func(r *facility.Round) bool { return !now.Before(over(r)) })
 	slices.SortStableFunc(out, func(a, b Change) int { return a.At.Compare(b.At) })
+	return out
+}
+
+// Open is the part of Advance that blames nobody: it makes the rounds of the next
+// day and opens those whose window begins. It is for when it is known that taps
+// are still to come, as after the program was away.
+func (j *Judge) Open(now time.Time) []Change {
+	now = instant(now)
+	out := j.schedule(now)
+	for _, r := range j.rounds {
+		if r.State != facility.RoundCancelled {
+			out = j.open(out, r, now)
+		}
+	}
 	return out
 }
 
