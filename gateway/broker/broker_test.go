@@ -141,12 +141,13 @@ func TestDoor(t *testing.T) {
 		username, password, remote string
 		want                       bool
 	}{
-		{"", "", "127.0.0.1:4000", true},
-		{"", "", "[::1]:4000", true},
+		{"", "", "127.0.0.1:4000", false},
+		{"", "", "[::1]:4000", false},
 		{"", "", outside, false},
 		{"edge", "secret", outside, true},
 		{"edge", "wrong", outside, false},
 		{"edge", "wrong", "127.0.0.1:4000", false},
+		{"edge", "secret", "127.0.0.1:4000", true},
 		{"other", "secret", outside, false},
 	} {
 		b := embed(t, EmbeddedOptions{Username: "edge", Password: "secret"})
@@ -156,6 +157,10 @@ func TestDoor(t *testing.T) {
 		d := &door{username: "edge", password: "secret", log: b.server.Log}
 		if got := d.OnConnectAuthenticate(c, p); got != tt.want {
 			t.Errorf("%+v: %v", tt, got)
+		}
+		nobody := tt.username == "" && tt.remote != outside
+		if open := (&door{log: b.server.Log}); open.OnConnectAuthenticate(c, p) != nobody {
+			t.Errorf("%+v without a password: want %v", tt, nobody)
 		}
 		if none := (&door{log: b.server.Log}); tt.username != "" && none.OnConnectAuthenticate(c, p) {
 			t.Errorf("%+v came in though no password is set", tt)

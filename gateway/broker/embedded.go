@@ -36,9 +36,9 @@ const (
 
 // EmbeddedOptions are what Embed needs.
 type EmbeddedOptions struct {
-	Address  string // "" is 127.0.0.1:0
-	Username string // with a password, clients of other machines may connect; without, only loopback may
-	Password string
+	Address  string      // "" is 127.0.0.1:0
+	Username string      // with a password, every client must show both, wherever it is
+	Password string      // without, clients of this machine may connect and no others
 	TLS      *tls.Config // nil is plain TCP
 	Logger   *slog.Logger
 }
@@ -138,10 +138,10 @@ func (d *door) Provides(b byte) bool {
 
 // OnConnectAuthenticate implements mqtt.Hook.
 func (d *door) OnConnectAuthenticate(c *mqtt.Client, p packets.Packet) bool {
-	known := d.username != "" && d.password != "" &&
-		subtle.ConstantTimeCompare([]byte(d.username), p.Connect.Username)&
-			subtle.ConstantTimeCompare([]byte(d.password), p.Connect.Password) == 1
-	if known || len(p.Connect.Username) == 0 && loopback(c.Net.Remote) {
+	locked := d.username != "" && d.password != ""
+	known := subtle.ConstantTimeCompare([]byte(d.username), p.Connect.Username)&
+		subtle.ConstantTimeCompare([]byte(d.password), p.Connect.Password) == 1
+	if locked && known || !locked && len(p.Connect.Username) == 0 && loopback(c.Net.Remote) {
 		return true
 	}
 	d.log.Warn("the broker refused a client", "client", c.ID, "username", string(p.Connect.Username), "remote", c.Net.Remote)

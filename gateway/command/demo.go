@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"gengfu/configs"
 	"gengfu/dashboard"
 	"gengfu/facility"
 	"gengfu/gateway/config"
@@ -41,6 +44,9 @@ func (cmd demoCommand) Run(c *console) error {
 	if err != nil {
 		return err
 	}
+	if err := cmd.keepSite(cfg, estate.Addresses()); err != nil {
+		return errors.Join(err, estate.Close())
+	}
 	connect(cfg, estate.Addresses())
 	err = daemon.Run(c.ctx, daemon.Options{
 		Config: cfg, Data: cmd.Data, Listen: cmd.Listen, Version: c.version, Logger: c.log,
@@ -58,6 +64,36 @@ func (cmd demoCommand) Run(c *console) error {
 
 // demoFolder is where the simulated devices keep their lines, in the data folder.
 const demoFolder = "demo"
+
+// siteFile is what the demo runs on, with the addresses of today, in the data
+// folder: for "gengfu read".
+const siteFile = "site.yaml"
+
+// keepSite writes the site file as it runs.
+func (cmd demoCommand) keepSite(cfg *config.Config, addresses map[string]string) error {
+	text, err := configs.FS.ReadFile("demo.yaml")
+	if cmd.Config != "" {
+		text, err = os.ReadFile(cmd.Config)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the demo's site file: %w", err)
+	}
+	var pairs []string
+	for _, l := range cfg.Lines {
+		switch address, ok := addresses[l.ID]; {
+		case !ok:
+		case l.Serial != nil:
+			pairs = append(pairs, "port: "+l.Serial.Port+",", "port: "+strconv.Quote(address)+",")
+		case l.TCP != nil:
+			pairs = append(pairs, strconv.Quote(l.TCP.Address), strconv.Quote(address))
+		}
+	}
+	path := filepath.Join(cmd.Data, demoFolder, siteFile)
+	if err := os.WriteFile(path, []byte(strings.NewReplacer(pairs...).Replace(string(text))), 0o600); err != nil {
+		return fmt.Errorf("keep the demo's site file: %w", err)
+	}
+	return nil
+}
 
 // connect puts the addresses of the simulated lines into the configuration.
 func connect(cfg *config.Config, addresses map[string]string) {
@@ -88,7 +124,8 @@ func (cmd demoCommand) welcome(c *console, url string) {
 		fmt.Fprintf(w, "    %s\t%s\t%s\t%s\n", l.Person.Login, l.Password, l.Person.Role, l.Person.Name)
 	}
 	_ = w.Flush() // an error of the console has no other place to go to
-	fmt.Fprintf(c.out, "\nBreak something:  gengfu simulate break-pump 1 --data %s\nStop with Ctrl-C.\n\n", cmd.Data)
+	fmt.Fprintf(c.out, "\nBreak something:  gengfu simulate break-pump 1 --data %s\n", cmd.Data)
+	fmt.Fprintf(c.out, "Read a device:    gengfu read main-power --config %s\nStop with Ctrl-C.\n\n", filepath.Join(cmd.Data, demoFolder, siteFile))
 }
 
 type simulateCommand struct {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"regexp"
@@ -17,6 +18,8 @@ import (
 
 	"gengfu/devices"
 	"gengfu/facility"
+	"gengfu/gateway/broker"
+	"gengfu/gateway/intake"
 )
 
 var (
@@ -81,6 +84,9 @@ func (l *loader) checkSite() {
 	if !identifier.MatchString(c.Gateway.ID) {
 		l.bad("gateway.id", fmt.Sprintf("%q cannot be the id of a gateway.", c.Gateway.ID), identifierCure)
 	}
+	if c.Gateway.ID == intake.LocalGateway {
+		l.bad("gateway.id", fmt.Sprintf("The id %q is the hub's own.", c.Gateway.ID), "Give the gateway another, as gw1.")
+	}
 	if r := c.Gateway.Role; r != Both && r != Edge && r != Hub {
 		l.bad("gateway.role", fmt.Sprintf("%q is not a role.", r), "Write both, edge or hub.")
 	}
@@ -101,8 +107,11 @@ func (l *loader) checkSite() {
 
 func (l *loader) checkConnections() {
 	c := l.config
-	if u, err := url.Parse(c.MQTT.URL); !c.MQTT.Embedded() && (err != nil || u.Host == "" || !slices.Contains([]string{"tcp", "mqtt", "ssl", "tls", "mqtts"}, u.Scheme)) {
-		l.bad("mqtt.url", fmt.Sprintf("%q is not the address of a broker.", c.MQTT.URL), "Write embedded, tcp://host:1883 or ssl://host:8883.")
+	if err := broker.CheckURL(c.MQTT.URL); !c.MQTT.Embedded() && err != nil {
+		l.bad("mqtt.url", fmt.Sprintf("%q is not the address of a broker: %v.", c.MQTT.URL, err), "Write embedded, tcp://host:1883 or ssl://host:8883; name and password have keys of their own.")
+	}
+	if c.MQTT.Embedded() && (c.MQTT.Username == "") != (c.MQTT.PasswordFile == "") {
+		l.bad("mqtt", "The embedded broker knows people by name and password.", "Write both username and password_file, or neither.")
 	}
 	if !topicLevel.MatchString(c.MQTT.Root) {
 		l.bad("mqtt.root", fmt.Sprintf("%q cannot be the first level of a topic.", c.MQTT.Root), "Use letters, digits, “_” and “-”, without “/”.")
@@ -121,7 +130,22 @@ func (l *loader) checkConnections() {
 	if u, err := url.Parse(c.Dashboard.BaseURL); c.Dashboard.BaseURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		l.bad("dashboard.base_url", fmt.Sprintf("%q is not an address.", c.Dashboard.BaseURL), "Write it as phones reach it, as https://gengfu.example.cn.")
 	}
+	l.checkProxies()
 	l.checkHistory()
+}
+
+func (l *loader) checkProxies() {
+	for i, p := range l.config.Dashboard.TrustedProxies {
+		prefix, err := netip.ParsePrefix(p)
+		if address, alone := netip.ParseAddr(p); alone == nil {
+			prefix, err = netip.PrefixFrom(address, address.BitLen()), nil
+		}
+		if err != nil {
+			l.bad(fmt.Sprintf("dashboard.trusted_proxies[%d]", i), fmt.Sprintf("%q is not an address or network.", p), "Write 127.0.0.1 or 10.0.0.0/8.")
+			continue
+		}
+		l.config.Proxies = append(l.config.Proxies, prefix)
+	}
 }
 
 // checkEmbedded checks that those who need the embedded broker can reach it.
@@ -262,6 +286,11 @@ func (l *loader) checkCheckpoints() {
 		at := fmt.Sprintf("patrol.checkpoints[%d]", i)
 		if c.Token != "" && !tagToken.MatchString(c.Token) {
 			l.bad(at+".token", "The token cannot stand in an address.", "Write 16 to 64 letters, digits and dashes that nobody can guess.")
+		}
+		if strings.HasPrefix(c.Token, "change-me") {
+			l.config.Warnings = append(l.config.Warnings, l.doc.find([]facility.Problem{{
+				Path: at + ".token", What: "The token is the example's, which everybody can read.", Cure: "Write one that nobody can guess before the tag is made.",
+			}})...)
 		}
 		if other, taken := tokens[c.Token]; c.Token != "" && taken {
 			l.bad(at+".token", fmt.Sprintf("Checkpoint %s has the same token.", other), "Give each checkpoint its own.")

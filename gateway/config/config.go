@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -147,11 +148,14 @@ type InfluxDB struct {
 
 // Dashboard is what people see.
 type Dashboard struct {
-	Listen   string   `yaml:"listen"`
-	BaseURL  string   `yaml:"base_url"` // as phones reach it; for the addresses on tags
-	Tiles    []string `yaml:"tiles"`    // points of the overview
-	CertFile string   `yaml:"cert_file"`
-	KeyFile  string   `yaml:"key_file"`
+	Listen  string   `yaml:"listen"`
+	BaseURL string   `yaml:"base_url"` // as phones reach it; for the addresses on tags
+	Tiles   []string `yaml:"tiles"`    // points of the overview
+	// TrustedProxies are the addresses or networks of proxies whose word on who
+	// asks, and whether by HTTPS, is believed.
+	TrustedProxies []string `yaml:"trusted_proxies"`
+	CertFile       string   `yaml:"cert_file"`
+	KeyFile        string   `yaml:"key_file"`
 }
 
 // Config is a site file that was found right, with everything that it names.
@@ -162,6 +166,7 @@ type Config struct {
 	Rules    []rules.Rule
 	Estate   facility.Estate
 	Tiles    []facility.PointID
+	Proxies  []netip.Prefix
 	Warnings Report // right, but worth a look
 }
 
@@ -245,7 +250,7 @@ func (l *loader) load() {
 	if len(l.report) > 0 {
 		return
 	}
-	c.Warnings = l.doc.find(devices.Warnings(c.Lines, c.File.Devices, c.Profiles))
+	c.Warnings = append(c.Warnings, l.doc.find(devices.Warnings(c.Lines, c.File.Devices, c.Profiles))...)
 	l.buildEstate()
 	l.checkTiles()
 	l.loadRules()
@@ -340,6 +345,10 @@ func (l *loader) readRuleFile(at, name string, file *rules.File) (*document, boo
 			return nil, false
 		}
 		full := l.resolve(name)
+		if _, err := os.Stat(full); err != nil {
+			l.bad(at, fmt.Sprintf("There is no file %s.", full), "Check the path: it is relative to this file. Names of built-in rules have no .yaml.")
+			return nil, false
+		}
 		return l.readFile(os.DirFS(filepath.Dir(full)), filepath.Base(full), full, file)
 	}
 	known := builtInRules()

@@ -5,6 +5,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -82,6 +84,7 @@ type daemon struct {
 
 // secrets are what is read from files at the start.
 type secrets struct {
+	mqttUsername string
 	mqttPassword string
 	mqttTLS      *tls.Config
 	influxToken  string
@@ -131,6 +134,7 @@ func Run(ctx context.Context, o Options) (err error) {
 func (d *daemon) readSecrets() error {
 	c := d.Config
 	var err error
+	d.secrets.mqttUsername = c.MQTT.Username
 	if d.secrets.mqttPassword, err = c.Secret(c.MQTT.PasswordFile); err != nil {
 		return err
 	}
@@ -225,7 +229,7 @@ func (d *daemon) open(ctx context.Context) error {
 func (d *daemon) openHub(ctx context.Context) error {
 	c := d.Config
 	var err error
-	if d.ledger, err = ledger.Open(ctx, filepath.Join(d.Data, LedgerFile), ledger.Options{Site: c.Estate.Site, Logger: d.Logger}); err != nil {
+	if d.ledger, err = ledger.Open(ctx, filepath.Join(d.Data, LedgerFile), ledger.Options{Site: c.Estate.Site, Sole: true, Logger: d.Logger}); err != nil {
 		return err
 	}
 	if err := d.ledger.Provision(ctx, c.Estate, time.Now()); err != nil {
@@ -245,8 +249,12 @@ func (d *daemon) openHub(ctx context.Context) error {
 	if err != nil || !c.MQTT.Embedded() {
 		return err
 	}
+	if c.MQTT.Username == "" && strings.HasSuffix(c.MQTT.Listen, ":0") {
+		// Nobody else can know where it listens; nobody else shall get in either.
+		d.secrets.mqttUsername, d.secrets.mqttPassword = rand.Text(), rand.Text()
+	}
 	d.broker, err = broker.Embed(broker.EmbeddedOptions{
-		Address: c.MQTT.Listen, Username: c.MQTT.Username, Password: d.secrets.mqttPassword, Logger: d.Logger,
+		Address: c.MQTT.Listen, Username: d.secrets.mqttUsername, Password: d.secrets.mqttPassword, Logger: d.Logger,
 	})
 	if err != nil {
 		return err
@@ -286,7 +294,7 @@ func (d *daemon) hubParts(parts []part) ([]part, error) {
 	}
 	var err error
 	d.intake, err = intake.New(intake.Options{
-		Root: c.MQTT.Root, Site: c.Site.ID, URL: d.url, Username: c.MQTT.Username, Password: d.secrets.mqttPassword,
+		Root: c.MQTT.Root, Site: c.Site.ID, URL: d.url, Username: d.secrets.mqttUsername, Password: d.secrets.mqttPassword,
 		TLS: d.secrets.mqttTLS, Journal: d.hubLog, Logger: d.Logger.With("part", "intake"),
 	})
 	if err != nil {
@@ -327,7 +335,7 @@ func (d *daemon) edgeParts(parts []part) ([]part, error) {
 	var err error
 	d.uplink, err = uplink.New(uplink.Options{
 		Site: c.Site.ID, Gateway: c.Gateway.ID, Root: c.MQTT.Root, URL: d.url,
-		Username: c.MQTT.Username, Password: d.secrets.mqttPassword, TLS: d.secrets.mqttTLS,
+		Username: d.secrets.mqttUsername, Password: d.secrets.mqttPassword, TLS: d.secrets.mqttTLS,
 		Streams: d.edgeLog, Version: d.Version, Logger: d.Logger.With("part", "uplink"),
 	})
 	if err != nil {

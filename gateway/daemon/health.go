@@ -36,6 +36,7 @@ type historyHealth struct {
 	Error     string     `json:"error,omitempty"`
 	Stored    uint64     `json:"stored"`
 	Rejected  uint64     `json:"rejected"`
+	Strays    uint64     `json:"strays"` // of devices that the configuration does not have
 }
 
 type ledgerHealth struct {
@@ -67,7 +68,7 @@ func (d *daemon) health() health {
 	}
 	h.Consumers = d.hub.Consumers()
 	st := d.history.Stats()
-	h.History = historyHealth{Engine: st.Engine, Error: st.Error, Stored: st.Stored, Rejected: st.Rejected}
+	h.History = historyHealth{Engine: st.Engine, Error: st.Error, Stored: st.Stored, Rejected: st.Rejected, Strays: d.hub.Strays()}
 	if !st.LastWrite.IsZero() {
 		h.History.LastWrite = &st.LastWrite
 	}
@@ -179,6 +180,7 @@ func (m metrics) hub(h health) {
 	m.count("judge_failed_total", "Conditions that failed on their values.", float64(h.Judge.Failed))
 	m.count("judge_mistimed_total", "Readings whose time could not be.", float64(h.Judge.Mistimed))
 	m.gauge("ledger_up", "Whether the ledger can be written.", oneIf(h.Ledger.Error == ""))
+	m.count("strays_total", "Readings of devices that the configuration does not have.", float64(h.History.Strays))
 	m.gauge("dead_letters", "Messages that could not be taken and are shown on the health page.", float64(len(h.DeadLetters)))
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"gengfu/facility"
@@ -27,6 +28,9 @@ type historian struct {
 	store   history.Store
 	devices map[string]facility.Device
 	log     *slog.Logger
+
+	strays  atomic.Uint64   // readings of devices that the configuration does not have
+	strange map[string]bool // those devices that were named in the log
 }
 
 func (h *historian) run(ctx context.Context) {
@@ -41,13 +45,24 @@ func (h *historian) run(ctx context.Context) {
 	})
 }
 
+// stray counts a reading of a device that the configuration does not have, and
+// says so once for each device, for some of them.
+func (h *historian) stray(p facility.PointID) {
+	h.strays.Add(1)
+	if len(h.strange) < 100 && !h.strange[p.Device] {
+		h.strange[p.Device] = true
+		h.log.Warn("readings of a device that the configuration does not have are not kept", "point", p)
+	}
+}
+
 func (h *historian) rows(f facts) []history.Row {
 	var rows []history.Row
 	for _, item := range f.items {
 		for _, r := range item.readings {
 			d, known := h.devices[r.Point.Device]
 			if !known {
-				d.Kind = "unknown"
+				h.stray(r.Point)
+				continue
 			}
 			rows = append(rows, history.Row{Reading: r, Kind: d.Kind, Place: d.Place})
 		}

@@ -80,7 +80,7 @@ func New(o Options) *Hub {
 	for _, d := range o.Estate.Devices {
 		devices[d.ID] = d
 	}
-	b := newBoard()
+	b := newBoard(o.Estate)
 	return &Hub{
 		board: b,
 		o:     o,
@@ -89,7 +89,7 @@ func New(o Options) *Hub {
 			board: b, quiet: o.Quiet, now: o.Now, log: o.Logger,
 			requests: make(chan request), stopped: make(chan struct{}), mistimed: map[string]bool{},
 		},
-		historian: &historian{journal: o.Journal, store: o.History, devices: devices, log: o.Logger},
+		historian: &historian{journal: o.Journal, store: o.History, devices: devices, log: o.Logger, strange: map[string]bool{}},
 	}
 }
 
@@ -218,3 +218,7 @@ func (h *Hub) Judgement() Judgement {
 	}
 	return j
 }
+
+// Strays is how many readings were not kept because they are of devices that the
+// configuration does not have.
+func (h *Hub) Strays() uint64 { return h.historian.strays.Load() }

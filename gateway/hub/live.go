@@ -18,14 +18,24 @@ const subscriberQueue = 256
 // know of changes.
 type board struct {
 	turn        chan struct{} // held from a change of the ledger until it is told
+	known       map[facility.PointID]bool
 	mu          sync.RWMutex
 	latest      map[facility.PointID]facility.Reading
 	subscribers map[chan dashboard.Event]struct{}
 	stopped     bool
 }
 
-func newBoard() *board {
+// newBoard shows the points of the estate, and whatever else comes not at all:
+// its memory is bounded by the configuration.
+func newBoard(estate facility.Estate) *board {
+	known := map[facility.PointID]bool{}
+	for _, d := range estate.Devices {
+		for _, p := range d.Points {
+			known[p.ID] = true
+		}
+	}
 	return &board{
+		known:       known,
 		turn:        make(chan struct{}, 1),
 		latest:      map[facility.PointID]facility.Reading{},
 		subscribers: map[chan dashboard.Event]struct{}{},
@@ -103,7 +113,7 @@ func (b *board) show(readings []facility.Reading) {
 	b.mu.Lock()
 	news := make([]facility.Reading, 0, len(readings))
 	for _, r := range readings {
-		if last, ok := b.latest[r.Point]; ok && r.Time.Before(last.Time) {
+		if last, ok := b.latest[r.Point]; !b.known[r.Point] || ok && r.Time.Before(last.Time) {
 			continue
 		}
 		b.latest[r.Point] = r

@@ -71,6 +71,9 @@ func (in *Intake) sort(g *group, key streamKey, m broker.Message) {
 	case h.Site != key.site || h.Gateway != key.gateway || h.Stream != key.stream:
 		in.bury(m, fmt.Errorf("its header is of %s/%s/%s", h.Site, h.Gateway, h.Stream))
 		return
+	case h.Gateway == LocalGateway:
+		in.bury(m, errors.New("the hub's own facts do not come from outside"))
+		return
 	}
 	mk := markKey{key, h.Epoch}
 	st := in.lookup(mk)
