@@ -18,13 +18,35 @@ export const desktop = { viewport: { width: 1440, height: 900 } };
 export async function startEstate({ config, args = [] } = {}) {
   if (!gengfu) throw new Error('GENGFU must name the binary');
   const data = await mkdtemp(join(tmpdir(), 'gengfu-e2e-'));
-  const flags = ['demo', '--data', data, '--listen', '127.0.0.1:0', '--no-guard', ...args];
+  const flags = ['demo', '--data', data, '--no-guard', ...args];
   if (config) {
     const file = join(data, 'site.yaml');
     await writeFile(file, config);
     flags.push('--config', file);
   }
+  let running = await launch([...flags, '--listen', '127.0.0.1:0']);
+  const { url } = running;
+  return {
+    url,
+    data,
+    log: () => running.log(),
+    simulate: (...action) => run(gengfu, ['simulate', ...action, '--data', data]),
+    /** Ends the gateway and leaves its folder. */
+    halt: () => running.end(),
+    /** Starts it again on its folder, at the same address. */
+    async resume() {
+      running = await launch([...flags, '--listen', new URL(url).host]);
+    },
+    async stop() {
+      await running.end();
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}
+
+async function launch(flags) {
   const child = spawn(gengfu, flags, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const gone = new Promise((resolve) => child.once('exit', resolve));
   let log = '';
   const url = await new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no address within 60 s:\n${log}`)), 60_000);
@@ -43,14 +65,10 @@ export async function startEstate({ config, args = [] } = {}) {
   await until(async () => (await fetch(`${url}/readyz`)).ok, 'the estate to be ready', 30_000);
   return {
     url,
-    data,
     log: () => log,
-    simulate: (...action) => run(gengfu, ['simulate', ...action, '--data', data]),
-    async stop() {
-      const gone = new Promise((resolve) => child.once('exit', resolve));
+    async end() {
       child.kill('SIGTERM');
       const code = await gone;
-      await rm(data, { recursive: true, force: true });
       if (code !== 0) throw new Error(`gengfu ended with ${code}:\n${log}`);
     },
   };
@@ -78,13 +96,23 @@ export function startBrowser() {
   });
 }
 
-/** Opens a page of its own browser profile and signs the person in by one tap. */
-export async function signIn(browser, estate, login, device, path = '/') {
+/** Opens a page of its own browser profile; what goes wrong on it is gathered in page.errors. */
+export async function openPage(browser, estate, device) {
   const context = await browser.newContext({ ...device, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', baseURL: estate.url });
   const page = await context.newPage();
   page.errors = [];
   page.on('pageerror', (error) => page.errors.push(error));
-  await page.goto('/sign-in');
+  page.on('console', (message) => {
+    // The browser writes every refused or failed request here; the page speaks of those itself.
+    if (message.type() === 'error' && !message.text().startsWith('Failed to load resource')) page.errors.push(new Error(message.text()));
+  });
+  return page;
+}
+
+/** Opens a page and signs the person in by one tap. */
+export async function signIn(browser, estate, login, device, path = '/', lang = 'zh') {
+  const page = await openPage(browser, estate, device);
+  await page.goto(`/sign-in?lang=${lang}`);
   await page.getByTestId(`demo-login-${login}`).click();
   await page.waitForURL((url) => url.pathname !== '/sign-in');
   if (path !== new URL(page.url()).pathname) await page.goto(path);

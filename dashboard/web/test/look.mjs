@@ -3,9 +3,9 @@
 // axe finds, on errors in the console (a strict CSP among them), on a page wider
 // than the screen and on touch targets under 44 px.
 //   node test/look.mjs [folder for the pictures] [only pages with this in their name]
-import axe from 'axe-core'
 import { existsSync, mkdirSync } from 'node:fs'
 import { chromium } from 'playwright-core'
+import { examine } from './examine.mjs'
 import { createMock } from './mock/server.mjs'
 
 const folder = process.argv[2] ?? ''
@@ -58,7 +58,7 @@ for (const look of looks) {
     if (name.startsWith('device')) await page.waitForFunction(() => !document.querySelector('.chart-panel') || document.querySelector('.u-over'))
     if (press) await page.getByTestId(press).first().click()
     await page.evaluate(() => Promise.all(document.getAnimations().map((a) => a.finished)))
-    await examine(page, where, look)
+    for (const fault of await examine(page, look)) faults.push(`${where}: ${fault}`)
     if (folder) await page.screenshot({ path: `${folder}/${name}.${look.name}.png`, fullPage: !press && name !== 'kiosk' && name !== 'order-form' })
     await context.close()
     await mock.close()
@@ -67,29 +67,3 @@ for (const look of looks) {
 await browser.close()
 console.log(faults.length ? faults.join('\n') : `nothing to mend on ${pages.length} pages in ${looks.length} looks`)
 process.exit(faults.length ? 1 : 0)
-
-async function examine(page, where, look) {
-  // Through the debugger, because the page's own CSP admits no foreign script.
-  const client = await page.context().newCDPSession(page)
-  await client.send('Runtime.evaluate', { expression: axe.source })
-  const { result } = await client.send('Runtime.evaluate', {
-    expression: `axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }).then((r) => JSON.stringify(r.violations.flatMap((v) => v.nodes.map((n) => v.id + ': ' + n.html.slice(0, 160) + ' ' + n.any.concat(n.all, n.none).map((c) => c.message).join('; ').slice(0, 200)))))`,
-    awaitPromise: true, returnByValue: true,
-  })
-  for (const v of JSON.parse(result.value)) faults.push(`${where}: axe ${v}`)
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth) - look.viewport.width
-  if (wide > 0) faults.push(`${where}: ${wide} px wider than the screen`)
-  if (!look.touch) return
-  const small = await page.evaluate(() => {
-    const open = document.querySelector('dialog[open]')
-    return [...(open ?? document).querySelectorAll('a, button, select, summary, input, textarea')].filter((e) => {
-      const r = e.getBoundingClientRect()
-      if (r.width === 0 || e.closest('.sr, .skip') || getComputedStyle(e).visibility === 'hidden') return false
-      // A link within a sentence is exempt (WCAG 2.5.8).
-      if (e.tagName === 'A' && getComputedStyle(e).display === 'inline') return false
-      const box = e.matches('input[type=checkbox], input[type=radio]') ? e.closest('label').getBoundingClientRect() : r
-      return box.height < 43.5 || box.width < 43.5
-    }).map((e) => `${e.outerHTML.slice(0, 120)} ${Math.round(e.getBoundingClientRect().width)}×${Math.round(e.getBoundingClientRect().height)}`)
-  })
-  for (const s of small) faults.push(`${where}: small target ${s}`)
-}
