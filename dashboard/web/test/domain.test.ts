@@ -124,9 +124,10 @@ describe('a history', () => {
     expect(lonely([1, null, 2, null, 3, 4, null, 5])).toEqual([0, 2, 7])
     expect(lonely([])).toEqual([])
   })
-  it('has a band only where readings differ within a bucket', () => {
+  it('has a band to see only where readings differ within many buckets', () => {
     expect(spread([bucket(0, 5)])).toBe(true)
-    expect(spread([{ ...bucket(0, 5), min: 5, max: 5 }])).toBe(false)
+    const single = { ...bucket(0, 5), min: 5, max: 5 }
+    expect([spread([single]), spread([]), spread([...Array<Bucket>(20).fill(single), bucket(1, 5)])]).toEqual([false, false, false])
   })
   it('is summed up over its readings, not its buckets', () => {
     expect(extremes([bucket(0, 10, 3), bucket(60, 2, 1)])).toEqual({ min: 1, max: 11, mean: 8 })

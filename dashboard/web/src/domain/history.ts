@@ -48,9 +48,9 @@ export function lonely(values: readonly (number | null)[]): number[] {
   return values.flatMap((v, i) => (v !== null && (values[i - 1] ?? null) === null && (values[i + 1] ?? null) === null ? [i] : []))
 }
 
-/** spread reports whether any bucket holds readings that differ, so that there is a band to see. */
+/** spread reports whether enough buckets hold readings that differ, so that there is a band to see. */
 export function spread(buckets: readonly Bucket[]): boolean {
-  return buckets.some((b) => b.max > b.min)
+  return buckets.filter((b) => b.max > b.min).length * 10 > buckets.length
 }
 
 function push(c: Columns, t: number, b: Bucket | null): void {
