@@ -22,7 +22,8 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build --chown=10001:10001 /data /data
 USER 10001:10001
 VOLUME /data
-EXPOSE 8080 1883
-HEALTHCHECK --interval=15s --timeout=3s --start-period=10s CMD ["/gengfu", "health", "--address", "http://127.0.0.1:8080"]
+EXPOSE 8080
+# With HTTPS: -e GENGFU_ADDRESS=https://127.0.0.1:8080 -e GENGFU_INSECURE=true
+HEALTHCHECK --interval=15s --timeout=3s --start-period=10s CMD ["/gengfu", "health"]
 ENTRYPOINT ["/gengfu"]
 CMD ["run", "--config", "/etc/gengfu/site.yaml", "--data", "/data", "--listen", "0.0.0.0:8080"]

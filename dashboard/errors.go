@@ -135,7 +135,7 @@ func (s *Server) showError(c *fiber.Ctx, err error) error {
 	p, known := asProblem(err)
 	if !known {
 		s.log.LogAttrs(c.UserContext(), slog.LevelError, "request failed",
-			slog.String("method", c.Method()), slog.String("path", c.Path()), slog.Any("error", err))
+			slog.String("method", c.Method()), slog.String("route", c.Route().Path), slog.Any("error", err))
 	}
 	c.Status(p.status)
 	c.Set(fiber.HeaderCacheControl, "no-store") // whatever the handler had promised of its answer

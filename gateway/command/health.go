@@ -10,8 +10,8 @@ import (
 )
 
 type healthCommand struct {
-	Address  string `help:"Address of the dashboard." default:"http://127.0.0.1:8080"`
-	Insecure bool   `help:"Take any certificate: over HTTPS on this machine its name is not 127.0.0.1."`
+	Address  string `help:"Address of the dashboard." default:"http://127.0.0.1:8080" env:"GENGFU_ADDRESS"`
+	Insecure bool   `help:"Take any certificate: over HTTPS on this machine its name is not 127.0.0.1." env:"GENGFU_INSECURE"`
 }
 
 func (cmd healthCommand) Run(c *console) error {

@@ -91,12 +91,12 @@ func (cmd readCommand) printTable(c *console, cfg *config.Config, readings []fac
 		p := points[r.Point]
 		value := fmt.Sprintf("%.*f", p.Decimals, r.Value)
 		if label, ok := p.Labels[int(r.Value)]; ok {
-			value += " " + label.In("zh")
+			value += " " + bilingual(label)
 		}
 		if r.Quality == facility.Bad {
 			value = "–"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s %s\t%s\n", r.Point.Quantity, value, r.Unit, r.Quality, r.Reason, p.Name.In("zh"))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s %s\t%s\n", r.Point.Quantity, value, r.Unit, r.Quality, r.Reason, bilingual(p.Name))
 	}
 	_ = w.Flush() // an error of the console has no other place to go to
 }
@@ -147,4 +147,13 @@ func (cmd readCommand) printJSON(c *console, readings []facility.Reading, frames
 		return fmt.Errorf("read %s: %w", cmd.Device, failed)
 	}
 	return nil
+}
+
+// bilingual writes a text in both languages, where they differ.
+func bilingual(t facility.Text) string {
+	zh, en := t.In("zh"), t.In("en")
+	if zh == en {
+		return zh
+	}
+	return zh + " · " + en
 }
