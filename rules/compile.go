@@ -138,7 +138,7 @@ func (c *catalogue) pick(r Rule) ([]facility.Device, []facility.Problem) {
 			if slices.Contains(names, w) {
 				continue
 			}
-			near := nearest(w, names)
+			near := facility.Nearest(w, names)
 			if near == "" && r.Optional {
 				continue
 			}
@@ -275,7 +275,7 @@ func (c *catalogue) own(device, name string) (term, *mistake) {
 func (c *catalogue) noQuantity(device, name string) *mistake {
 	names := append(slices.Clone(c.names[device]), hourName, weekdayName)
 	m := &mistake{at: -1, what: fmt.Sprintf("The device has no quantity %q.", name)}
-	if near := nearest(name, names); near != "" {
+	if near := facility.Nearest(name, names); near != "" {
 		m.cure = fmt.Sprintf("Did you mean %q? ", near)
 	}
 	sort.Strings(names)
@@ -298,7 +298,7 @@ func (c *catalogue) other(name string) (term, *mistake) {
 	}
 	sort.Strings(names)
 	m := &mistake{at: -1, what: fmt.Sprintf("The site has no point %q.", name), cure: "Write the device and one of its quantities."}
-	if near := nearest(name, names); near != "" {
+	if near := facility.Nearest(name, names); near != "" {
 		m.cure = fmt.Sprintf("Did you mean %q?", near)
 	}
 	return term{}, m

@@ -210,7 +210,7 @@ func (r *reader) call(node *ast.Node, n *ast.CallNode, yes bool) {
 
 func unknownFunction(name string) mistake {
 	m := mistake{what: fmt.Sprintf("%q is not a function of conditions.", name), cure: "The functions are value, " + strings.Join(functions, ", ") + "."}
-	if near := nearest(name, append([]string{valueName}, functions...)); near != "" {
+	if near := facility.Nearest(name, append([]string{valueName}, functions...)); near != "" {
 		m.cure = fmt.Sprintf("Did you mean %q? %s", near, m.cure)
 	}
 	return m

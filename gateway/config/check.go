@@ -62,7 +62,7 @@ func (l *loader) refers(at, name, kind string, known map[string]bool) {
 	cure := "Write one of: " + list(names) + "."
 	if len(names) == 0 {
 		cure = "None is defined: add one, or leave this out."
-	} else if near := nearest(name, names); near != "" {
+	} else if near := facility.Nearest(name, names); near != "" {
 		cure = fmt.Sprintf("Did you mean %q?", near)
 	}
 	l.bad(at, fmt.Sprintf("There is no %s %q.", kind, name), cure)

@@ -354,7 +354,7 @@ func (l *loader) readRuleFile(at, name string, file *rules.File) (*document, boo
 	known := builtInRules()
 	if !slices.Contains(known, name) {
 		cure := "Write one of " + list(known) + ", or the path of a file that ends in .yaml."
-		if near := nearest(name, known); near != "" {
+		if near := facility.Nearest(name, known); near != "" {
 			cure = fmt.Sprintf("Did you mean %q?", near)
 		}
 		l.bad(at, fmt.Sprintf("There are no built-in rules %q.", name), cure)

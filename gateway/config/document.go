@@ -6,6 +6,7 @@ import (
 	"io"
 	"path"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -282,7 +283,7 @@ func suggest(key string, known map[string]reflect.Type) string {
 	for k := range known {
 		names = append(names, k)
 	}
-	if near := nearest(key, names); near != "" {
+	if near := facility.Nearest(key, names); near != "" {
 		return fmt.Sprintf("Did you mean %q?", near)
 	}
 	return "Remove it, or write one of: " + list(names) + "."
@@ -290,3 +291,8 @@ func suggest(key string, known map[string]reflect.Type) string {
 
 // base is the name of a built-in file without folder and ending.
 func base(name string) string { return strings.TrimSuffix(path.Base(name), ".yaml") }
+
+// list writes names as one sorted enumeration.
+func list(names []string) string {
+	return strings.Join(slices.Sorted(slices.Values(names)), ", ")
+}

@@ -1,12 +1,12 @@
-package rules
+package facility
 
-// nearest returns the name that is closest to word by edits of one character,
+// Nearest returns the name that is closest to word by edits of one character,
 // or "" when none is close enough to be what was meant. Of equally close names
-// the first wins.
-func nearest(word string, names []string) string {
+// the first in the alphabet wins.
+func Nearest(word string, names []string) string {
 	best, distance := "", len(word)/3+2
 	for _, n := range names {
-		if d := edits(word, n); d < distance {
+		if d := edits(word, n); d < distance || d == distance && n < best {
 			best, distance = n, d
 		}
 	}
