@@ -82,7 +82,8 @@ test('a late tap inside the tolerance is late, and no order', { timeout: 200_000
   const end = new Date(round.end).getTime();
   await until(() => Date.now() > end + 1_000, 'the window to end', 30_000);
   await tap(guard, 'garden');
-  await until(async () => (await visits(desk, round)).garden !== 'pending', 'the verdict', 30_000);
+  // A tap whose sending the next page cut off arrives together with a later one.
+  await until(async () => !Object.values(await visits(desk, round)).includes('pending'), 'the verdicts', 12_000);
   assert.deepEqual(await visits(desk, round), {
     gate: 'on_time', 'pump-room': 'on_time', 'electric-room': 'on_time', garage: 'on_time', garden: 'late',
   });
