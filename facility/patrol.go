@@ -2,6 +2,7 @@ package facility
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -137,7 +138,13 @@ type Tap struct {
 // NormaliseUID brings a tag or badge UID to its one form, upper-case hex without
 // separators: "04:a0:35:b2" becomes "04A035B2". It must have 4 to 10 bytes
 // (ISO/IEC 14443-3 single, double and triple size; 5 for EM4100).
+//
+// A number printed on a card is given as "dec:" and its 5 to 10 digits, because ten
+// digits alone are five bytes of hex: "dec:0006547886" becomes "0063E9AE".
 func NormaliseUID(s string) (string, error) {
+	if len(s) >= len(decimalMark) && strings.EqualFold(s[:len(decimalMark)], decimalMark) {
+		return printedNumber(s[len(decimalMark):])
+	}
 	var b strings.Builder
 	for _, c := range s {
 		switch {
@@ -157,4 +164,29 @@ func NormaliseUID(s string) (string, error) {
 		return "", fmt.Errorf("UID %q: want 4 to 10 bytes", s)
 	}
 	return b.String(), nil
+}
+
+const decimalMark = "dec:"
+
+// printedNumber returns the four bytes of a number that is printed on a card.
+func printedNumber(digits string) (string, error) {
+	if len(digits) < 5 || len(digits) > 10 || strings.Trim(digits, "0123456789") != "" {
+		return "", fmt.Errorf("card number %q: want the 5 to 10 digits that are printed on the card", digits)
+	}
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil {
+		return "", fmt.Errorf("card number %q: it is greater than any card's, 4294967295", digits)
+	}
+	return fmt.Sprintf("%08X", n), nil
+}
+
+// PrintedUID returns the UID under which NormaliseUID knows the number that is
+// printed on a card. An EM4100 card of five bytes prints its last four; the first,
+// of the maker or the batch, stands nowhere on it. It is false for other cards.
+func PrintedUID(uid string) (printed string, ok bool) {
+	const maker, em4100 = 2, 10 // in hex digits
+	if len(uid) != em4100 {
+		return "", false
+	}
+	return uid[maker:], true
 }

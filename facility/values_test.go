@@ -2,6 +2,7 @@ package facility_test
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -77,6 +78,11 @@ func TestNormaliseUID(t *testing.T) {
 		"04a035b2c1d2e3":                "04A035B2C1D2E3",
 		"04 a0 35 b2 c1 d2 e3 f4 05 06": "04A035B2C1D2E3F40506",
 		"0102030405":                    "0102030405",
+		"dec:0006547886":                "0063E9AE",
+		"DEC:6547886":                   "0063E9AE",
+		"dec:0000000000":                "00000000",
+		"dec:4294967295":                "FFFFFFFF",
+		"0006547886":                    "0006547886", // ten digits alone are hex
 	} {
 		if got, err := facility.NormaliseUID(in); err != nil || got != want {
 			t.Errorf("%q: %q, %v", in, got, err)
@@ -85,6 +91,8 @@ func TestNormaliseUID(t *testing.T) {
 	for _, in := range []string{
 		"", "::::", "04A035", "04A035B", "04A035B2C", "0x04A035B2", "04A035BG", "０４Ａ０３５Ｂ２",
 		"0102030405060708090A0B", "04A035B2\n", "04A035B2'; --",
+		"dec:", "dec:1234", "dec:4294967296", "dec:00006547886", "dec:0063E9AE", "dec: 0006547886", "dec:+006547886",
+		"dec:018,37848", "dec:dec:0006547886", "hex:0006547886", "dec：0006547886", "de:c0006547886",
 	} {
 		if got, err := facility.NormaliseUID(in); err == nil {
 			t.Errorf("%q was taken as %q", in, got)
@@ -92,8 +100,21 @@ func TestNormaliseUID(t *testing.T) {
 	}
 }
 
+func TestPrintedUID(t *testing.T) {
+	for uid, want := range map[string]string{"010063E9AE": "0063E9AE", "2900DEB30A": "00DEB30A"} {
+		if got, ok := facility.PrintedUID(uid); !ok || got != want {
+			t.Errorf("%s prints %s, %v", uid, got, ok)
+		}
+	}
+	for _, uid := range []string{"", "0063E9AE", "04A035B2BC2B80", "04A035B2BC2B8011", "04A035B2C1D2E3F40506"} {
+		if got, ok := facility.PrintedUID(uid); ok || got != "" {
+			t.Errorf("%s prints %s", uid, got)
+		}
+	}
+}
+
 func FuzzNormaliseUID(f *testing.F) {
-	for _, s := range []string{"04:a0:35:b2", "", "zz", "04A035B2C1D2E3", "０４", "0:4-a.0 35b2"} {
+	for _, s := range []string{"04:a0:35:b2", "", "zz", "04A035B2C1D2E3", "０４", "0:4-a.0 35b2", "dec:0006547886", "DEC:99999999999"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -109,6 +130,13 @@ func FuzzNormaliseUID(f *testing.F) {
 		}
 		if again, err := facility.NormaliseUID(uid); err != nil || again != uid {
 			t.Errorf("%q is not its own normal form: %q, %v", uid, again, err)
+		}
+		if strings.HasPrefix(strings.ToLower(s), "dec:") {
+			want, err := strconv.ParseUint(s[4:], 10, 64)
+			if got, herr := strconv.ParseUint(uid, 16, 64); err != nil || herr != nil || got != want || len(uid) != 8 {
+				t.Errorf("%q became %q", s, uid)
+			}
+			return
 		}
 		if !strings.EqualFold(strings.NewReplacer(":", "", "-", "", " ", "", ".", "").Replace(s), uid) {
 			t.Errorf("%q has other digits than %q", uid, s)

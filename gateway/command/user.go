@@ -55,7 +55,7 @@ type userAdd struct {
 	Login string   `arg:"" help:"Lower-case letters, digits, '.', '_' and '-'."`
 	Role  string   `help:"One of ${enum}." enum:"admin,manager,desk,technician,guard,viewer" required:""`
 	Name  string   `help:"As people call them; without it the login."`
-	Badge []string `help:"UID of a badge, in hex."`
+	Badge []string `help:"UID of a badge in hex, or 'dec:' and the number printed on it."`
 	Phone string   `help:"Telephone number."`
 }
 

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -23,8 +24,17 @@ func (l *Ledger) Person(ctx context.Context, login string) (facility.Person, err
 func (t *Tx) Person(login string) (facility.Person, error) { return t.person(t.ctx, login) }
 
 // PersonByBadge returns the person whose badge it is, also when they are
-// disabled, or facility.ErrNotFound. The UID is the normalised one.
+// disabled, or facility.ErrNotFound. The UID is the normalised one. A card that
+// nobody was given by its whole UID may have been given by its printed number.
 func (t *Tx) PersonByBadge(uid string) (facility.Person, error) {
+	p, err := t.byUID(uid)
+	if printed, ok := facility.PrintedUID(uid); ok && errors.Is(err, facility.ErrNotFound) {
+		return t.byUID(printed)
+	}
+	return p, err
+}
+
+func (t *Tx) byUID(uid string) (facility.Person, error) {
 	return t.one(t.ctx, "badge "+uid, "p.login IN (SELECT login FROM badge WHERE site = $1 AND uid = $2)", uid)
 }
 

@@ -54,6 +54,34 @@ func TestPeople(t *testing.T) {
 	})
 }
 
+// An EM4100 card that is known by its printed number is found by what a reader of
+// five bytes or of four reports; a card known by its whole UID goes before.
+func TestPersonByPrintedNumber(t *testing.T) {
+	l := fresh(t)
+	for login, entered := range map[string]string{"zhao": "dec:0006547886", "sun": "29:00:63:E9:AE"} {
+		uid, err := facility.NormaliseUID(entered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := facility.Person{Login: login, Role: facility.RoleGuard, Badges: []string{uid}, Created: noon}
+		if err := l.CreatePerson(t.Context(), p, "hash"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for uid, want := range map[string]string{
+		"010063E9AE": "zhao", "0063E9AE": "zhao", "290063E9AE": "sun",
+		"2900DEB30A": "", "00DEB30A": "", "01010063E9AE": "", "0100000063E9AE": "",
+	} {
+		update(t, l, func(tx *ledger.Tx) error {
+			p, err := tx.PersonByBadge(uid)
+			if p.Login != want || (err != nil) != (want == "") || err != nil && !errors.Is(err, facility.ErrNotFound) {
+				t.Errorf("%s belongs to %q (%v), want %q", uid, p.Login, err, want)
+			}
+			return nil
+		})
+	}
+}
+
 func TestPersonIsRefused(t *testing.T) {
 	l := staffed(t)
 	zhao := facility.Person{Login: "zhao", Role: facility.RoleGuard, Badges: []string{"04A035B2"}}
