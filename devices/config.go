@@ -22,7 +22,11 @@ const (
 	ModbusRTU Protocol = "modbus-rtu"
 	ModbusTCP Protocol = "modbus-tcp"
 	NFCASCII  Protocol = "nfc-ascii"
+	RDM6300   Protocol = "rdm6300"
 )
+
+// ofReader reports whether a card reader speaks it, and not devices.
+func (p Protocol) ofReader() bool { return p == NFCASCII || p == RDM6300 }
 
 // SerialConfig and TCPConfig say where a line is; a line has one of them.
 type (
@@ -33,7 +37,7 @@ type (
 // ReaderOptions says how a serial reader writes the cards that it sees.
 type ReaderOptions struct {
 	Debounce time.Duration `yaml:"debounce"` // the same card again within this is the same visit; 3s to 10s, 0 is 5s
-	Encoding nfc.Encoding  `yaml:"encoding"` // hex, hex-reversed or decimal; "" is hex
+	Encoding nfc.Encoding  `yaml:"encoding"` // of nfc-ascii only: hex, hex-reversed or decimal; "" is hex
 }
 
 // LineConfig is one line as the configuration says it.
@@ -45,7 +49,7 @@ type LineConfig struct {
 	Timeout  time.Duration  `yaml:"timeout"` // until a reply has begun; 10ms to 30s; 0 is 1s, over TCP 1.5s
 	Gap      time.Duration  `yaml:"gap"`     // silence before each request, at least 3.5 characters; at most 1s; 0 is 10ms on RTU
 	Echo     modbus.Echo    `yaml:"echo"`    // whether the adapter returns what is sent: auto, on or off; "" is auto
-	Reader   *ReaderOptions `yaml:"reader"`  // of an nfc-ascii line
+	Reader   *ReaderOptions `yaml:"reader"`  // of an nfc-ascii or rdm6300 line
 }
 
 // DeviceConfig is one device as the configuration says it.

@@ -62,8 +62,8 @@ func TestValidateFindsEveryMistake(t *testing.T) {
 		{"bad id", "{id: pump-1,", "{id: Pump 1,", "devices[0].id", `"Pump 1" cannot`, "lower-case"},
 		{"two lines of one id", "{id: net,", "{id: bus,", "lines[1].id", "two of the id", "its own"},
 		{"two devices of one id", "{id: pump-2,", "{id: pump-1,", "devices[1].id", "two of the id", "its own"},
-		{"no protocol", "protocol: modbus-rtu, ", "", "lines[0].protocol", "no protocol", "modbus-rtu, modbus-tcp or nfc-ascii"},
-		{"unknown protocol", "modbus-rtu", "modbus-ascii", "lines[0].protocol", "modbus-ascii", "modbus-rtu, modbus-tcp or nfc-ascii"},
+		{"no protocol", "protocol: modbus-rtu, ", "", "lines[0].protocol", "no protocol", "modbus-rtu, modbus-tcp, nfc-ascii or rdm6300"},
+		{"unknown protocol", "modbus-rtu", "modbus-ascii", "lines[0].protocol", "modbus-ascii", "modbus-rtu, modbus-tcp, nfc-ascii or rdm6300"},
 		{"modbus tcp on serial", "modbus-rtu", "modbus-tcp", "lines[0].serial", "does not run", "modbus-rtu"},
 		{"nowhere", `tcp: {address: "192.168.1.50:502"}, `, "", "lines[1]", "nowhere", "serial"},
 		{"both", "protocol: modbus-rtu,", `protocol: modbus-rtu, tcp: {address: "h:1"},`, "lines[0].tcp", "both", "one of the two"},
@@ -82,6 +82,9 @@ func TestValidateFindsEveryMistake(t *testing.T) {
 		{"echo", "gap: 10ms", "gap: 10ms, echo: maybe", "lines[0].echo", "maybe", "auto, on or off"},
 		{"debounce", "debounce: 5s", "debounce: 1m", "lines[2].reader.debounce", "1m0s", "3s to 10s"},
 		{"encoding", "encoding: hex", "encoding: octal", "lines[2].reader.encoding", "octal", "hex-reversed"},
+		{"encoding of frames", "protocol: nfc-ascii", "protocol: rdm6300", "lines[2].reader.encoding", "one encoding", "nfc-ascii"},
+		{"debounce of frames", "nfc-ascii, serial: {port: /dev/ttyUSB1}, reader: {debounce: 5s", "rdm6300, serial: {port: /dev/ttyUSB1}, reader: {debounce: 1s", "lines[2].reader.debounce", "1s", "3s to 10s"},
+		{"device on a reader of frames", "protocol: nfc-ascii, serial: {port: /dev/ttyUSB1}, reader: {debounce: 5s, encoding: hex}}\ndevices:\n", "protocol: rdm6300, serial: {port: /dev/ttyUSB1}}\ndevices:\n  - {id: x, profile: pump, line: gate, address: 1}\n", "devices[0].line", "rdm6300", "bus, net"},
 		{"reader of a bus", "gap: 10ms", "gap: 10ms, reader: {debounce: 5s}", "lines[0].reader", "no reader", "nfc-ascii"},
 		{"unknown line", "line: bus", "line: buss", "devices[0].line", `no line "buss"`, "bus, net"},
 		{"device on a reader's line", "line: bus", "line: gate", "devices[0].line", "nfc-ascii", "bus, net"},
@@ -216,6 +219,7 @@ func tryParse(text []byte) (d document, err error) {
 // Whatever a file says, Validate answers, and what it accepts can be built.
 func FuzzConfiguration(f *testing.F) {
 	f.Add([]byte(site))
+	f.Add([]byte("lines: [{id: a, protocol: rdm6300, tcp: {address: 'h:1'}, reader: {debounce: 3s}}]\nreaders: [{id: r, line: a, checkpoint: c}]"))
 	f.Add([]byte("lines: [{id: a, protocol: nfc-ascii, tcp: {address: ':1'}}]\nreaders: [{line: a}]"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		d, err := tryParse(text)

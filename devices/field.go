@@ -66,7 +66,7 @@ func New(lines []LineConfig, devs []DeviceConfig, readers []ReaderConfig, profil
 }
 
 func newOwner(l LineConfig, devs []DeviceConfig, readers []ReaderConfig, profiles map[string]profile.Profile, opts Options) owner {
-	if l.Protocol != NFCASCII {
+	if !l.Protocol.ofReader() {
 		return newModbusLine(l, devs, profiles, opts)
 	}
 	reader := ""

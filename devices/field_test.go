@@ -243,6 +243,54 @@ func TestAReaderOnASerialPort(t *testing.T) {
 	}
 }
 
+func TestAnRDM6300OnASerialPort(t *testing.T) {
+	cases := map[string]struct {
+		reader func(io.WriteCloser) *simulator.NFCReader
+		noise  string
+		taps   []string
+	}{
+		"digits": {simulator.NewRDM6300, "\x02010063E9AE26\x03", []string{"010063E9AE", "2900DEB30A", "3C00CE754C"}},
+		"binary": {simulator.NewGwiot7941E, "\x02\x0A\x02\x06\x00\x8E\x6D\x5D\xB1\x03", []string{"06008E6D5D", "6B3D12D6", "2E00B6D7B5"}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			p, err := simulator.OpenPTY("")
+			if err != nil {
+				t.Fatal(err)
+			}
+			reader := c.reader(p)
+			closing(t, reader)
+			f, sink := start(t, []LineConfig{{
+				ID: "gate", Protocol: RDM6300, Serial: &SerialConfig{Port: p.Path(), Baud: 9600}, Reader: &ReaderOptions{Debounce: 10 * time.Second},
+			}}, nil, []ReaderConfig{{ID: "reader-gate", Line: "gate", Checkpoint: "gate"}})
+			if err := reader.Send([]byte(c.noise)); err != nil {
+				t.Fatal(err)
+			}
+			for _, uid := range c.taps {
+				for range 20 { // held for a second
+					if err := reader.Tap(uid); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			sink.await(t, "a tap of each card", func() bool { return len(sink.tapped()) >= len(c.taps) })
+			var got []string
+			for _, tap := range sink.tapped() {
+				got = append(got, tap.Credential)
+				if tap.Source != facility.TapReader || tap.Reader != "reader-gate" {
+					t.Errorf("tap %+v", tap)
+				}
+			}
+			if !slices.Equal(got, c.taps) {
+				t.Errorf("got %q, want %q", got, c.taps)
+			}
+			if s := f.Status()[0]; s.Errors != 1 || s.Protocol != RDM6300 || s.State != LineUp {
+				t.Errorf("status %+v", s)
+			}
+		})
+	}
+}
+
 func TestNewRefusesAWrongConfiguration(t *testing.T) {
 	_, err := New([]LineConfig{{ID: "bus"}}, []DeviceConfig{device("a", "elsewhere", 1)}, nil, models, Options{Sink: newMemory()})
 	if err == nil {

@@ -23,6 +23,27 @@ const maxWaiting = 10_000
 // lastChance is how long the sink has at the end to take the taps that are left.
 const lastChance = 5 * time.Second
 
+// decoder finds the cards in the bytes of a reader. When nothing has come for
+// nfc.IdleGap, Idle ends what is pending.
+type decoder interface {
+	Feed(b []byte) (uids []string)
+	Pending() bool
+	Idle() (uids []string)
+	Garbage() uint64
+}
+
+var (
+	_ decoder = (*nfc.Decoder)(nil)
+	_ decoder = (*nfc.RDM6300)(nil)
+)
+
+func newDecoder(p Protocol, o ReaderOptions) decoder {
+	if p == RDM6300 {
+		return nfc.NewRDM6300()
+	}
+	return nfc.NewDecoder(o.Encoding)
+}
+
 // readerLine owns the line of one serial reader. All of it belongs to the
 // goroutine of run, except what mu guards.
 type readerLine struct {
@@ -31,7 +52,7 @@ type readerLine struct {
 	sink     Sink
 	log      *slog.Logger
 	now      func() time.Time
-	decoder  *nfc.Decoder
+	decoder  decoder
 	debounce *nfc.Debounce
 	waiting  []facility.Tap
 	failing  string
@@ -52,7 +73,7 @@ func newReaderLine(cfg LineConfig, reader string, opts Options) *readerLine {
 	return &readerLine{
 		cfg: cfg, reader: reader, sink: opts.Sink, now: opts.Now,
 		log:      opts.Logger.With("line", cfg.ID, "reader", reader),
-		decoder:  nfc.NewDecoder(o.Encoding),
+		decoder:  newDecoder(cfg.Protocol, o),
 		debounce: nfc.NewDebounce(o.Debounce),
 		open:     func(ctx context.Context) (connection, error) { return open(ctx, cfg) },
 		wait:     line.Wait,
@@ -114,7 +135,7 @@ func (l *readerLine) session(ctx context.Context) (opened bool, err error) {
 		n, err := conn.Read(ctx, buf[:], time.Now().Add(wait))
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			if uid, ok := l.decoder.Idle(); ok {
+			for _, uid := range l.decoder.Idle() {
 				l.seen(uid)
 			}
 		case err != nil:

@@ -3,6 +3,7 @@ package devices
 import (
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -22,9 +23,13 @@ type readerWorld struct {
 }
 
 func newReaderWorld(t *testing.T) *readerWorld {
+	return newWorldOf(t, NFCASCII, simulator.NewNFCReader)
+}
+
+func newWorldOf(t *testing.T, p Protocol, reader func(io.WriteCloser) *simulator.NFCReader) *readerWorld {
 	t.Helper()
 	w := &readerWorld{sink: newMemory()}
-	f, err := New([]LineConfig{{ID: "gate", Protocol: NFCASCII, Serial: &SerialConfig{Port: "memory"}}}, nil,
+	f, err := New([]LineConfig{{ID: "gate", Protocol: p, Serial: &SerialConfig{Port: "memory"}}}, nil,
 		[]ReaderConfig{{ID: "reader-gate", Line: "gate", Checkpoint: "gate"}}, nil, Options{Sink: w.sink})
 	if err != nil {
 		t.Fatal(err)
@@ -36,7 +41,7 @@ func newReaderWorld(t *testing.T) *readerWorld {
 			return nil, errNoPort
 		}
 		m, s := linetest.Pair()
-		w.reader = simulator.NewNFCReader(s)
+		w.reader = reader(s)
 		return m, nil
 	}
 	return w
@@ -81,6 +86,34 @@ func TestACardThatIsHeldIsOneTap(t *testing.T) {
 			pause(time.Second)
 		})
 		if got := w.credentials(); len(got) != 2 {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+// The reader reports a card that is held every 50 ms, and stops in the middle of a
+// frame when it is taken away.
+func TestAnEM4100CardThatIsHeldIsOneTap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorldOf(t, RDM6300, simulator.NewRDM6300)
+		w.during(t, func(pause func(time.Duration)) {
+			for range 2 {
+				for range 200 {
+					if err := w.reader.Tap("010063E9AE"); err != nil {
+						t.Error(err)
+					}
+					pause(50 * time.Millisecond)
+				}
+				if err := w.reader.Send([]byte("\x02010063E9")); err != nil {
+					t.Error(err)
+				}
+				pause(6 * time.Second)
+			}
+			if s := w.line.status(time.Now()); s.Errors != 2 || s.Taps != 2 || s.State != LineUp {
+				t.Errorf("status %+v", s)
+			}
+		})
+		if got := w.credentials(); !slices.Equal(got, []string{"010063E9AE", "010063E9AE"}) {
 			t.Errorf("got %q", got)
 		}
 	})

@@ -80,22 +80,22 @@ func (c *checker) checkLines(lines []LineConfig) {
 
 func (c *checker) checkProtocol(at string, l LineConfig) {
 	switch l.Protocol {
-	case ModbusRTU, ModbusTCP, NFCASCII:
+	case ModbusRTU, ModbusTCP, NFCASCII, RDM6300:
 	case "":
-		c.bad(at+".protocol", "The line has no protocol.", "Write modbus-rtu, modbus-tcp or nfc-ascii.")
+		c.bad(at+".protocol", "The line has no protocol.", "Write modbus-rtu, modbus-tcp, nfc-ascii or rdm6300.")
 		return
 	default:
-		c.bad(at+".protocol", fmt.Sprintf("The protocol %q is not known.", l.Protocol), "Write modbus-rtu, modbus-tcp or nfc-ascii.")
+		c.bad(at+".protocol", fmt.Sprintf("The protocol %q is not known.", l.Protocol), "Write modbus-rtu, modbus-tcp, nfc-ascii or rdm6300.")
 		return
 	}
 	if l.Protocol == ModbusTCP && l.Serial != nil {
 		c.bad(at+".serial", "Modbus TCP does not run on a serial port.", "Write \"protocol: modbus-rtu\", or \"tcp: {address: HOST:502}\" instead of serial.")
 	}
-	if l.Reader != nil && l.Protocol != NFCASCII {
-		c.bad(at+".reader", fmt.Sprintf("A %s line has no reader.", l.Protocol), "Take the key away, or write \"protocol: nfc-ascii\".")
+	if l.Reader != nil && !l.Protocol.ofReader() {
+		c.bad(at+".reader", fmt.Sprintf("A %s line has no reader.", l.Protocol), "Take the key away, or write \"protocol: nfc-ascii\" or \"rdm6300\".")
 	}
-	if r := l.Reader; r != nil && l.Protocol == NFCASCII {
-		c.checkReaderOptions(at+".reader", *r)
+	if r := l.Reader; r != nil && l.Protocol.ofReader() {
+		c.checkReaderOptions(at+".reader", l.Protocol, *r)
 	}
 	switch l.Echo {
 	case "", modbus.EchoAuto, modbus.EchoOn, modbus.EchoOff:
@@ -104,9 +104,13 @@ func (c *checker) checkProtocol(at string, l LineConfig) {
 	}
 }
 
-func (c *checker) checkReaderOptions(at string, r ReaderOptions) {
+func (c *checker) checkReaderOptions(at string, p Protocol, r ReaderOptions) {
 	if r.Debounce != 0 && (r.Debounce < nfc.MinDebounce || r.Debounce > nfc.MaxDebounce) {
 		c.bad(at+".debounce", fmt.Sprintf("A debounce of %s is out of bounds.", r.Debounce), "Write 3s to 10s; 5s is usual.")
+	}
+	if r.Encoding != "" && p == RDM6300 {
+		c.bad(at+".encoding", "The frames of an rdm6300 reader have one encoding.", "Take the key away, or write \"protocol: nfc-ascii\" for a reader that sends lines of text.")
+		return
 	}
 	if r.Encoding != "" && !slices.Contains(nfc.Encodings, r.Encoding) {
 		c.bad(at+".encoding", fmt.Sprintf("The encoding %q is not known.", r.Encoding), "Write hex, hex-reversed or decimal, whichever matches what the reader sends.")
@@ -207,7 +211,7 @@ func (c *checker) checkLineOf(at, id string, reader bool) (LineConfig, bool) {
 	case !ok:
 		c.bad(at+".line", fmt.Sprintf("There is no line %q.", id), "Write the id of one of the lines: "+c.lineIDs(reader)+".")
 		return l, false
-	case reader != (l.Protocol == NFCASCII):
+	case reader != l.Protocol.ofReader():
 		c.bad(at+".line", fmt.Sprintf("The line %q speaks %s.", id, l.Protocol), "Write the id of one of the lines: "+c.lineIDs(reader)+".")
 		return l, false
 	}
@@ -217,7 +221,7 @@ func (c *checker) checkLineOf(at, id string, reader bool) (LineConfig, bool) {
 func (c *checker) lineIDs(reader bool) string {
 	var ids []string
 	for _, id := range slices.Sorted(maps.Keys(c.lines)) {
-		if reader == (c.lines[id].Protocol == NFCASCII) {
+		if reader == c.lines[id].Protocol.ofReader() {
 			ids = append(ids, id)
 		}
 	}

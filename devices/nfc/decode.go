@@ -1,6 +1,6 @@
-// Package nfc reads the cards that a serial reader of the kind "UID as ASCII"
-// reports. It turns bytes into UIDs and repeated reports into one visit; it opens
-// no port.
+// Package nfc reads the cards that a serial reader reports, as lines of text or in
+// the frames of an RDM6300. It turns bytes into UIDs and repeated reports into one
+// visit; it opens no port.
 package nfc
 
 import (
@@ -58,9 +58,7 @@ func (d *Decoder) Feed(b []byte) (uids []string) {
 	for _, c := range b {
 		switch {
 		case c == '\r' || c == '\n' || c == stx || c == etx || c == 0:
-			if uid, ok := d.end(); ok {
-				uids = append(uids, uid)
-			}
+			uids = append(uids, d.end()...)
 		case len(d.line) == longestLine:
 			d.tooLong = true
 		default:
@@ -75,24 +73,24 @@ func (d *Decoder) Feed(b []byte) (uids []string) {
 func (d *Decoder) Pending() bool { return len(d.line) > 0 }
 
 // Idle ends a line of a reader that sends no terminator.
-func (d *Decoder) Idle() (uid string, ok bool) { return d.end() }
+func (d *Decoder) Idle() (uids []string) { return d.end() }
 
 // Garbage returns how many lines held no UID.
 func (d *Decoder) Garbage() uint64 { return d.garbage }
 
-func (d *Decoder) end() (uid string, ok bool) {
+func (d *Decoder) end() (uids []string) {
 	line, tooLong := string(d.line), d.tooLong
 	d.line, d.tooLong = d.line[:0], false
 	if strings.TrimSpace(line) == "" {
-		return "", false
+		return nil
 	}
 	if !tooLong {
 		if uid, err := Parse(line, d.encoding); err == nil {
-			return uid, true
+			return []string{uid}
 		}
 	}
 	d.garbage++
-	return "", false
+	return nil
 }
 
 // The UID stands at the end of the line, after a prefix such as "UID: " or "CARD=".
@@ -146,7 +144,7 @@ func withoutChecksum(raw []byte) ([]byte, error) {
 	case 4, 5, 7, 8, 10:
 		return raw, nil
 	case 6:
-		if raw[0]^raw[1]^raw[2]^raw[3]^raw[4] == raw[5] {
+		if xor(raw) == 0 {
 			return raw[:5], nil
 		}
 		return nil, fmt.Errorf("UID %X: wrong checksum", raw)

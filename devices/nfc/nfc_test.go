@@ -75,8 +75,8 @@ func TestDecoderEndsLines(t *testing.T) {
 			if d.Pending() != (c.idle != "") {
 				t.Errorf("pending: %v", d.Pending())
 			}
-			if uid, _ := d.Idle(); uid != c.idle {
-				t.Errorf("after the gap %q, want %q", uid, c.idle)
+			if uids := d.Idle(); strings.Join(uids, " ") != c.idle {
+				t.Errorf("after the gap %q, want %q", uids, c.idle)
 			}
 		})
 	}

@@ -394,6 +394,39 @@ func TestNFCReader(t *testing.T) {
 	}
 }
 
+func TestReadersOfFrames(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		reader func(io.WriteCloser) *simulator.NFCReader
+		uid    string
+		want   string // "" is refused
+	}{
+		{"RDM6300 (arduino forum 251993)", simulator.NewRDM6300, "01:00:63:e9:ae", "\x02010063E9AE25\x03"},
+		{"RDM6300, a card of another kind", simulator.NewRDM6300, "04A035B2", ""},
+		{"7941E (its sheet)", simulator.NewGwiot7941E, "2E00B6D7B5", "\x02\x0A\x02\x2E\x00\xB6\xD7\xB5\xF2\x03"},
+		{"7941E, MIFARE", simulator.NewGwiot7941E, "6B3D12D6", "\x02\x09\x01\x6B\x3D\x12\xD6\x9A\x03"},
+		{"7941E, a card of another kind", simulator.NewGwiot7941E, "04A035B2C1D2E3", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r, w, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer r.Close()
+			reader := c.reader(w)
+			if err := reader.Tap(c.uid); (err == nil) != (c.want != "") {
+				t.Errorf("tapped: %v", err)
+			}
+			if err := reader.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := io.ReadAll(r); err != nil || string(got) != c.want {
+				t.Errorf("it sent % X (%v), want % X", got, err, c.want)
+			}
+		})
+	}
+}
+
 func TestALineThatNobodyReadsDoesNotBlockForEver(t *testing.T) {
 	tty, err := simulator.OpenPTY("")
 	if err != nil {

@@ -149,7 +149,7 @@ func (e *Estate) open(ctx context.Context) error {
 			err = e.openSerial(l)
 		case devices.ModbusTCP:
 			err = e.openTCP(ctx, l)
-		case devices.NFCASCII:
+		case devices.NFCASCII, devices.RDM6300:
 			err = e.openReader(l)
 		default:
 			err = fmt.Errorf("no simulator for %s", l.Protocol)
@@ -212,6 +212,9 @@ func (e *Estate) openReader(l devices.LineConfig) error {
 		return err
 	}
 	reader := simulator.NewNFCReader(tty)
+	if l.Protocol == devices.RDM6300 {
+		reader = simulator.NewRDM6300(tty)
+	}
 	for _, r := range e.site.Readers {
 		if r.Line == l.ID {
 			e.readers[r.ID] = reader
