@@ -53,23 +53,31 @@ func siteOf(t *testing.T, path string) facility.Estate {
 	readYAML(t, path, &site)
 	var e facility.Estate
 	for _, d := range site.Devices {
-		var profile struct {
-			Kind   string
-			Points []struct {
-				ID     string
-				Kind   facility.PointKind
-				Unit   string
-				Labels map[int]facility.Text
-			}
-		}
-		readYAML(t, filepath.Join(configs, "profiles", d.Profile+".yaml"), &profile)
-		known := facility.Device{ID: d.ID, Name: d.Name, Kind: profile.Kind, Place: d.Place}
-		for _, p := range profile.Points {
-			known.Points = append(known.Points, facility.Point{ID: facility.PointID{Device: d.ID, Quantity: p.ID}, Kind: p.Kind, Unit: p.Unit, Labels: p.Labels})
-		}
+		known := deviceOf(t, d.ID, d.Profile)
+		known.Name, known.Place = d.Name, d.Place
 		e.Devices = append(e.Devices, known)
 	}
 	return e
+}
+
+// deviceOf is a device of a shipped profile.
+func deviceOf(t *testing.T, id, profileID string) facility.Device {
+	t.Helper()
+	var profile struct {
+		Kind   string
+		Points []struct {
+			ID     string
+			Kind   facility.PointKind
+			Unit   string
+			Labels map[int]facility.Text
+		}
+	}
+	readYAML(t, filepath.Join(configs, "profiles", profileID+".yaml"), &profile)
+	known := facility.Device{ID: id, Kind: profile.Kind}
+	for _, p := range profile.Points {
+		known.Points = append(known.Points, facility.Point{ID: facility.PointID{Device: id, Quantity: p.ID}, Kind: p.Kind, Unit: p.Unit, Labels: p.Labels})
+	}
+	return known
 }
 
 func TestShippedRulesFitShippedSites(t *testing.T) {
@@ -91,9 +99,10 @@ func TestShippedRulesFitShippedSites(t *testing.T) {
 
 // TestShippedRulesAreAwake makes sure that an optional rule does not rest by a
 // slip of the pen: but for those that are for simpler pumps, each has a device in
-// the demo estate.
+// the demo estate or among the drives, of which the estate has none.
 func TestShippedRulesAreAwake(t *testing.T) {
 	e := siteOf(t, filepath.Join(configs, "demo.yaml"))
+	e.Devices = append(e.Devices, deviceOf(t, "drive-1", "invt-goodrive"), deviceOf(t, "drive-2", "schneider-altivar"))
 	for _, rs := range shippedRules(t) {
 		for _, r := range rs {
 			if r.Advice.ZH == "" || r.Advice.EN == "" || r.Name.ZH == "" || r.Name.EN == "" {
