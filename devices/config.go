@@ -7,8 +7,8 @@ package devices
 import (
 	"time"
 
+	"gengfu/devices/bus"
 	"gengfu/devices/line"
-	"gengfu/devices/modbus"
 	"gengfu/devices/nfc"
 	"gengfu/facility"
 )
@@ -48,7 +48,7 @@ type LineConfig struct {
 	TCP      *TCPConfig     `yaml:"tcp"`
 	Timeout  time.Duration  `yaml:"timeout"` // until a reply has begun; 10ms to 30s; 0 is 1s, over TCP 1.5s
 	Gap      time.Duration  `yaml:"gap"`     // silence before each request, at least 3.5 characters; at most 1s; 0 is 10ms on RTU
-	Echo     modbus.Echo    `yaml:"echo"`    // whether the adapter returns what is sent: auto, on or off; "" is auto
+	Echo     bus.Echo       `yaml:"echo"`    // whether the adapter returns what is sent: auto, on or off; "" is auto
 	Reader   *ReaderOptions `yaml:"reader"`  // of an nfc-ascii or rdm6300 line
 }
 
@@ -89,8 +89,8 @@ func (c LineConfig) timeout() time.Duration {
 }
 
 // wire returns how the bytes of the line are timed.
-func (c LineConfig) wire() modbus.Wire {
-	w := modbus.Wire{Gap: c.Gap}
+func (c LineConfig) wire() bus.Wire {
+	w := bus.Wire{Gap: c.Gap}
 	if c.Gap == 0 && c.Protocol == ModbusRTU {
 		w.Gap = defaultGap
 	}

@@ -36,7 +36,7 @@ func PlannedLoad(l LineConfig, devs []DeviceConfig, profiles map[string]profile.
 			for _, b := range modbus.Plan(wants, p.Limits, nil) {
 				own := w
 				own.Gap = max(w.Gap, p.Limits.Pause)
-				polls = append(polls, schedule.Poll{Took: own.Duration(b.Request(byte(d.Address))), Period: period})
+				polls = append(polls, schedule.Poll{Took: b.Request(byte(d.Address)).Duration(own), Period: period})
 			}
 		}
 	}

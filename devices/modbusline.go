@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"gengfu/devices/bus"
 	"gengfu/devices/line"
 	"gengfu/devices/modbus"
 	"gengfu/devices/profile"
@@ -22,6 +23,7 @@ type modbusLine struct {
 	sink    Sink
 	log     *slog.Logger
 	now     func() time.Time
+	bus     *bus.Bus // nil on Modbus TCP
 	master  *modbus.Master
 	sched   *schedule.Scheduler
 	devices []*slave
@@ -44,7 +46,7 @@ type modbusLine struct {
 
 // connection is an open line.
 type connection interface {
-	modbus.Conn
+	bus.Conn
 	Close() error
 }
 
@@ -64,10 +66,6 @@ type polled struct {
 }
 
 func newModbusLine(cfg LineConfig, devs []DeviceConfig, profiles map[string]profile.Profile, opts Options) *modbusLine {
-	framing := modbus.RTU
-	if cfg.Protocol == ModbusTCP {
-		framing = modbus.TCP
-	}
 	l := &modbusLine{
 		cfg: cfg, sink: opts.Sink, now: opts.Now, log: opts.Logger.With("line", cfg.ID), told: map[string]bool{},
 		open: func(ctx context.Context) (connection, error) { return open(ctx, cfg) },
@@ -77,10 +75,13 @@ func newModbusLine(cfg LineConfig, devs []DeviceConfig, profiles map[string]prof
 			Planned: PlannedLoad(cfg, devs, profiles),
 		},
 	}
-	l.master = modbus.NewMaster(modbus.Options{
-		Framing: framing, Wire: cfg.wire(), Timeout: cfg.timeout(), Echo: cfg.Echo,
-		Wait: func(ctx context.Context, until time.Time) error { return l.wait(ctx, until) },
-	})
+	wait := func(ctx context.Context, until time.Time) error { return l.wait(ctx, until) }
+	speak := modbus.Options{Framing: modbus.TCP, Timeout: cfg.timeout(), Gap: cfg.Gap, Wait: wait}
+	if cfg.Protocol == ModbusRTU {
+		l.bus = bus.New(bus.Options{Wire: cfg.wire(), Echo: cfg.Echo, Wait: wait})
+		speak.Framing, speak.Bus = modbus.RTU, l.bus
+	}
+	l.master = modbus.NewMaster(speak)
 	var polls []schedule.Point
 	for _, d := range devs {
 		if d.Line == cfg.ID {
@@ -148,6 +149,9 @@ func (l *modbusLine) session(ctx context.Context) (err error) {
 	}()
 	l.lineUp()
 	l.mute = true
+	if l.bus != nil {
+		l.bus.Attach(conn)
+	}
 	l.master.Attach(conn)
 	for {
 		if err := l.step(ctx); err != nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"gengfu/devices/bus"
 	"gengfu/devices/line"
 	"gengfu/devices/modbus"
 	"gengfu/devices/profile"
@@ -35,14 +36,14 @@ func ReadOnce(ctx context.Context, l LineConfig, d DeviceConfig, p profile.Profi
 		return nil, nil, fmt.Errorf("read %s: %w", d.ID, err)
 	}
 	defer func() { err = errors.Join(err, conn.Close()) }()
-	framing := modbus.RTU
-	if l.Protocol == ModbusTCP {
-		framing = modbus.TCP
+	trace := func(x bus.Exchange) { frames = append(frames, RawFrame(x)) }
+	opts := modbus.Options{Framing: modbus.TCP, Timeout: l.timeout(), Gap: l.Gap, Trace: trace}
+	if l.Protocol == ModbusRTU {
+		opts.Framing = modbus.RTU
+		opts.Bus = bus.New(bus.Options{Wire: l.wire(), Echo: l.Echo, Trace: trace})
+		opts.Bus.Attach(conn)
 	}
-	m := modbus.NewMaster(modbus.Options{
-		Framing: framing, Wire: l.wire(), Timeout: l.timeout(), Echo: l.Echo,
-		Trace: func(x modbus.Exchange) { frames = append(frames, RawFrame(x)) },
-	})
+	m := modbus.NewMaster(opts)
 	m.Attach(conn)
 	o := newOnce(m, d, p)
 	err = o.readAll(ctx)

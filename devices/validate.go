@@ -11,8 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"gengfu/devices/bus"
 	"gengfu/devices/line"
-	"gengfu/devices/modbus"
 	"gengfu/devices/nfc"
 	"gengfu/devices/profile"
 	"gengfu/facility"
@@ -98,7 +98,7 @@ func (c *checker) checkProtocol(at string, l LineConfig) {
 		c.checkReaderOptions(at+".reader", l.Protocol, *r)
 	}
 	switch l.Echo {
-	case "", modbus.EchoAuto, modbus.EchoOn, modbus.EchoOff:
+	case "", bus.EchoAuto, bus.EchoOn, bus.EchoOff:
 	default:
 		c.bad(at+".echo", fmt.Sprintf("Echo %q is not known.", l.Echo), "Write auto, on or off.")
 	}

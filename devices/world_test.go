@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"gengfu/devices/bus"
 	"gengfu/devices/line/linetest"
-	"gengfu/devices/modbus"
 	"gengfu/devices/profile"
 	"gengfu/devices/simulator"
 	"gengfu/facility"
@@ -246,6 +246,6 @@ type event struct {
 }
 
 var (
-	_ connection  = (*linetest.Master)(nil)
-	_ modbus.Conn = (*linetest.Master)(nil)
+	_ connection = (*linetest.Master)(nil)
+	_ bus.Conn   = (*linetest.Master)(nil)
 )

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"gengfu/devices/bus"
 	"gengfu/devices/line"
 	"gengfu/devices/profile"
 	"gengfu/devices/simulator"
@@ -25,19 +26,20 @@ func BenchmarkPTY(b *testing.B) {
 				b.Fatal(err)
 			}
 			s.SetWords(profile.Holding, 0, make([]uint16, n)...)
-			wire := Wire{Character: line.Serial{}.Character()}
-			bus, err := simulator.NewBus(p, simulator.Wire{Baud: 9600, Turnaround: wire.Silence()}, s)
+			wire := bus.Wire{Character: line.Serial{}.Character()}
+			far, err := simulator.NewBus(p, simulator.Wire{Baud: 9600, Turnaround: wire.Silence()}, s)
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer bus.Close() //nolint:errcheck // nothing more is read
+			defer far.Close() //nolint:errcheck // nothing more is read
 			conn, err := line.OpenSerial(b.Context(), line.Serial{Port: p.Path()})
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer conn.Close() //nolint:errcheck // nothing more is read
-			m := NewMaster(Options{Wire: wire, Timeout: 5 * time.Second})
-			m.Attach(conn)
+			shared := bus.New(bus.Options{Wire: wire})
+			shared.Attach(conn)
+			m := NewMaster(Options{Bus: shared, Timeout: 5 * time.Second})
 			r := Request{1, profile.Holding, 0, uint16(n)}
 			var took []time.Duration
 			for b.Loop() {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+
+	"gengfu/devices/bus"
 )
 
 // expected is what the reply to a request over RTU must look like.
@@ -18,29 +20,22 @@ func (r Request) expected() expected {
 // length of the reply in bytes.
 func (e expected) length() int { return replyOverhead + int(e.count) }
 
-// found is what a stretch of received bytes holds.
-type found struct {
-	frame   []byte // the reply, nil when it is not there yet
-	missing int    // bytes that the first frame begun still lacks; 0 when none has begun
-	corrupt bool   // a frame that looked like the reply had a wrong CRC
-}
-
 // find looks for the reply anywhere in the bytes, because noise, a foreign frame
 // or a stale reply may stand before it.
-func (e expected) find(buf []byte) found {
-	var f found
+func (e expected) find(buf []byte) bus.Found {
+	var f bus.Found
 	for i := range buf {
 		n := e.lengthAt(buf[i:])
 		switch {
 		case n == 0:
 		case len(buf)-i < n:
-			if f.missing == 0 {
-				f.missing = n - (len(buf) - i)
+			if f.Missing == 0 {
+				f.Missing = n - (len(buf) - i)
 			}
 		case crcOK(buf[i : i+n]):
-			return found{frame: buf[i : i+n]}
+			return bus.Found{Frame: buf[i : i+n]}
 		default:
-			f.corrupt = true
+			f.Corrupt = true
 		}
 	}
 	return f

@@ -64,18 +64,18 @@ func TestFindsPublishedReplies(t *testing.T) {
 			for before := range [][]byte{nil, {0x00}, {0xFF, 0x01, 0x03}, reply[:3]} {
 				noise := [][]byte{nil, {0x00}, {0xFF, 0x01, 0x03}, reply[:3]}[before]
 				got := c.r.expected().find(append(bytes.Clone(noise), reply...))
-				if !bytes.Equal(got.frame, reply) {
-					t.Errorf("after % X: found % X, want % X", noise, got.frame, reply)
+				if !bytes.Equal(got.Frame, reply) {
+					t.Errorf("after % X: found % X, want % X", noise, got.Frame, reply)
 				}
 			}
 			for n := range reply {
-				if got := c.r.expected().find(reply[:n]); got.frame != nil || got.corrupt {
+				if got := c.r.expected().find(reply[:n]); got.Frame != nil || got.Corrupt {
 					t.Errorf("found %+v in the first %d bytes", got, n)
 				}
 			}
 			spoilt := bytes.Clone(reply)
 			spoilt[len(spoilt)-1] ^= 1
-			if got := c.r.expected().find(spoilt); got.frame != nil || !got.corrupt {
+			if got := c.r.expected().find(spoilt); got.Frame != nil || !got.Corrupt {
 				t.Errorf("a wrong CRC gave %+v", got)
 			}
 		})
@@ -103,9 +103,9 @@ func TestFindKnowsTheExceptionAndWhatIsMissing(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			got := e.find(unhex(t, c.bytes))
-			if !bytes.Equal(got.frame, unhex(t, c.frame)) || got.missing != c.missing || got.corrupt != c.corrupt {
+			if !bytes.Equal(got.Frame, unhex(t, c.frame)) || got.Missing != c.missing || got.Corrupt != c.corrupt {
 				t.Errorf("got frame % X, missing %d, corrupt %v; want % s, %d, %v",
-					got.frame, got.missing, got.corrupt, c.frame, c.missing, c.corrupt)
+					got.Frame, got.Missing, got.Corrupt, c.frame, c.missing, c.corrupt)
 			}
 		})
 	}
@@ -171,17 +171,17 @@ func FuzzFindRTU(f *testing.F) {
 		r := Request{Unit: unit, Table: tables[function%4], Quantity: uint16(quantity%125) + 1}
 		e := r.expected()
 		got := e.find(b)
-		if got.missing < 0 || got.missing > 255 {
-			t.Fatalf("missing %d", got.missing)
+		if got.Missing < 0 || got.Missing > 255 {
+			t.Fatalf("missing %d", got.Missing)
 		}
-		if got.frame == nil {
+		if got.Frame == nil {
 			return
 		}
-		if !crcOK(got.frame) || got.frame[0] != unit || got.frame[1]&0x7F != e.function {
-			t.Fatalf("% X is no reply to %v", got.frame, r)
+		if !crcOK(got.Frame) || got.Frame[0] != unit || got.Frame[1]&0x7F != e.function {
+			t.Fatalf("% X is no reply to %v", got.Frame, r)
 		}
-		if got.frame[1] == e.function && len(got.frame) != e.length() || got.frame[1] != e.function && len(got.frame) != exceptionLength {
-			t.Fatalf("% X has the wrong length for %v", got.frame, r)
+		if got.Frame[1] == e.function && len(got.Frame) != e.length() || got.Frame[1] != e.function && len(got.Frame) != exceptionLength {
+			t.Fatalf("% X has the wrong length for %v", got.Frame, r)
 		}
 	})
 }

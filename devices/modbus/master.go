@@ -1,48 +1,28 @@
 package modbus
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/goburrow/modbus"
 
+	"gengfu/devices/bus"
 	"gengfu/devices/line"
 	"gengfu/devices/profile"
 )
 
-// Conn is the line that the master speaks on. Read waits until the deadline for
-// at least one byte and then returns os.ErrDeadlineExceeded.
-type Conn interface {
-	Read(ctx context.Context, p []byte, deadline time.Time) (int, error)
-	Write(ctx context.Context, p []byte) error
-	Discard() error
-}
-
-var _ Conn = (*line.Conn)(nil)
-
 // Options of a master.
 type Options struct {
 	Framing Framing
-	Wire    Wire
-	Timeout time.Duration  // until a reply has begun, when the request says no other
-	Echo    Echo           // of an RTU line; "" is auto
-	Trace   func(Exchange) // sees every frame, may be nil
+	Timeout time.Duration      // until a reply has begun, when the request says no other
+	Bus     *bus.Bus           // of an RTU line, which masters of other protocols may share
+	Gap     time.Duration      // over TCP: silence before each request
+	Trace   func(bus.Exchange) // over TCP: sees every frame, may be nil
 
 	// Wait returns at a time or with the context's error; nil is line.Wait.
 	Wait func(ctx context.Context, until time.Time) error
-}
-
-// Exchange is one request with what came back, for people to look at.
-type Exchange struct {
-	At      time.Time
-	Request []byte
-	Reply   []byte // everything that was received, nil for nothing
-	Took    time.Duration
-	Err     error
 }
 
 // Timing is what a model of slave wants otherwise than its line.
@@ -67,38 +47,29 @@ type Counters struct {
 // on the next connection what it was asked on the last.
 type Master struct {
 	opts     Options
-	conn     Conn
-	rtu      *modbus.RTUClientHandler
-	tcp      *modbus.TCPClientHandler
-	buf      [1024]byte
-	stream   []byte    // over TCP: received and not yet understood
-	lastByte time.Time // when the line was last busy
-	dirty    bool      // something may still be on its way
+	bus      *bus.Bus
+	tcp      tcpLine
 	lost     unanswered
-	echo     Echo
 	counters Counters
+	packRTU  *modbus.RTUClientHandler
+	packTCP  *modbus.TCPClientHandler
 }
 
 // NewMaster returns a master that has no line yet.
 func NewMaster(opts Options) *Master {
-	if opts.Echo == "" {
-		opts.Echo = EchoAuto
-	}
 	if opts.Wait == nil {
 		opts.Wait = line.Wait
 	}
 	return &Master{
-		opts: opts, echo: opts.Echo,
-		rtu: modbus.NewRTUClientHandler(""), tcp: modbus.NewTCPClientHandler(""),
+		opts: opts, bus: opts.Bus,
+		packRTU: modbus.NewRTUClientHandler(""), packTCP: modbus.NewTCPClientHandler(""),
 	}
 }
 
-// Attach gives the master a newly opened line.
-func (m *Master) Attach(conn Conn) {
-	m.conn = conn
-	m.stream = nil
-	m.lastByte = time.Now()
-	m.dirty = m.opts.Framing == RTU // a serial server first delivers what it had buffered
+// Attach gives the master a newly opened socket of Modbus TCP. On an RTU line it is
+// the bus that is attached.
+func (m *Master) Attach(conn bus.Conn) {
+	m.tcp = tcpLine{conn: conn, lastByte: time.Now()}
 }
 
 // Counters returns what happened so far.
@@ -161,8 +132,8 @@ func (m *Master) exchange(ctx context.Context, r Request, t Timing) ([]uint16, e
 	case errors.Is(err, ErrGarbled):
 		m.counters.Garbled++
 	}
-	m.dirty = true
 	if m.opts.Framing == RTU {
+		m.bus.Disturbed()
 		m.lost.add(r.expected(), time.Now(), Hold(m.timeout(t)))
 	}
 	return nil, err
@@ -203,11 +174,11 @@ func (m *Master) timeout(t Timing) time.Duration {
 
 func (m *Master) packager(unit byte) modbus.Packager {
 	if m.opts.Framing == TCP {
-		m.tcp.SlaveId = unit
-		return m.tcp
+		m.packTCP.SlaveId = unit
+		return m.packTCP
 	}
-	m.rtu.SlaveId = unit
-	return m.rtu
+	m.packRTU.SlaveId = unit
+	return m.packRTU
 }
 
 // transport is a function as the Transporter of goburrow/modbus.
@@ -230,145 +201,8 @@ func read(c modbus.Client, r Request) ([]byte, error) {
 
 // sendRTU sends one frame and returns the frame that answers it.
 func (m *Master) sendRTU(ctx context.Context, adu []byte, r Request, t Timing) ([]byte, error) {
-	if err := m.silence(ctx, t.Pause); err != nil {
-		return nil, err
-	}
-	if err := m.conn.Discard(); err != nil {
-		return nil, err
-	}
-	start := time.Now()
-	if err := m.conn.Write(ctx, adu); err != nil {
-		return nil, err
-	}
-	sent := start.Add(m.opts.Wire.Of(len(adu)))
-	m.lastByte = sent
 	expect := r.expected()
-	received, frame, err := m.receive(ctx, adu, expect, sent.Add(t.Timeout+m.opts.Wire.Of(expect.length())))
-	m.trace(start, adu, received, err)
-	return frame, err
-}
-
-// receive reads until the reply is complete. Its frame is a part of received,
-// which is everything that came.
-func (m *Master) receive(ctx context.Context, adu []byte, expect expected, deadline time.Time) (received, frame []byte, err error) {
-	n := 0
-	var f found
-	until := deadline
-	for n < len(m.buf) {
-		k, err := m.conn.Read(ctx, m.buf[n:], until)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return m.buf[:n], nil, verdict(f, n)
-		}
-		if err != nil {
-			return m.buf[:n], nil, err
-		}
-		n += k
-		m.lastByte = time.Now()
-		rest, echoed := m.withoutEcho(m.buf[:n], adu)
-		if f = expect.find(rest); f.frame != nil {
-			m.learnEcho(echoed)
-			return m.buf[:n], bytes.Clone(f.frame), nil
-		}
-		if f.corrupt && f.missing == 0 {
-			until = earlier(deadline, m.lastByte.Add(m.giveUp()))
-		}
-		if err := m.nap(ctx, f.missing, until); err != nil {
-			return m.buf[:n], nil, err
-		}
-	}
-	return m.buf[:n], nil, fmt.Errorf("%d bytes and no reply among them: %w", n, ErrGarbled)
-}
-
-func verdict(f found, received int) error {
-	switch {
-	case f.corrupt:
-		return fmt.Errorf("wrong CRC: %w", ErrGarbled)
-	case f.missing > 0:
-		return fmt.Errorf("cut short by %d bytes: %w", f.missing, ErrGarbled)
-	case received > 0:
-		return fmt.Errorf("%d bytes that are not its reply: %w", received, ErrTimeout)
-	}
-	return ErrTimeout
-}
-
-// nap leaves the rest of a frame to arrive instead of waking for each byte.
-func (m *Master) nap(ctx context.Context, missing int, until time.Time) error {
-	left := m.opts.Wire.Of(missing - 1)
-	if left < 4*time.Millisecond {
-		return nil
-	}
-	return m.opts.Wait(ctx, earlier(until, time.Now().Add(left)))
-}
-
-// withoutEcho drops the master's own bytes where the adapter returns them.
-func (m *Master) withoutEcho(received, adu []byte) (rest []byte, echoed bool) {
-	if m.echo == EchoOff || !bytes.HasPrefix(received, adu) {
-		return received, false
-	}
-	return received[len(adu):], true
-}
-
-// learnEcho settles what auto means: an adapter either always does it or never.
-func (m *Master) learnEcho(echoed bool) {
-	if m.echo != EchoAuto {
-		return
-	}
-	m.echo = EchoOff
-	if echoed {
-		m.echo = EchoOn
-	}
-}
-
-// giveUp is the silence after which nothing more of a spoilt frame comes. A serial
-// server may cut a frame into packets.
-func (m *Master) giveUp() time.Duration {
-	if m.opts.Wire.Character == 0 {
-		return 200 * time.Millisecond
-	}
-	return max(50*time.Millisecond, 18*m.opts.Wire.Character)
-}
-
-// longestNoise is how long a line may go on talking before a request fails.
-const longestNoise = 2 * time.Second
-
-// silence waits until the line has been quiet for long enough, and after a failure
-// until what may still be on its way has passed.
-func (m *Master) silence(ctx context.Context, pause time.Duration) error {
-	if m.dirty {
-		if err := m.drain(ctx); err != nil {
-			return err
-		}
-	}
-	return m.opts.Wait(ctx, m.lastByte.Add(max(m.opts.Wire.Silence(), pause)))
-}
-
-func (m *Master) drain(ctx context.Context) error {
-	for end := time.Now().Add(longestNoise); time.Now().Before(end); {
-		_, err := m.conn.Read(ctx, m.buf[:], m.lastByte.Add(m.giveUp()))
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			m.dirty = false
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		m.lastByte = time.Now()
-	}
-	return fmt.Errorf("the line is never quiet: %w", ErrGarbled)
-}
-
-func (m *Master) trace(start time.Time, request, reply []byte, err error) {
-	if m.opts.Trace == nil {
-		return
-	}
-	m.opts.Trace(Exchange{
-		At: start, Request: bytes.Clone(request), Reply: bytes.Clone(reply), Took: time.Since(start), Err: err,
+	return m.bus.Exchange(ctx, bus.Ask{
+		Frame: adu, Expect: expect.length(), Timeout: t.Timeout, Pause: t.Pause, Find: expect.find,
 	})
-}
-
-func earlier(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return a
-	}
-	return b
 }

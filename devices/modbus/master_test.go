@@ -12,13 +12,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gengfu/devices/bus"
 	"gengfu/devices/line"
 	"gengfu/devices/line/linetest"
 	"gengfu/devices/profile"
 	"gengfu/devices/simulator"
 )
 
-var wire9600 = Wire{Character: line.Serial{}.Character(), Gap: 10 * time.Millisecond}
+var wire9600 = bus.Wire{Character: line.Serial{}.Character(), Gap: 10 * time.Millisecond}
 
 // numbered is a slave whose registers hold their own addresses.
 func numbered(t *testing.T, address int) *simulator.Slave {
@@ -46,23 +47,29 @@ type rig struct {
 func newRig(t *testing.T, opts Options, slaves ...*simulator.Slave) rig {
 	t.Helper()
 	m, s := linetest.Pair()
-	bus, err := simulator.NewBus(s, simulator.Wire{Baud: 9600, Turnaround: 5 * time.Millisecond}, slaves...)
+	far, err := simulator.NewBus(s, simulator.Wire{Baud: 9600, Turnaround: 5 * time.Millisecond}, slaves...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := bus.Close(); err != nil {
+		if err := far.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	return attach(t, opts, m)
 }
 
-func attach(t *testing.T, opts Options, conn Conn) rig {
+func attach(t *testing.T, opts Options, conn bus.Conn) rig {
 	if opts.Timeout == 0 {
 		opts.Timeout = 200 * time.Millisecond
 	}
-	opts.Wire, opts.Wait = wire9600, linetest.Wait
+	opts.Wait = linetest.Wait
+	if opts.Framing == RTU {
+		if opts.Bus == nil {
+			opts.Bus = bus.New(bus.Options{Wire: wire9600, Wait: linetest.Wait, Trace: opts.Trace})
+		}
+		opts.Bus.Attach(conn)
+	}
 	r := rig{Master: NewMaster(opts), t: t, ctx: t.Context()}
 	r.Attach(conn)
 	return r

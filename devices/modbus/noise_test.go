@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gengfu/devices/bus"
 	"gengfu/devices/line"
 	"gengfu/devices/line/linetest"
 	"gengfu/devices/profile"
@@ -42,10 +43,10 @@ func talker(t *testing.T, opts Options, say func(request []byte) [][]byte) rig {
 }
 
 func TestDropsTheEchoOfAnAdapter(t *testing.T) {
-	for _, mode := range []Echo{EchoAuto, EchoOn} {
+	for _, mode := range []bus.Echo{bus.EchoAuto, bus.EchoOn} {
 		t.Run(string(mode), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				r := talker(t, Options{Echo: mode}, func(request []byte) [][]byte {
+				r := talker(t, Options{Bus: bus.New(bus.Options{Wire: wire9600, Echo: mode, Wait: linetest.Wait})}, func(request []byte) [][]byte {
 					reply := numberedReply(request)
 					return [][]byte{request[:3], slices.Concat(request[3:], reply[:2]), reply[2:]}
 				})
@@ -154,8 +155,8 @@ func TestABrokenLineIsTold(t *testing.T) {
 
 func TestTraceShowsTheBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var seen []Exchange
-		r := newRig(t, Options{Trace: func(x Exchange) { seen = append(seen, x) }}, numbered(t, 0x11))
+		var seen []bus.Exchange
+		r := newRig(t, Options{Trace: func(x bus.Exchange) { seen = append(seen, x) }}, numbered(t, 0x11))
 		r.want(0x11, 0x6B, 3)
 		if len(seen) != 1 || !slices.Equal(seen[0].Request, unhex(t, "11 03 00 6B 00 03 76 87")) ||
 			len(seen[0].Reply) != 11 || seen[0].Took == 0 || seen[0].Err != nil {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"gengfu/devices/bus"
 	"gengfu/devices/line"
 	"gengfu/devices/profile"
 )
@@ -67,8 +68,11 @@ func dial(t *testing.T, address string) *line.Conn {
 func TestReadsASlaveOfAnotherMaker(t *testing.T) {
 	for name, framing := range map[string]Framing{"socket": TCP, "rtu": RTU} {
 		t.Run(name, func(t *testing.T) {
-			m := NewMaster(Options{Framing: framing, Timeout: 10 * time.Second})
-			m.Attach(pymodbus(t, name))
+			conn := pymodbus(t, name)
+			shared := bus.New(bus.Options{})
+			shared.Attach(conn)
+			m := NewMaster(Options{Framing: framing, Timeout: 10 * time.Second, Bus: shared})
+			m.Attach(conn)
 			for _, r := range []Request{
 				{7, profile.Holding, 0, 1},
 				{7, profile.Holding, 100, 125},

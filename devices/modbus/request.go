@@ -7,10 +7,10 @@
 package modbus
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
+	"gengfu/devices/bus"
 	"gengfu/devices/profile"
 )
 
@@ -23,22 +23,10 @@ const (
 	TCP                // MBAP header with a transaction id
 )
 
-// Echo says whether the adapter returns the master's own bytes.
-type Echo string
-
-// The values of Echo. Auto learns it from the first replies.
-const (
-	EchoAuto Echo = "auto"
-	EchoOn   Echo = "on"
-	EchoOff  Echo = "off"
-)
-
 // What may go wrong with a request besides the line itself.
 var (
-	// ErrTimeout: nothing that could be the reply came in time.
-	ErrTimeout = errors.New("no answer in time")
-	// ErrGarbled: a reply came and cannot be used: cut short, wrong CRC, wrong length.
-	ErrGarbled = errors.New("garbled reply")
+	ErrTimeout = bus.ErrTimeout
+	ErrGarbled = bus.ErrGarbled
 )
 
 // Exception is the reply of a slave that refuses a request. Makers use codes that
@@ -131,37 +119,8 @@ func (r Request) words(data []byte) ([]uint16, error) {
 	return words, nil
 }
 
-// Wire is how bytes are timed on a line.
-type Wire struct {
-	Character time.Duration // one character; 0 when it is not known or does not matter, as over TCP
-	Gap       time.Duration // silence that is wanted before each request
-}
-
-// fastCharacter is the character time (10 bits) above 19200 baud, from where
-// the specification fixes the silence instead of counting characters.
-const (
-	fastCharacter = 520 * time.Microsecond
-	fastSilence   = 1750 * time.Microsecond
-)
-
-// Silence returns the time without a byte before a request: the gap, but at least
-// 3.5 characters, and 1.75 ms above 19200 baud.
-func (w Wire) Silence() time.Duration {
-	t35 := w.Character * 7 / 2
-	if w.Character > 0 && w.Character < fastCharacter {
-		t35 = fastSilence
-	}
-	return max(t35, w.Gap)
-}
-
-// Of returns how long so many bytes take.
-func (w Wire) Of(bytes int) time.Duration { return time.Duration(bytes) * w.Character }
-
-// turnaround is what a typical slave takes before it answers.
-const turnaround = 30 * time.Millisecond
-
 // Duration returns how long the request occupies a serial line with a typical
 // slave: both frames, 30 ms for the slave to answer, and the silence before.
-func (w Wire) Duration(r Request) time.Duration {
-	return w.Of(requestLength+replyOverhead+int(r.count())) + turnaround + w.Silence()
+func (r Request) Duration(w bus.Wire) time.Duration {
+	return w.Duration(requestLength, r.expected().length())
 }

@@ -9,43 +9,54 @@ import (
 	"os"
 	"time"
 
+	"gengfu/devices/bus"
 	"gengfu/devices/line"
 )
 
+// tcpLine is a socket of Modbus TCP.
+type tcpLine struct {
+	conn     bus.Conn
+	buf      [512]byte
+	stream   []byte // received and not yet understood
+	lastByte time.Time
+}
+
 // sendTCP sends one frame and returns the one with its transaction id.
 func (m *Master) sendTCP(ctx context.Context, adu []byte, t Timing) ([]byte, error) {
-	if err := m.opts.Wait(ctx, m.lastByte.Add(max(m.opts.Wire.Gap, t.Pause))); err != nil {
+	if err := m.opts.Wait(ctx, m.tcp.lastByte.Add(max(m.opts.Gap, t.Pause))); err != nil {
 		return nil, err
 	}
 	start := time.Now()
-	if err := m.conn.Write(ctx, adu); err != nil {
+	if err := m.tcp.conn.Write(ctx, adu); err != nil {
 		return nil, err
 	}
-	m.lastByte = start
+	m.tcp.lastByte = start
 	frame, err := m.receiveTCP(ctx, adu, start.Add(t.Timeout))
-	m.trace(start, adu, frame, err)
+	if m.opts.Trace != nil {
+		m.opts.Trace(bus.Exchange{At: start, Request: bytes.Clone(adu), Reply: bytes.Clone(frame), Took: time.Since(start), Err: err})
+	}
 	return frame, err
 }
 
 func (m *Master) receiveTCP(ctx context.Context, adu []byte, deadline time.Time) ([]byte, error) {
 	for {
-		frame, rest, err := cutMBAP(m.stream)
+		frame, rest, err := cutMBAP(m.tcp.stream)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", line.ErrBroken, err)
 		}
 		if frame == nil {
-			n, err := m.conn.Read(ctx, m.buf[:], deadline)
+			n, err := m.tcp.conn.Read(ctx, m.tcp.buf[:], deadline)
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				return nil, ErrTimeout
 			}
 			if err != nil {
 				return nil, err
 			}
-			m.lastByte = time.Now()
-			m.stream = append(m.stream, m.buf[:n]...)
+			m.tcp.lastByte = time.Now()
+			m.tcp.stream = append(m.tcp.stream, m.tcp.buf[:n]...)
 			continue
 		}
-		m.stream = rest
+		m.tcp.stream = rest
 		switch matchMBAP(adu, frame) {
 		case theReply:
 			return m.ownUnit(adu, frame), nil

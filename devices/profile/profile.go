@@ -18,10 +18,32 @@ type Profile struct {
 	Model    string        `yaml:"model"`
 	Source   string        `yaml:"source"`   // manual, page or code that the map was taken from
 	Verified bool          `yaml:"verified"` // true only when checked on the real device
+	Protocol Protocol      `yaml:"protocol"` // what the model speaks; "" is modbus
+	CJT188   *CJT188       `yaml:"cjt188"`   // of a model that speaks it
 	Limits   Limits        `yaml:"limits"`
 	Points   []Point       `yaml:"points"`
 	Golden   []Golden      `yaml:"golden"`
 	Persona  Persona       `yaml:"persona"`
+}
+
+// Protocol is the language of a model. How its frames are wrapped is the line's.
+type Protocol string
+
+// The languages.
+const (
+	Modbus      Protocol = "modbus" // RTU, ASCII or TCP
+	DLT645      Protocol = "dlt645" // electricity meters; the length of a point's item says which edition
+	CJT188Meter Protocol = "cjt188" // water, heat and gas meters
+	MBus        Protocol = "mbus"   // wired M-Bus
+)
+
+// CJT188 is how a model speaks CJ/T 188, in which makers differ.
+type CJT188 struct {
+	Type      string `yaml:"type"`       // of meter, two hex digits: "10" cold water; "" is AA, any
+	Order     string `yaml:"order"`      // of the identifier's bytes: high-first, low-first; "" tries both and remembers
+	UnitFirst bool   `yaml:"unit_first"` // the unit's code stands before the digits
+	AnySerial bool   `yaml:"any_serial"` // answers with a serial number of its own
+	Status    string `yaml:"status"`     // which bits mean what: standard or high-bits; "" is standard
 }
 
 // Limits are what the model stands in one request.
@@ -65,6 +87,16 @@ type Point struct {
 	Period    time.Duration         `yaml:"period"` // how often it is read; 0 is by kind: alarm and state 1s, measure 10s, counter 60s
 	Writable  bool                  `yaml:"writable"`
 	Detail    bool                  `yaml:"detail"` // only an engineer wants to see it: a setting, a raw word
+
+	// Where the point stands when the model does not speak Modbus; table, address,
+	// type and order are then empty. Points of one item are read together.
+	Item    string `yaml:"item"`    // data identifier: eight hex digits (DL/T 645-2007), four (1997; CJ/T 188: "901F"); none for M-Bus
+	Value   string `yaml:"value"`   // which value of the item, by the name that its decoder gives; "" is the only one. M-Bus: the quantity of the record
+	Format  string `yaml:"format"`  // of an item that the standard does not have, DL/T 645 only: as "number 4 2 kWh": kind, bytes, decimals, unit
+	Storage uint64 `yaml:"storage"` // of an M-Bus record
+	Tariff  uint32 `yaml:"tariff"`  // of an M-Bus record
+	Subunit uint32 `yaml:"subunit"` // of an M-Bus record
+	Is      string `yaml:"is"`      // of an M-Bus record: present, maximum, minimum; "" is present
 }
 
 // Golden is a pair of frames with what they say, as a test of the profile.
