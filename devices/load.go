@@ -33,7 +33,7 @@ func PlannedLoad(l LineConfig, devs []DeviceConfig, profiles map[string]profile.
 		}
 		p := d.model(profiles)
 		for period, wants := range wantsByPeriod(p) {
-			for _, b := range modbus.Plan(wants, p.Limits, nil) {
+			for _, b := range modbus.Plan(wants, modbus.Terms{Limits: p.Limits, Wire: w}) {
 				own := w
 				own.Gap = max(w.Gap, p.Limits.Pause)
 				polls = append(polls, schedule.Poll{Took: b.Request(byte(d.Address)).Duration(own), Period: period})

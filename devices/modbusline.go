@@ -233,7 +233,7 @@ func (l *modbusLine) plan(d *slave, job schedule.Job) (modbus.Batch, []int) {
 	for i, p := range job.Points {
 		wants[i] = l.points[p].want
 	}
-	batch := modbus.PlanFirst(wants, d.limits, d.cuts)
+	batch := modbus.PlanFirst(wants, modbus.Terms{Limits: d.limits, Cuts: d.cuts, Wire: l.cfg.wire()})
 	points := make([]int, len(batch.Wants))
 	for i, w := range batch.Wants {
 		points[i] = job.Points[w]

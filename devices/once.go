@@ -79,7 +79,7 @@ func newOnce(m *modbus.Master, d DeviceConfig, p profile.Profile) *once {
 
 func (o *once) readAll(ctx context.Context) error {
 	var last error
-	for _, b := range modbus.Plan(o.wants, o.model.Limits, o.cuts) {
+	for _, b := range modbus.Plan(o.wants, o.terms()) {
 		if err := o.read(ctx, b); err != nil {
 			if ctx.Err() != nil || errors.Is(err, line.ErrBroken) {
 				return fmt.Errorf("read %s: %w", o.device.ID, err)
@@ -118,6 +118,10 @@ func (o *once) read(ctx context.Context, b modbus.Batch) error {
 	return err
 }
 
+func (o *once) terms() modbus.Terms {
+	return modbus.Terms{Limits: o.model.Limits, Cuts: o.cuts}
+}
+
 func (o *once) ask(ctx context.Context, b modbus.Batch) (words []uint16, err error) {
 	for range tries {
 		words, err = o.master.Read(ctx, b.Request(byte(o.device.Address)),
@@ -141,7 +145,7 @@ func (o *once) readParts(ctx context.Context, b modbus.Batch, refused modbus.Exc
 	for i, w := range b.Wants {
 		part[i] = o.wants[w]
 	}
-	for _, half := range modbus.Plan(part, o.model.Limits, o.cuts) {
+	for _, half := range modbus.Plan(part, o.terms()) {
 		whole := slices.Clone(b.Wants)
 		for i, w := range half.Wants {
 			half.Wants[i] = whole[w]

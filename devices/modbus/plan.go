@@ -3,7 +3,9 @@ package modbus
 import (
 	"cmp"
 	"slices"
+	"time"
 
+	"gengfu/devices/bus"
 	"gengfu/devices/profile"
 )
 
@@ -40,10 +42,17 @@ type Cut struct {
 	Address int
 }
 
-// Plan groups what is wanted into few requests, within the limits of the model and
-// the cuts that a device has taught. A want that is alone wider than the limit is
+// Terms are what a request of a device may be, and what it costs.
+type Terms struct {
+	Limits     profile.Limits
+	Cuts       map[Cut]bool  // what refusals of the device have taught
+	Wire       bus.Wire      // of its line; zero over TCP
+	Turnaround time.Duration // from the end of a request to the first byte of the reply; 0 is bus.Turnaround
+}
+
+// Plan groups what is wanted into few requests, within the terms. A want that is alone wider than the limit is
 // asked for as it is.
-func Plan(wants []Want, limits profile.Limits, cuts map[Cut]bool) []Batch {
+func Plan(wants []Want, t Terms) []Batch {
 	order := make([]int, len(wants))
 	for i := range order {
 		order[i] = i
@@ -55,7 +64,7 @@ func Plan(wants []Want, limits profile.Limits, cuts map[Cut]bool) []Batch {
 	var batches []Batch
 	for _, i := range order {
 		w := wants[i]
-		if n := len(batches); n > 0 && batches[n-1].takes(w, limits, cuts) {
+		if n := len(batches); n > 0 && batches[n-1].takes(w, t) {
 			b := &batches[n-1]
 			b.Quantity = max(b.Quantity, w.end()-b.Address)
 			b.Wants = append(b.Wants, i)
@@ -68,8 +77,8 @@ func Plan(wants []Want, limits profile.Limits, cuts map[Cut]bool) []Batch {
 
 // PlanFirst returns the request of the plan that reads the first want, along with
 // what else it reads.
-func PlanFirst(wants []Want, limits profile.Limits, cuts map[Cut]bool) Batch {
-	for _, b := range Plan(wants, limits, cuts) {
+func PlanFirst(wants []Want, t Terms) Batch {
+	for _, b := range Plan(wants, t) {
 		if slices.Contains(b.Wants, 0) {
 			return b
 		}
@@ -77,16 +86,16 @@ func PlanFirst(wants []Want, limits profile.Limits, cuts map[Cut]bool) Batch {
 	return Batch{}
 }
 
-func (b Batch) takes(w Want, limits profile.Limits, cuts map[Cut]bool) bool {
+func (b Batch) takes(w Want, t Terms) bool {
 	end := b.Address + b.Quantity
-	if w.Table != b.Table || w.Address > end+limits.Gap {
+	if w.Table != b.Table || w.Address > end+t.Limits.Gap {
 		return false
 	}
-	if max(end, w.end())-b.Address > most(w.Table, limits) {
+	if max(end, w.end())-b.Address > most(w.Table, t.Limits) {
 		return false
 	}
 	for a := b.Address + 1; a <= w.Address; a++ {
-		if cuts[Cut{b.Table, a}] {
+		if t.Cuts[Cut{b.Table, a}] {
 			return false
 		}
 	}

@@ -58,7 +58,7 @@ func TestPlan(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, Plan(c.wants, c.limits, c.cuts)); diff != "" {
+			if diff := cmp.Diff(c.want, Plan(c.wants, Terms{Limits: c.limits, Cuts: c.cuts})); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -88,7 +88,7 @@ func TestPlanReadsEverythingOnceWithinTheLimits(t *testing.T) {
 			Gap:       rapid.IntRange(0, 20).Draw(t, "gap"),
 		}
 		seen := make([]int, len(wants))
-		for _, b := range Plan(wants, limits, nil) {
+		for _, b := range Plan(wants, Terms{Limits: limits}) {
 			if b.Quantity > most(b.Table, limits) {
 				t.Fatalf("%+v is over the limit", b)
 			}
@@ -110,7 +110,7 @@ func TestPlanReadsEverythingOnceWithinTheLimits(t *testing.T) {
 		if slices.ContainsFunc(seen, func(n int) bool { return n != 1 }) {
 			t.Fatalf("read so often: %v", seen)
 		}
-		if first := PlanFirst(wants, limits, nil); !slices.Contains(first.Wants, 0) {
+		if first := PlanFirst(wants, Terms{Limits: limits}); !slices.Contains(first.Wants, 0) {
 			t.Fatalf("%+v does not read the first", first)
 		}
 	})
@@ -144,7 +144,7 @@ func TestSplittingFindsWhatTheDeviceHas(t *testing.T) {
 			clear(good)
 			clear(bad)
 			again := false
-			for _, b := range Plan(wants, limits, cuts) {
+			for _, b := range Plan(wants, Terms{Limits: limits, Cuts: cuts}) {
 				if !lacks(b.Address, b.Quantity) {
 					for _, i := range b.Wants {
 						good[i] = true

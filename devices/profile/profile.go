@@ -19,7 +19,7 @@ type Profile struct {
 	Source   string        `yaml:"source"`   // manual, page or code that the map was taken from
 	Verified bool          `yaml:"verified"` // true only when checked on the real device
 	Protocol Protocol      `yaml:"protocol"` // what the model speaks; "" is modbus
-	CJT188   *CJT188       `yaml:"cjt188"`   // of a model that speaks it
+	CJT188   *Dialect      `yaml:"cjt188"`   // of a model that speaks it
 	Limits   Limits        `yaml:"limits"`
 	Points   []Point       `yaml:"points"`
 	Golden   []Golden      `yaml:"golden"`
@@ -31,14 +31,14 @@ type Protocol string
 
 // The languages.
 const (
-	Modbus      Protocol = "modbus" // RTU, ASCII or TCP
-	DLT645      Protocol = "dlt645" // electricity meters; the length of a point's item says which edition
-	CJT188Meter Protocol = "cjt188" // water, heat and gas meters
-	MBus        Protocol = "mbus"   // wired M-Bus
+	Modbus Protocol = "modbus" // RTU, ASCII or TCP
+	DLT645 Protocol = "dlt645" // electricity meters; the length of a point's item says which edition
+	CJT188 Protocol = "cjt188" // water, heat and gas meters
+	MBus   Protocol = "mbus"   // wired M-Bus
 )
 
-// CJT188 is how a model speaks CJ/T 188, in which makers differ.
-type CJT188 struct {
+// Dialect is how a model speaks CJ/T 188, in which makers differ.
+type Dialect struct {
 	Type      string `yaml:"type"`       // of meter, two hex digits: "10" cold water; "" is AA, any
 	Order     string `yaml:"order"`      // of the identifier's bytes: high-first, low-first; "" tries both and remembers
 	UnitFirst bool   `yaml:"unit_first"` // the unit's code stands before the digits
@@ -53,6 +53,14 @@ type Limits struct {
 	Gap       int           `yaml:"gap"`       // registers between two points that may be read along with them; 0 reads listed ones only
 	Timeout   time.Duration `yaml:"timeout"`   // until the reply is complete, beyond the wire time; 0 is the line's
 	Pause     time.Duration `yaml:"pause"`     // silence that the model wants before a request; 0 is the line's gap
+	Forbidden []Range       `yaml:"forbidden"` // no request may touch them
+}
+
+// Range is a stretch of a table.
+type Range struct {
+	Table Table `yaml:"table"`
+	From  int   `yaml:"from"` // 0-based, as on the wire
+	To    int   `yaml:"to"`   // the last one
 }
 
 // Table is one of the four address spaces of Modbus.
