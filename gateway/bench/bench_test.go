@@ -78,15 +78,6 @@ func TestReachFollowsTheDemo(t *testing.T) {
 	}
 }
 
-func TestQuantile(t *testing.T) {
-	values := []float64{5, 1, 4, 2, 3}
-	for q, want := range map[float64]float64{0: 1, 0.2: 1, 0.5: 3, 0.8: 4, 0.99: 5, 1: 5} {
-		if got := quantile(values, q); got != want {
-			t.Errorf("quantile %g of %v is %g, want %g", q, values, got, want)
-		}
-	}
-}
-
 func TestWatchNotesWhenAPumpChanged(t *testing.T) {
 	w := &watch{pumps: map[string]pump{}}
 	at := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)

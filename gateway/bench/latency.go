@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"gengfu/gateway/bench/figure"
 	"gengfu/gateway/demo"
 )
 
@@ -26,7 +26,7 @@ const (
 )
 
 // measureRunning weighs a demo that one page looks at, then breaks its pumps.
-func measureRunning(ctx context.Context, binary, dir string, p plan) (out []figure, err error) {
+func measureRunning(ctx context.Context, binary, dir string, p plan) (out []figure.Figure, err error) {
 	proc, err := start(ctx, binary, filepath.Join(dir, "running"))
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func measureRunning(ctx context.Context, binary, dir string, p plan) (out []figu
 	return append(out, latency...), err
 }
 
-func measureWeight(ctx context.Context, proc *process, w *watch, p plan) ([]figure, error) {
+func measureWeight(ctx context.Context, proc *process, w *watch, p plan) ([]figure.Figure, error) {
 	first, err := weigh(proc.pid)
 	if err != nil {
 		return nil, err
@@ -60,14 +60,14 @@ func measureWeight(ctx context.Context, proc *process, w *watch, p plan) ([]figu
 	}
 	busy := 100 * float64(last.cpu-first.cpu) / float64(time.Since(began))
 	note := fmt.Sprintf("VmRSS after %s with one page; VmHWM %.0f MB", p.settle, last.peak/megabyte)
-	return []figure{
-		{"rss_after_minute", last.resident / megabyte, "MB", 120, 0, note},
-		{"cpu_idle", busy, "%", 15, 1, "of one core in that time, simulated devices included"},
+	return []figure.Figure{
+		figure.AtMost("rss_after_minute", last.resident/megabyte, "MB", 120, 0, note),
+		figure.AtMost("cpu_idle", busy, "%", 15, 1, "of one core in that time, simulated devices included"),
 	}, nil
 }
 
 // measureLatency breaks the pumps in turn and notes when the page hears of it.
-func measureLatency(ctx context.Context, proc *process, w *watch, p plan) ([]figure, error) {
+func measureLatency(ctx context.Context, proc *process, w *watch, p plan) ([]figure.Figure, error) {
 	control, err := demo.Dial(filepath.Join(proc.data, demoFolder))
 	if err != nil {
 		return nil, err
@@ -86,11 +86,11 @@ func measureLatency(ctx context.Context, proc *process, w *watch, p plan) ([]fig
 	note := func(kind string, v []float64) string {
 		return fmt.Sprintf("%d samples, %s; longest %.0f ms", len(v), kind, slices.Max(v))
 	}
-	return []figure{
-		{"register_to_page_p50", quantile(alarms, 0.5), "ms", reach50, 0, note("the alarm", alarms)},
-		{"register_to_page_p99", quantile(alarms, 0.99), "ms", reach99, 0, "poll period 1000 ms and 300 ms"},
-		{"register_to_points_p50", quantile(points, 0.5), "ms", reach50, 0, note("the value", points)},
-		{"register_to_points_p99", quantile(points, 0.99), "ms", reach99, 0, "poll period 1000 ms and 300 ms"},
+	return []figure.Figure{
+		figure.AtMost("register_to_page_p50", figure.Quantile(alarms, 0.5), "ms", reach50, 0, note("the alarm", alarms)),
+		figure.AtMost("register_to_page_p99", figure.Quantile(alarms, 0.99), "ms", reach99, 0, "poll period 1000 ms and 300 ms"),
+		figure.AtMost("register_to_points_p50", figure.Quantile(points, 0.5), "ms", reach50, 0, note("the value", points)),
+		figure.AtMost("register_to_points_p99", figure.Quantile(points, 0.99), "ms", reach99, 0, "poll period 1000 ms and 300 ms"),
 	}, nil
 }
 
@@ -213,9 +213,3 @@ func (w *watch) take(e event, open bool) error {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// quantile is the smallest value that at least q of all values do not exceed.
-func quantile(values []float64, q float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[max(0, int(math.Ceil(q*float64(len(sorted))))-1)]
-}

@@ -20,10 +20,10 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"strings"
 	"syscall"
-	"text/tabwriter"
 	"time"
+
+	"gengfu/gateway/bench/figure"
 )
 
 // plan is how much is measured.
@@ -61,7 +61,7 @@ func bench(ctx context.Context, binary string, p plan, out io.Writer) (err error
 		return fmt.Errorf("make a folder for the demo's data: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	before := load()
+	before := figure.Load()
 	size, err := binarySize(binary)
 	if err != nil {
 		return err
@@ -75,83 +75,29 @@ func bench(ctx context.Context, binary string, p plan, out io.Writer) (err error
 		return err
 	}
 	figures := append(append(starts, rest...), size)
-	fmt.Fprintf(out, "%s, %d processors, load average %s before and %s after\n\n", processor(), runtime.NumCPU(), before, load())
-	return show(out, figures)
-}
-
-// figure is one result. All are to be small.
-type figure struct {
-	name     string
-	value    float64
-	unit     string
-	reach    float64 // the largest value that is well
-	decimals int
-	note     string
-}
-
-func (f figure) verdict() string {
-	if f.value <= f.reach {
-		return "ok"
-	}
-	return "short"
-}
-
-// show prints the table for people, then the lines for programs.
-func show(out io.Writer, figures []figure) error {
-	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
-	for _, f := range figures {
-		fmt.Fprintf(table, "%s\t%.*f %s\t<= %g\t%s\t%s\n", f.name, f.decimals, f.value, f.unit, f.reach, f.verdict(), f.note)
-	}
-	if err := table.Flush(); err != nil {
+	fmt.Fprintf(out, "%s, %d processors, load average %s before and %s after\n\n", figure.Processor(), runtime.NumCPU(), before, figure.Load())
+	if err := figure.Table(out, figures); err != nil {
 		return err
 	}
 	fmt.Fprintln(out)
-	for _, f := range figures {
-		if _, err := fmt.Fprintf(out, "figure %s %.*f %s <= %g %s\n", f.name, f.decimals, f.value, f.unit, f.reach, f.verdict()); err != nil {
-			return err
-		}
-	}
-	return nil
+	return figure.Lines(out, figures)
 }
 
 const megabyte = 1e6 // bytes
 
 // binarySize weighs the program's file, and says when it carries symbols that a
 // release does not.
-func binarySize(path string) (figure, error) {
+func binarySize(path string) (figure.Figure, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return figure{}, fmt.Errorf("weigh the program: %w", err)
+		return figure.Figure{}, fmt.Errorf("weigh the program: %w", err)
 	}
-	f := figure{name: "binary_size", value: float64(info.Size()) / megabyte, unit: "MB", reach: 45, decimals: 1, note: "stripped"}
+	f := figure.AtMost("binary_size", float64(info.Size())/megabyte, "MB", 45, 1, "stripped")
 	if program, err := elf.Open(path); err == nil {
 		defer program.Close() //nolint:errcheck // it was only read
 		if program.Section(".symtab") != nil {
-			f.note = "not stripped: build it with -ldflags \"-s -w\""
+			f.Note = "not stripped: build it with -ldflags \"-s -w\""
 		}
 	}
 	return f, nil
-}
-
-// load is the machine's load average of the last minute: what else it had to do.
-func load() string {
-	text, err := os.ReadFile("/proc/loadavg")
-	if err != nil {
-		return "unknown"
-	}
-	first, _, _ := strings.Cut(string(text), " ")
-	return first
-}
-
-// processor is the name of the machine's processor.
-func processor() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err == nil {
-		for line := range strings.Lines(string(text)) {
-			if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-				return strings.TrimSpace(value)
-			}
-		}
-	}
-	return runtime.GOOS + "/" + runtime.GOARCH
 }

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"gengfu/gateway/bench/figure"
 )
 
 const (
@@ -117,7 +119,7 @@ func poll(ctx context.Context, done func() bool) bool {
 
 // measureStarts starts the demo on empty folders, and on each once more. It
 // leaves one folder per start in dir.
-func measureStarts(ctx context.Context, binary, dir string, p plan) ([]figure, error) {
+func measureStarts(ctx context.Context, binary, dir string, p plan) ([]figure.Figure, error) {
 	var listen, ready, again []float64
 	for i := range p.starts {
 		data := filepath.Join(dir, "start-"+strconv.Itoa(i))
@@ -138,10 +140,10 @@ func measureStarts(ctx context.Context, binary, dir string, p plan) ([]figure, e
 		}
 	}
 	note := func(of string) string { return fmt.Sprintf("median of %d, %s", p.starts, of) }
-	return []figure{
-		{"start_listen", quantile(listen, 0.5), "s", 2, 2, note("takes connections; empty folder")},
-		{"start_ready", quantile(ready, 0.5), "s", 2, 2, note("/readyz says 200; empty folder, 30 days of past are written")},
-		{"start_ready_again", quantile(again, 0.5), "s", 2, 2, note("the same on a used folder")},
+	return []figure.Figure{
+		figure.AtMost("start_listen", figure.Quantile(listen, 0.5), "s", 2, 2, note("takes connections; empty folder")),
+		figure.AtMost("start_ready", figure.Quantile(ready, 0.5), "s", 2, 2, note("/readyz says 200; empty folder, 30 days of past are written")),
+		figure.AtMost("start_ready_again", figure.Quantile(again, 0.5), "s", 2, 2, note("the same on a used folder")),
 	}, nil
 }
 
