@@ -66,7 +66,7 @@ func testEstate(t testing.TB) facility.Estate {
 		Places: []facility.Place{{ID: "pump-room", Name: facility.Text{ZH: "泵房", EN: "Pump room"}}},
 		Devices: []facility.Device{
 			{
-				ID: "pump-1", Name: facility.Text{ZH: "1号泵", EN: "Pump 1"}, Kind: "pump", Place: "pump-room", Line: "l1", Address: 11, Profile: "pump-controller",
+				ID: "pump-1", Name: facility.Text{ZH: "1号泵", EN: "Pump 1"}, Kind: "pump", Place: "pump-room", Line: "l1", Address: "11", Profile: "pump-controller",
 				Points: []facility.Point{
 					{ID: pressure, Name: facility.Text{ZH: "出口压力", EN: "Outlet pressure"}, Kind: facility.Measure, Unit: "bar", Min: new(0.0), Max: new(16.0), Period: 5 * time.Second, Decimals: 2},
 					{ID: fault, Name: facility.Text{ZH: "故障", EN: "Fault"}, Kind: facility.Signal, Period: time.Second, Labels: map[int]facility.Text{0: {ZH: "正常", EN: "OK"}, 1: {ZH: "故障", EN: "fault"}}},
@@ -74,7 +74,7 @@ func testEstate(t testing.TB) facility.Estate {
 				},
 			},
 			{
-				ID: "water", Name: facility.Text{ZH: "总水表", EN: "Water meter"}, Kind: "water_meter", Line: "l1", Address: 21, Profile: "tuf-2000",
+				ID: "water", Name: facility.Text{ZH: "总水表", EN: "Water meter"}, Kind: "water_meter", Line: "l1", Address: "21", Profile: "tuf-2000",
 				Points: []facility.Point{
 					{ID: volume, Name: facility.Text{ZH: "累计流量", EN: "Volume"}, Kind: facility.Counter, Unit: "m3", Period: time.Minute, Decimals: 1},
 					online(waterOn),

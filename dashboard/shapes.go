@@ -45,7 +45,7 @@ type deviceShape struct {
 	Place     string         `json:"place,omitempty"`
 	PlaceName *facility.Text `json:"place_name,omitempty"`
 	Line      string         `json:"line"`
-	Address   int            `json:"address"`
+	Address   string         `json:"address"`
 	Profile   string         `json:"profile"`
 	reachShape
 	Points []pointShape `json:"points"`

@@ -58,7 +58,7 @@ type DeviceConfig struct {
 	Name    facility.Text            `yaml:"name"`
 	Profile string                   `yaml:"profile"`
 	Line    string                   `yaml:"line"`
-	Address int                      `yaml:"address"` // 1 to 247; on Modbus TCP also 0 and 255
+	Address Address                  `yaml:"address"` // Modbus: 1 to 247, over TCP also 0 and 255; a meter's digits
 	Place   string                   `yaml:"place"`
 	Periods map[string]time.Duration `yaml:"periods"` // by quantity, instead of the profile's; 100ms to 24h
 }

@@ -140,7 +140,7 @@ func TestPlannedLoad(t *testing.T) {
 	l := LineConfig{ID: "bus", Protocol: ModbusRTU, Serial: &SerialConfig{Port: "x"}}
 	var devs []DeviceConfig
 	for a := range 10 {
-		devs = append(devs, DeviceConfig{Line: "bus", Profile: "meter", Address: a + 1})
+		devs = append(devs, DeviceConfig{Line: "bus", Profile: "meter", Address: Unit(a + 1)})
 	}
 	got := PlannedLoad(l, devs, map[string]profile.Profile{"meter": p})
 	if want := (17*10.0/9600 + 0.040); got < want-1e-6 || got > want+1e-6 {
@@ -158,7 +158,7 @@ func TestDescribe(t *testing.T) {
 		t.Fatalf("%d devices and %d readers", len(devices), len(readers))
 	}
 	first := devices[0]
-	if first.Kind != "pump" || first.Line != "bus" || first.Address != 11 || first.Place != "room" || first.Name.EN != "Pump 1" {
+	if first.Kind != "pump" || first.Line != "bus" || first.Address != "11" || first.Place != "room" || first.Name.EN != "Pump 1" {
 		t.Errorf("device %+v", first)
 	}
 	periods := map[string]time.Duration{}

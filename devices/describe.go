@@ -29,7 +29,7 @@ func Describe(_ []LineConfig, devs []DeviceConfig, readers []ReaderConfig, profi
 		p := d.model(profiles)
 		devices[i] = facility.Device{
 			ID: d.ID, Name: named(d.Name, d.ID), Kind: p.Kind, Place: d.Place,
-			Line: d.Line, Address: d.Address, Profile: d.Profile,
+			Line: d.Line, Address: string(d.Address), Profile: d.Profile,
 			Points: append(p.FacilityPoints(d.ID), OnlinePoint(d.ID)),
 		}
 	}

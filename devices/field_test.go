@@ -73,7 +73,7 @@ func listen(t *testing.T) net.Listener {
 const patient = 5 * time.Second // a timeout that a loaded machine does not reach
 
 func device(id, line string, address int) DeviceConfig {
-	return DeviceConfig{ID: id, Profile: "pump", Line: line, Address: address}
+	return DeviceConfig{ID: id, Profile: "pump", Line: line, Address: Unit(address)}
 }
 
 // Three lines of three kinds at once, over the kernel: every value is what the

@@ -36,7 +36,7 @@ func PlannedLoad(l LineConfig, devs []DeviceConfig, profiles map[string]profile.
 			for _, b := range modbus.Plan(wants, modbus.Terms{Limits: p.Limits, Wire: w}) {
 				own := w
 				own.Gap = max(w.Gap, p.Limits.Pause)
-				polls = append(polls, schedule.Poll{Took: b.Request(byte(d.Address)).Duration(own), Period: period})
+				polls = append(polls, schedule.Poll{Took: b.Request(0).Duration(own), Period: period})
 			}
 		}
 	}

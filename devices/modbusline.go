@@ -54,6 +54,7 @@ type connection interface {
 type slave struct {
 	cfg    DeviceConfig
 	limits profile.Limits
+	unit   byte
 	cuts   map[modbus.Cut]bool // what its refusals have taught
 	online *bool
 }
@@ -107,7 +108,8 @@ func (l *modbusLine) add(d DeviceConfig, model profile.Profile) (polls []schedul
 		l.out.keep = append(l.out.keep, facility.KeepAlive)
 		polls = append(polls, schedule.Point{Device: len(l.devices), Class: schedule.ClassOf(pt.Kind), Period: pt.Period})
 	}
-	l.devices = append(l.devices, &slave{cfg: d, limits: model.Limits, cuts: map[modbus.Cut]bool{}})
+	unit, _ := d.Address.Unit()
+	l.devices = append(l.devices, &slave{cfg: d, unit: unit, limits: model.Limits, cuts: map[modbus.Cut]bool{}})
 	l.state.Devices = append(l.state.Devices, DeviceStatus{ID: d.ID, Address: d.Address})
 	return polls
 }
@@ -198,7 +200,7 @@ func (l *modbusLine) poll(ctx context.Context, job schedule.Job) error {
 	d := l.devices[job.Device]
 	batch, points := l.plan(d, job)
 	began := l.now()
-	words, err := l.master.Read(ctx, batch.Request(byte(d.cfg.Address)), modbus.Timing{Timeout: d.limits.Timeout, Pause: d.limits.Pause})
+	words, err := l.master.Read(ctx, batch.Request(d.unit), modbus.Timing{Timeout: d.limits.Timeout, Pause: d.limits.Pause})
 	now := l.now()
 	l.count(job.Device, err, began, now)
 	if err != nil && ctx.Err() != nil {

@@ -123,8 +123,9 @@ func (o *once) terms() modbus.Terms {
 }
 
 func (o *once) ask(ctx context.Context, b modbus.Batch) (words []uint16, err error) {
+	unit, _ := o.device.Address.Unit()
 	for range tries {
-		words, err = o.master.Read(ctx, b.Request(byte(o.device.Address)),
+		words, err = o.master.Read(ctx, b.Request(unit),
 			modbus.Timing{Timeout: o.model.Limits.Timeout, Pause: o.model.Limits.Pause})
 		if !errors.Is(err, modbus.ErrTimeout) && !errors.Is(err, modbus.ErrGarbled) {
 			break

@@ -40,7 +40,7 @@ type LineStatus struct {
 // DeviceStatus is how a device on a line does.
 type DeviceStatus struct {
 	ID         string          `json:"id"`
-	Address    int             `json:"address"`
+	Address    Address         `json:"address"`
 	Online     *bool           `json:"online"` // nil until it is known
 	Reason     facility.Reason `json:"reason,omitempty"`
 	LastSeen   *time.Time      `json:"last_seen,omitempty"`

@@ -182,7 +182,7 @@ func (c *checker) checkTimes(at string, l LineConfig) {
 
 func (c *checker) checkDevices(devs []DeviceConfig) {
 	ids := map[string]bool{}
-	addresses := map[string]map[int]string{}
+	addresses := map[place]string{}
 	for i, d := range devs {
 		at := fmt.Sprintf("devices[%d]", i)
 		c.checkID(at+".id", d.ID, "device", ids)
@@ -191,17 +191,22 @@ func (c *checker) checkDevices(devs []DeviceConfig) {
 			c.checkProfile(at, d)
 			continue
 		}
-		c.checkAddress(at, d, l)
-		if addresses[l.ID] == nil {
-			addresses[l.ID] = map[int]string{}
-		}
-		if other, taken := addresses[l.ID][d.Address]; taken {
-			c.bad(at+".address", fmt.Sprintf("The address %d on the line %q is the device %q already.", d.Address, l.ID, other),
+		c.checkProfile(at, d)
+		where := place{l.ID, c.profiles[d.Profile].Language(), c.checkAddress(at, d, l)}
+		if other, taken := addresses[where]; taken {
+			c.bad(at+".address", fmt.Sprintf("The address %s on the line %q is the device %q already.", d.Address, l.ID, other),
 				"Every device on a line needs its own address: read it off the device, or change one of them.")
 		}
-		addresses[l.ID][d.Address] = d.ID
-		c.checkProfile(at, d)
+		addresses[where] = d.ID
 	}
+}
+
+// place is where a device is: the same number is another device in another
+// protocol.
+type place struct {
+	line     string
+	protocol profile.Protocol
+	address  Address
 }
 
 // checkLineOf returns the line of a device or reader; false when it is not fit.
@@ -231,14 +236,26 @@ func (c *checker) lineIDs(reader bool) string {
 	return strings.Join(ids, ", ")
 }
 
-func (c *checker) checkAddress(at string, d DeviceConfig, l LineConfig) {
-	if d.Address >= 1 && d.Address <= 247 {
-		return
+// checkAddress returns the address in its one way of writing.
+func (c *checker) checkAddress(at string, d DeviceConfig, l LineConfig) Address {
+	protocol := c.profiles[d.Profile].Language()
+	a, err := d.Address.byProtocol(protocol)
+	if err == nil && (protocol != profile.Modbus || unitOf(l, a)) {
+		return a
 	}
-	if l.Protocol == ModbusTCP && (d.Address == 0 || d.Address == 255) {
-		return
-	}
-	c.bad(at+".address", fmt.Sprintf("%d is no address of a Modbus device.", d.Address), "Write 1 to 247, as it is set on the device; on Modbus TCP also 255.")
+	cure := map[profile.Protocol]string{
+		profile.Modbus: "Write 1 to 247, as it is set on the device; on Modbus TCP also 255.",
+		profile.DLT645: "Write the twelve digits on the meter, as \"000000000161\".",
+		profile.CJT188: "Write the fourteen digits of the meter, as \"78330000123456\": maker's code and number.",
+		profile.MBus:   "Write the primary address, 0 to 250, or the eight digits on the meter, or sixteen with maker, version and medium.",
+	}[protocol]
+	c.bad(at+".address", fmt.Sprintf("%s is no address of a device that speaks %s.", d.Address, protocol), cure)
+	return a
+}
+
+func unitOf(l LineConfig, a Address) bool {
+	n, _ := a.Unit()
+	return n >= 1 && n <= 247 || l.Protocol == ModbusTCP && (n == 0 || n == 255)
 }
 
 func (c *checker) checkProfile(at string, d DeviceConfig) {

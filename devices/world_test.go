@@ -177,7 +177,7 @@ func newWorld(t *testing.T, p profile.Profile, slaves ...*simulator.Slave) *worl
 	cfg := LineConfig{ID: "bus", Protocol: ModbusRTU, Serial: &SerialConfig{Port: "memory"}, Timeout: 500 * time.Millisecond}
 	var devs []DeviceConfig
 	for _, s := range slaves {
-		devs = append(devs, DeviceConfig{ID: fmt.Sprintf("dev%d", s.Address()), Profile: p.ID, Line: "bus", Address: s.Address()})
+		devs = append(devs, DeviceConfig{ID: fmt.Sprintf("dev%d", s.Address()), Profile: p.ID, Line: "bus", Address: Unit(s.Address())})
 	}
 	f, err := New([]LineConfig{cfg}, devs, nil, map[string]profile.Profile{p.ID: p}, Options{Sink: w.sink})
 	if err != nil {

@@ -22,7 +22,7 @@ type Device struct {
 	Kind    string // measurement name: "pump", "water_meter", "electricity_meter", "level", "pressure", "digital_input"
 	Place   string // id of a Place, may be empty
 	Line    string // id of its line
-	Address int    // on the line: 1-247 for Modbus
+	Address string // on the line: 1-247 for Modbus, a meter's digits otherwise
 	Profile string
 	Points  []Point
 }

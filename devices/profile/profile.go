@@ -43,7 +43,6 @@ type Dialect struct {
 	Order     string `yaml:"order"`      // of the identifier's bytes: high-first, low-first; "" tries both and remembers
 	UnitFirst bool   `yaml:"unit_first"` // the unit's code stands before the digits
 	AnySerial bool   `yaml:"any_serial"` // answers with a serial number of its own
-	Status    string `yaml:"status"`     // which bits mean what: standard or high-bits; "" is standard
 }
 
 // Limits are what the model stands in one request.
@@ -85,6 +84,7 @@ type Point struct {
 	Type      string                `yaml:"type"`    // u16 i16 u32 i32 u64 i64 f32 f64 i32+f32 bit
 	Order     string                `yaml:"order"`   // of bytes: ABCD (default) CDAB BADC DCBA, for 64 bits by the same rule
 	Bit       *int                  `yaml:"bit"`     // of the value of type bit (one register), u16, u32 or u64, 0 the lowest; the point is then 0 or 1
+	Width     int                   `yaml:"width"`   // how many bits from Bit on; 0 is 1. More than one is a number, with labels
 	Scale     float64               `yaml:"scale"`   // value = raw*scale + offset; 0 is 1
 	Offset    float64               `yaml:"offset"`
 	Decimals  int                   `yaml:"decimals"`
@@ -118,4 +118,12 @@ type Golden struct {
 // Persona is how a simulated device of the model looks at rest.
 type Persona struct {
 	Values map[string]float64 `yaml:"values"` // by quantity, in its unit; the others are 0
+}
+
+// Language returns the protocol of the model: modbus when the file says none.
+func (p Profile) Language() Protocol {
+	if p.Protocol == "" {
+		return Modbus
+	}
+	return p.Protocol
 }

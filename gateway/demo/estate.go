@@ -108,7 +108,8 @@ func newEstate(o Options) (*Estate, error) {
 	}
 	e.walk = newRound(s, e.began, o.NoGuard)
 	for _, d := range s.Devices {
-		slave, err := simulator.NewSlave(s.profiles[d.Profile], d.Address)
+		unit, _ := d.Address.Unit()
+		slave, err := simulator.NewSlave(s.profiles[d.Profile], int(unit))
 		if err != nil {
 			return nil, err
 		}

@@ -56,7 +56,8 @@ func newBoard(t *testing.T, s *site) board {
 	t.Helper()
 	b := board{}
 	for _, d := range s.Devices {
-		slave, err := simulator.NewSlave(s.profiles[d.Profile], d.Address)
+		unit, _ := d.Address.Unit()
+		slave, err := simulator.NewSlave(s.profiles[d.Profile], int(unit))
 		if err != nil {
 			t.Fatal(err)
 		}

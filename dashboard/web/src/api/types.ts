@@ -65,7 +65,7 @@ export interface Device {
   place?: string | null
   place_name?: Text | null
   line: string
-  address: number
+  address: string
   profile: string
   online?: boolean | null
   reason?: string | null

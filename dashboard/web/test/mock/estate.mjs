@@ -35,7 +35,7 @@ const places = {
 }
 
 const deviceOf = (id, name, kind, place, line, address, profile, extra = {}) => ({
-  id, name, kind, place, place_name: places[place], line, address, profile, online: true, reason: null, last_seen: null, points: [], ...extra,
+  id, name, kind, place, place_name: places[place], line, address: String(address), profile, online: true, reason: null, last_seen: null, points: [], ...extra,
 })
 
 const running = { 0: text('停止', 'Stopped'), 1: text('运行', 'Running') }
