@@ -20,17 +20,10 @@ func (p Point) Decode(words []uint16) (float64, facility.Quality, facility.Reaso
 		return 0, facility.Bad, facility.BadReply
 	}
 	raw := p.raw(words)
-	if math.IsNaN(raw.float) || math.IsInf(raw.float, 0) || p.sentinel(raw) {
+	if p.absent(raw) {
 		return 0, facility.Bad, facility.SensorFault
 	}
-	v := raw.float
-	if !p.Binary() {
-		v = scaled(v, p.Scale) + p.Offset
-	}
-	if math.IsNaN(v) || math.IsInf(v, 0) || !p.inRange(v) {
-		return 0, facility.Bad, facility.OutOfRange
-	}
-	return v, facility.Good, ""
+	return p.judge(raw.float)
 }
 
 // Encode is the inverse of Decode. A value is rounded to what the registers can
@@ -58,8 +51,8 @@ func (p Point) Put(words []uint16, value float64) error {
 	case !p.inRange(value):
 		return fmt.Errorf("encode %s: %v is outside its range", p.ID, value)
 	}
-	if p.Binary() {
-		return p.putBit(words, value)
+	if p.Binary() || p.Bit != nil {
+		return p.putBits(words, value)
 	}
 	out := make([]uint16, len(words))
 	if err := p.putNumber(out, unscaled(value-p.Offset, p.Scale)); err != nil {
@@ -97,7 +90,7 @@ func (p Point) raw(words []uint16) raw {
 	}
 	u := p.join(words)
 	if p.Bit != nil {
-		return raw{float: float64(u >> uint(*p.Bit) & 1), integer: int64(u)}
+		return p.bits(u)
 	}
 	switch p.Type {
 	case I16:
@@ -122,13 +115,6 @@ func boolWord(b bool) uint64 {
 		return 1
 	}
 	return 0
-}
-
-func (p Point) sentinel(r raw) bool {
-	if r.isFloat {
-		return slices.ContainsFunc(p.Sentinels, func(s int64) bool { return float64(s) == r.float })
-	}
-	return slices.Contains(p.Sentinels, r.integer)
 }
 
 // join puts the bytes into the order ABCD, as one number.
@@ -164,25 +150,25 @@ func (p Point) split(u uint64, words []uint16) {
 
 var (
 	errTooBig = errors.New("its type cannot hold that")
-	errNotBit = errors.New("a bit is 0 or 1")
+	errNotBit = errors.New("its bits cannot be that")
 )
 
-func (p Point) putBit(words []uint16, value float64) error {
-	if value != 0 && value != 1 {
-		return fmt.Errorf("encode %s: %v: %w", p.ID, value, errNotBit)
-	}
+func (p Point) putBits(words []uint16, value float64) error {
 	if p.Table.Bits() {
+		if value != 0 && value != 1 {
+			return fmt.Errorf("encode %s: %v: %w", p.ID, value, errNotBit)
+		}
 		words[0] = uint16(value)
 		return nil
 	}
-	if *p.Bit < 0 || *p.Bit >= 16*len(words) {
-		return fmt.Errorf("encode %s: it has no bit %d", p.ID, *p.Bit)
+	if *p.Bit < 0 || *p.Bit+max(p.Width, 1) > 16*len(words) {
+		return fmt.Errorf("encode %s: it has no bit %d", p.ID, *p.Bit+max(p.Width, 1)-1)
 	}
-	mask := uint64(1) << uint(*p.Bit)
-	u := p.join(words) &^ mask
-	if value == 1 {
-		u |= mask
+	raw, err := p.Raw(value)
+	if err != nil {
+		return err
 	}
+	u := p.join(words)&^(p.mask()<<uint(*p.Bit)) | uint64(raw)
 	if slices.Contains(p.Sentinels, int64(u)) {
 		return fmt.Errorf("encode %s: %v would read as no value", p.ID, value)
 	}

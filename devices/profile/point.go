@@ -87,10 +87,10 @@ func (p Point) Words() int {
 }
 
 // Binary reports whether the value is only ever 0 or 1.
-func (p Point) Binary() bool { return p.Table.Bits() || p.Bit != nil }
+func (p Point) Binary() bool { return p.Table.Bits() || p.Bit != nil && p.Width <= 1 }
 
-// Defaults fills in what the file may leave out: limits, order, scale, the type
-// of bits, and the period by kind.
+// Defaults fills in what the file may leave out: the protocol, limits, order,
+// scale, the type of bits, and the period by kind.
 func (p *Profile) Defaults() {
 	if p.Limits.Registers == 0 {
 		p.Limits.Registers = MaxRegisters
@@ -98,17 +98,22 @@ func (p *Profile) Defaults() {
 	if p.Limits.Bits == 0 {
 		p.Limits.Bits = MaxBits
 	}
+	if p.Protocol == "" {
+		p.Protocol = Modbus
+	}
 	for i := range p.Points {
-		p.Points[i].defaults()
+		p.Points[i].defaults(p.Protocol)
 	}
 }
 
-func (p *Point) defaults() {
-	if p.Type == "" && p.Binary() {
-		p.Type = Bit
-	}
-	if p.Order == "" {
-		p.Order = ABCD
+func (p *Point) defaults(speaks Protocol) {
+	if speaks == Modbus {
+		if p.Type == "" && (p.Table.Bits() || p.Bit != nil) {
+			p.Type = Bit
+		}
+		if p.Order == "" {
+			p.Order = ABCD
+		}
 	}
 	if p.Scale == 0 {
 		p.Scale = 1
@@ -143,7 +148,7 @@ func (p Profile) Point(quantity string) (Point, bool) {
 func (p Profile) FacilityPoints(device string) []facility.Point {
 	out := make([]facility.Point, len(p.Points))
 	for i, pt := range p.Points {
-		pt.defaults()
+		pt.defaults(p.Speaks())
 		out[i] = facility.Point{
 			ID:       facility.PointID{Device: device, Quantity: pt.ID},
 			Name:     pt.Name,

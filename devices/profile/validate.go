@@ -17,18 +17,6 @@ var (
 	quantityID = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)*$`)
 )
 
-// units are the symbols that a point may have, after UCUM where it has one that
-// people recognise. One symbol per unit, so that rules and charts can compare.
-var units = []string{
-	"", "V", "kV", "A", "mA", "W", "kW", "VA", "kVA", "var", "kvar", "Hz", "Wh", "kWh", "MWh", "kvarh", "kVAh",
-	"m3", "m3/h", "L", "L/min", "L/s", "m/s", "Pa", "kPa", "MPa", "bar", "m", "cm", "mm",
-	"Cel", "K", "%", "1/min", "s", "min", "h", "NTU", "mg/L", "[pH]", "[ppm]", "ug/m3", "uS/cm", "lx", "dB", "kg",
-	"GJ", "MJ",
-}
-
-// Units lists the symbols that a point's unit may be.
-func Units() []string { return slices.Clone(units) }
-
 // Validate returns every mistake of the profile, each with what to write
 // instead. An empty result means that devices of it can be read.
 func (p Profile) Validate() []facility.Problem {
@@ -45,12 +33,13 @@ func (p Profile) Validate() []facility.Problem {
 	if strings.TrimSpace(p.Source) == "" {
 		c.bad("source", "It is not said where the register map comes from.", "Name the manual and page, or the code that it was taken from.")
 	}
+	p.checkProtocol(&c)
 	c.add("limits", p.Limits.check())
 	if len(p.Points) == 0 {
 		c.bad("points", "The profile has no points.", "List at least one quantity.")
 	}
 	for i, pt := range p.Points {
-		c.add(fmt.Sprintf("points[%d]", i), pt.check(p.Limits))
+		c.add(fmt.Sprintf("points[%d]", i), pt.check(p))
 	}
 	c.problems = append(c.problems, p.checkTogether()...)
 	for i, g := range p.Golden {
@@ -90,7 +79,19 @@ func (l Limits) check() []facility.Problem {
 	return c.problems
 }
 
-func (p Point) check(l Limits) []facility.Problem {
+func (p Profile) checkProtocol(c *checker) {
+	switch p.Speaks() {
+	case Modbus, DLT645, CJT188, MBus:
+	default:
+		c.bad("protocol", fmt.Sprintf("%q is not a protocol.", p.Protocol), "Write modbus, dlt645, cjt188 or mbus, or leave it out for modbus.")
+	}
+	if p.CJT188 != nil && p.Speaks() != CJT188 {
+		c.bad("cjt188", "The model does not speak CJ/T 188.", "Leave cjt188 out, or write protocol: cjt188.")
+	}
+	c.add("cjt188", p.CJT188.check())
+}
+
+func (p Point) check(model Profile) []facility.Problem {
 	var c checker
 	if !quantityID.MatchString(p.ID) {
 		c.bad("id", fmt.Sprintf("%q cannot be the id of a quantity.", p.ID), "Use lower-case letters, digits and single underscores, as active_power.")
@@ -101,8 +102,13 @@ func (p Point) check(l Limits) []facility.Problem {
 	if !slices.Contains(units, p.Unit) {
 		c.bad("unit", fmt.Sprintf("%q is not a known unit.", p.Unit), nearestUnit(p.Unit))
 	}
-	p.checkPlace(&c, l)
-	p.checkType(&c)
+	if model.Speaks() == Modbus {
+		p.checkPlace(&c, model.Limits)
+		p.checkType(&c)
+		p.checkMine(&c)
+	} else {
+		p.checkMeter(&c, model)
+	}
 	p.checkKind(&c)
 	p.checkNumbers(&c)
 	return c.problems
@@ -158,8 +164,19 @@ func (p Point) checkType(c *checker) {
 		c.bad("bit", "A bit of a register needs its number.", "Write bit: 0 for the lowest, up to 15.")
 	case p.Bit != nil && !whole:
 		c.bad("bit", fmt.Sprintf("A bit cannot be taken from a %s.", p.Type), "Write type bit for one register, u32 for two or u64 for four.")
-	case p.Bit != nil && (*p.Bit < 0 || *p.Bit >= 16*p.Words()):
-		c.bad("bit", fmt.Sprintf("There is no bit %d in %d registers.", *p.Bit, p.Words()), fmt.Sprintf("Write 0 for the lowest, up to %d.", 16*p.Words()-1))
+	}
+	p.checkBits(c, 16*p.Words())
+}
+
+// checkBits checks which bits the point is of a word of so many.
+func (p Point) checkBits(c *checker, most int) {
+	switch {
+	case p.Width < 0 || p.Width > 16:
+		c.bad("width", fmt.Sprintf("A point of %d bits is not possible.", p.Width), "Write 2 to 16, or leave it out for one bit.")
+	case p.Bit == nil && p.Width != 0:
+		c.bad("width", "Only bits have a width.", "Say the lowest of them, as bit: 0, or leave width out.")
+	case p.Bit != nil && (*p.Bit < 0 || *p.Bit+max(p.Width, 1) > most):
+		c.bad("bit", fmt.Sprintf("There is no bit %d in %d bits.", *p.Bit+max(p.Width, 1)-1, most), fmt.Sprintf("Write 0 for the lowest, up to %d.", most-max(p.Width, 1)))
 	}
 }
 
@@ -193,7 +210,7 @@ func (p Point) checkKind(c *checker) {
 }
 
 func (p Point) checkNumbers(c *checker) {
-	if p.Binary() && (p.Scale != 0 && p.Scale != 1 || p.Offset != 0) {
+	if (p.Binary() || p.Bit != nil) && (p.Scale != 0 && p.Scale != 1 || p.Offset != 0) {
 		c.bad("scale", fmt.Sprintf("Point %s is a bit and cannot be scaled.", p.ID), "Leave scale and offset out.")
 	}
 	for name, v := range map[string]float64{"scale": p.Scale, "offset": p.Offset} {
@@ -244,6 +261,12 @@ func (p Profile) checkTogether() []facility.Problem {
 			if a.ID == b.ID {
 				c.bad(path+".id", fmt.Sprintf("The id %s is used by points[%d] too.", a.ID, j), "Give each quantity its own id.")
 			}
+			if p.Speaks() != Modbus {
+				if a.collides(b) {
+					c.bad(path+".value", fmt.Sprintf("%s is the same value as %s.", a.ID, b.ID), "Correct the item or the value of one of them.")
+				}
+				continue
+			}
 			if a.overlaps(b) {
 				c.bad(path+".address", fmt.Sprintf("%s lies on the registers of %s.", a.ID, b.ID), "Correct the address or the type of one of them.")
 			}
@@ -263,7 +286,7 @@ func (p Point) overlaps(q Point) bool {
 	if !same {
 		return true
 	}
-	return p.Bit != nil && q.Bit != nil && *p.Bit == *q.Bit
+	return p.Bit != nil && q.Bit != nil && p.sharesBits(q)
 }
 
 // order is the order of bytes with its default.
@@ -282,14 +305,22 @@ func (p Profile) checkPersona() []facility.Problem {
 			c.bad(id, fmt.Sprintf("The profile has no point %q.", id), "Use the id of one of its points.")
 			continue
 		}
-		if pt.Words() == 0 {
-			continue
-		}
-		if _, err := pt.Encode(p.Persona.Values[id]); err != nil {
+		if err := pt.shows(p.Persona.Values[id], p.Speaks()); err != nil {
 			c.bad(id, fmt.Sprintf("The device cannot show this: %v.", err), "Choose a value that the point can hold.")
 		}
 	}
 	return c.problems
+}
+
+func (p Point) shows(value float64, speaks Protocol) error {
+	if speaks != Modbus {
+		return p.showable(value, speaks)
+	}
+	if p.Words() == 0 {
+		return nil // said of the point already
+	}
+	_, err := p.Encode(value)
+	return err
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
