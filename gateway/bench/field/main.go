@@ -1,0 +1,105 @@
+// Command field measures the field side beside its peers: goburrow/modbus with its
+// own RTU handler and simonvetter/modbus, in the same run, on the same simulated
+// lines. The simulated devices are a process of their own.
+//
+// For each group of figures it prints a table, and at the end one line for each
+// figure; package figure says how they look. A figure that falls short is no failure
+// of the bench; the exit status is 1 only when something could not be measured. It
+// needs Linux, for ptys and times of the processor.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"gengfu/gateway/bench/figure"
+)
+
+// plan is how much is measured.
+type plan struct {
+	windows int           // of each master on each line
+	window  time.Duration // about how long one is
+}
+
+var (
+	whole = plan{windows: 5, window: 800 * time.Millisecond}
+	quick = plan{windows: 3, window: 300 * time.Millisecond}
+)
+
+// cycles returns how many of this length make a window; no fewer than make a median.
+func (p plan) cycles(length time.Duration) int { return max(7, int(p.window/length)) }
+
+// group is a part of the bench that can be run alone.
+type group struct {
+	name    string
+	measure func(ctx context.Context, far *far, p plan, out io.Writer) ([]figure.Figure, error)
+}
+
+var groups = []group{
+	{"share", measureShare},
+}
+
+func main() {
+	isFar := flag.Bool("far", false, "be the far end of the lines: the bench starts it itself")
+	fast := flag.Bool("quick", false, "a run of a minute, to try: its figures mean less")
+	only := flag.String("only", "", "run only these `groups`, separated by commas")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	switch {
+	case *isFar:
+		err = beFar(os.Stdin, os.Stdout)
+	case *fast:
+		err = bench(ctx, quick, *only, os.Stdout)
+	default:
+		err = bench(ctx, whole, *only, os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bench measures the groups and prints them. A group that could not be measured
+// does not keep the others from it.
+func bench(ctx context.Context, p plan, only string, out io.Writer) (err error) {
+	before, began := figure.Load(), time.Now()
+	var figures []figure.Figure
+	var errs []error
+	for _, g := range groups {
+		if only != "" && !strings.Contains(","+only+",", ","+g.name+",") {
+			continue
+		}
+		measured, err := alone(ctx, g, p, out)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", g.name, err))
+		}
+		figures = append(figures, measured...)
+		fmt.Fprintln(out)
+	}
+	fmt.Fprintf(out, "%s, %d processors, load average %s before and %s after, %s\n\n",
+		figure.Processor(), runtime.NumCPU(), before, figure.Load(), time.Since(began).Round(time.Second))
+	errs = append(errs, figure.Table(out, figures))
+	fmt.Fprintln(out)
+	return errors.Join(append(errs, figure.Lines(out, figures))...)
+}
+
+// alone measures a group with a far end of its own.
+func alone(ctx context.Context, g group, p plan, out io.Writer) (figures []figure.Figure, err error) {
+	f, err := startFar(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, f.stop()) }()
+	return g.measure(ctx, f, p, out)
+}
