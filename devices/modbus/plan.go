@@ -36,41 +36,68 @@ func (b Batch) Of(w Want, words []uint16) []uint16 {
 	return words[w.Address-b.Address : w.end()-b.Address]
 }
 
-// Cut is a place in a table that no request may span: the address after it.
-type Cut struct {
-	Table   profile.Table
-	Address int
-}
-
 // Terms are what a request of a device may be, and what it costs.
 type Terms struct {
 	Limits     profile.Limits
+	Listed     Map           // all points of the model; the zero Map lists what is wanted and no more
 	Cuts       map[Cut]bool  // what refusals of the device have taught
 	Wire       bus.Wire      // of its line; zero over TCP
+	Framing    Framing       // of its line
 	Turnaround time.Duration // from the end of a request to the first byte of the reply; 0 is bus.Turnaround
+	Longest    time.Duration // of the line's time that one request for several wants may take; 0 is without bound
 }
 
-// Plan groups what is wanted into few requests, within the terms. A want that is alone wider than the limit is
-// asked for as it is.
-func Plan(wants []Want, t Terms) []Batch {
-	order := make([]int, len(wants))
-	for i := range order {
-		order[i] = i
+// Cost returns how long a request for so many registers or bits occupies the line:
+//
+//	silence + (request + reply) × character + turnaround
+//
+// with the lengths of the frames and the silence of 3.5 characters of the Modbus
+// serial line specification V1.02, sections 2.5.1 and 2.5.2, or the longer pause
+// that the line or the model wants. Over TCP it is the turnaround: what counts is
+// the requests.
+func (t Terms) Cost(table profile.Table, quantity int) time.Duration {
+	turnaround := t.Turnaround
+	if turnaround == 0 {
+		turnaround = bus.Turnaround
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		x, y := wants[a], wants[b]
-		return cmp.Or(cmp.Compare(x.Table, y.Table), cmp.Compare(x.Address, y.Address), cmp.Compare(x.Words, y.Words))
-	})
-	var batches []Batch
-	for _, i := range order {
-		w := wants[i]
-		if n := len(batches); n > 0 && batches[n-1].takes(w, t) {
-			b := &batches[n-1]
-			b.Quantity = max(b.Quantity, w.end()-b.Address)
-			b.Wants = append(b.Wants, i)
-			continue
-		}
-		batches = append(batches, Batch{Table: w.Table, Address: w.Address, Quantity: w.Words, Wants: []int{i}})
+	data := 2 * quantity
+	if table.Bits() {
+		data = (quantity + 7) / 8
+	}
+	return max(t.Wire.Silence(), t.Limits.Pause) + t.Wire.Of(t.Framing.frames(data)) + turnaround
+}
+
+// frames returns the bytes of a read and its reply with so many bytes of data.
+func (f Framing) frames(data int) int {
+	switch f {
+	case TCP:
+		return requestLength - 2 + mbapLength - 1 + replyOverhead - 2 + mbapLength - 1 + data
+	default:
+		return requestLength + replyOverhead + data
+	}
+}
+
+// Plan groups what is wanted into the requests that together cost the least, and
+// among those into the fewest, which read the fewest registers. A want that is
+// alone more than the terms allow is asked for as it is.
+func Plan(wants []Want, t Terms) []Batch {
+	var room [roomy]step
+	p := plan(wants, &t, room[:0])
+	requests := 0
+	for i := len(p) - 1; i > 0; i = p[i].from {
+		requests++
+	}
+	if requests == 0 {
+		return nil
+	}
+	batches := make([]Batch, requests)
+	indices := make([]int, 0, len(wants))
+	for i := len(p) - 1; i > 0; i = p[i].from {
+		requests--
+		from := len(indices)
+		indices = p.indices(indices, p[i].from, i)
+		batches[requests] = p.batch(wants, p[i].from, i)
+		batches[requests].Wants = indices[from:len(indices):len(indices)]
 	}
 	return batches
 }
@@ -78,64 +105,100 @@ func Plan(wants []Want, t Terms) []Batch {
 // PlanFirst returns the request of the plan that reads the first want, along with
 // what else it reads.
 func PlanFirst(wants []Want, t Terms) Batch {
-	for _, b := range Plan(wants, t) {
-		if slices.Contains(b.Wants, 0) {
-			return b
+	var room [roomy]step
+	p := plan(wants, &t, room[:0])
+	for i := len(p) - 1; i > 0; i = p[i].from {
+		from := p[i].from
+		if !slices.ContainsFunc(p[from:i], func(s step) bool { return s.want == 0 }) {
+			continue
 		}
+		b := p.batch(wants, from, i)
+		b.Wants = p.indices(make([]int, 0, i-from), from, i)
+		return b
 	}
 	return Batch{}
 }
 
-func (b Batch) takes(w Want, t Terms) bool {
-	end := b.Address + b.Quantity
-	if w.Table != b.Table || w.Address > end+t.Limits.Gap {
-		return false
-	}
-	if max(end, w.end())-b.Address > most(w.Table, t.Limits) {
-		return false
-	}
-	for a := b.Address + 1; a <= w.Address; a++ {
-		if t.Cuts[Cut{b.Table, a}] {
-			return false
-		}
-	}
-	return true
+// roomy is how many wants are planned without memory of the heap.
+const roomy = 160
+
+// steps are the wants by address, and for every number of them from the front the
+// best plan. There is one step more than wants.
+type steps []step
+
+type step struct {
+	key     uint64 // table and address, for the order
+	want    int    // index of the want
+	end     int    // of the want
+	barrier bool   // no request may reach from the want before it to this one
+
+	cost     time.Duration // of the best plan for the wants before this one
+	requests int
+	quantity int
+	from     int // where the last request of that plan begins
 }
 
-func most(t profile.Table, limits profile.Limits) int {
-	limit, standard := limits.Registers, profile.MaxRegisters
-	if t.Bits() {
-		limit, standard = limits.Bits, profile.MaxBits
+func (s step) address() int { return int(s.key >> 16 & 0xFFFF) }
+func (s step) table() int   { return int(s.key >> 32) }
+
+// plan finds the cheapest plan by dynamic programming. In the order of addresses a
+// cheapest plan takes its wants one after the other: where two requests were to
+// cross, one of them could give the want in question to the other and be no longer.
+func plan(wants []Want, t *Terms, p steps) steps {
+	p = sorted(wants, p)
+	for i := 1; i < len(wants); i++ {
+		p[i].barrier = p[i].table() != p[i-1].table()
 	}
-	if limit <= 0 || limit > standard {
-		return standard
+	t.bar(wants, p)
+	for i := range wants {
+		at := p[i]
+		table := wants[at.want].Table
+		limit := most(table, t.Limits)
+		end := at.end
+		for k := i; k < len(wants); k++ {
+			if k > i && p[k].barrier {
+				break
+			}
+			end = max(end, p[k].end)
+			quantity := end - at.address()
+			cost := t.Cost(table, quantity)
+			if k > i && (quantity > limit || t.Longest > 0 && cost > t.Longest) {
+				break
+			}
+			better := step{cost: at.cost + cost, requests: at.requests + 1, quantity: at.quantity + quantity}
+			if to := &p[k+1]; to.requests == 0 || !to.before(&better) {
+				to.cost, to.requests, to.quantity, to.from = better.cost, better.requests, better.quantity, i
+			}
+		}
 	}
-	return limit
+	return p
 }
 
-// Split returns where to cut a batch that the slave refused: at the widest hole
-// between its wants, or in the middle. It is false when nothing is left to cut,
-// because all wants begin at the same address.
-func Split(b Batch, wants []Want) (Cut, bool) {
-	best, hole, found := 0, 0, false
-	starts := []int{}
-	end := wants[b.Wants[0]].end()
-	for _, i := range b.Wants[1:] {
-		w := wants[i]
-		if w.Address > b.Address {
-			starts = append(starts, w.Address)
-		}
-		if gap := w.Address - end; gap > hole {
-			best, hole, found = w.Address, gap, true
-		}
-		end = max(end, w.end())
+func (s step) before(o *step) bool {
+	return cmp.Or(cmp.Compare(s.cost, o.cost), cmp.Compare(s.requests, o.requests), cmp.Compare(s.quantity, o.quantity)) < 0
+}
+
+func sorted(wants []Want, p steps) steps {
+	for i, w := range wants {
+		p = append(p, step{key: uint64(rank(w.Table))<<32 | uint64(w.Address&0xFFFF)<<16 | uint64(w.Words&0xFFFF), want: i, end: w.end()})
 	}
-	if found {
-		return Cut{b.Table, best}, true
+	slices.SortFunc(p, func(a, b step) int { return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.want, b.want)) })
+	return append(p, step{})
+}
+
+func (p steps) indices(in []int, from, to int) []int {
+	for _, s := range p[from:to] {
+		in = append(in, s.want)
 	}
-	starts = slices.Compact(starts)
-	if len(starts) == 0 {
-		return Cut{}, false
+	return in
+}
+
+// batch is the request for the wants of some steps.
+func (p steps) batch(wants []Want, from, to int) Batch {
+	first := wants[p[from].want]
+	end := 0
+	for _, s := range p[from:to] {
+		end = max(end, s.end)
 	}
-	return Cut{b.Table, starts[(len(starts)-1)/2]}, true
+	return Batch{Table: first.Table, Address: first.Address, Quantity: end - first.Address}
 }
