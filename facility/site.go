@@ -35,6 +35,7 @@ type Point struct {
 	Unit   string
 	Min    *float64     // validity range of the value, in Unit; nil is open
 	Max    *float64     //
+	Wrap   float64      // of a counter that rolls over: what it shows 0 instead of, in Unit; 0 when nobody knows
 	Labels map[int]Text // words for the values of a state or signal
 	Period time.Duration
 	// Decimals is how many digits after the point a person wants to see.

@@ -156,6 +156,7 @@ func (p Profile) FacilityPoints(device string) []facility.Point {
 			Unit:     pt.Unit,
 			Min:      pt.Min,
 			Max:      pt.Max,
+			Wrap:     pt.Wrap,
 			Labels:   pt.Labels,
 			Period:   pt.Period,
 			Decimals: pt.Decimals,

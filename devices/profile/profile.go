@@ -20,6 +20,8 @@ type Profile struct {
 	Verified bool          `yaml:"verified"` // true only when checked on the real device
 	Protocol Protocol      `yaml:"protocol"` // what the model speaks; "" is modbus
 	CJT188   *Dialect      `yaml:"cjt188"`   // of a model that speaks it
+	Family   string        `yaml:"family"`   // models whose devices may look alike on the wire share this name: "Eastron SDM"
+	Identify []Mark        `yaml:"identify"` // what tells the model; none when its maker documents nothing
 	Limits   Limits        `yaml:"limits"`
 	Points   []Point       `yaml:"points"`
 	Golden   []Golden      `yaml:"golden"`
@@ -90,6 +92,7 @@ type Point struct {
 	Decimals  int                   `yaml:"decimals"`
 	Min       *float64              `yaml:"min"` // outside is bad: out_of_range
 	Max       *float64              `yaml:"max"`
+	Wrap      float64               `yaml:"wrap"`      // of a counter: what it shows 0 instead of, in its unit: 1000000 after 999999.99
 	Sentinels []int64               `yaml:"sentinels"` // raw values that mean "no value": bad, sensor_fault; NaN always is
 	Labels    map[int]facility.Text `yaml:"labels"`
 	Period    time.Duration         `yaml:"period"` // how often it is read; 0 is by kind: alarm and state 1s, measure 10s, counter 60s

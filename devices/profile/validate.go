@@ -42,6 +42,9 @@ func (p Profile) Validate() []facility.Problem {
 		c.add(fmt.Sprintf("points[%d]", i), pt.check(p))
 	}
 	c.problems = append(c.problems, p.checkTogether()...)
+	for i, m := range p.Identify {
+		c.add(fmt.Sprintf("identify[%d]", i), m.check(p.Speaks()))
+	}
 	for i, g := range p.Golden {
 		c.add(fmt.Sprintf("golden[%d]", i), g.check(p))
 	}
@@ -220,6 +223,13 @@ func (p Point) checkNumbers(c *checker) {
 	}
 	if p.Min != nil && p.Max != nil && *p.Min > *p.Max {
 		c.bad("min", fmt.Sprintf("min %v is above max %v.", *p.Min, *p.Max), "Exchange them.")
+	}
+	switch {
+	case p.Wrap == 0:
+	case p.Kind != facility.Counter:
+		c.bad("wrap", fmt.Sprintf("A %s does not roll over.", p.Kind), "Leave wrap out, or write kind: counter.")
+	case math.IsNaN(p.Wrap) || math.IsInf(p.Wrap, 0) || p.Wrap < 0:
+		c.bad("wrap", fmt.Sprintf("A counter cannot roll over at %v.", p.Wrap), "Write the value that it shows 0 instead of: 1000000 after 999999.99.")
 	}
 	if p.Decimals < 0 || p.Decimals > 6 {
 		c.bad("decimals", fmt.Sprintf("%d digits after the point are not sensible.", p.Decimals), "Write 0 to 6.")
