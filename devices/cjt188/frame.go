@@ -125,6 +125,10 @@ func (f Frame) String() string {
 // a control code that the standard knows.
 func NewReader() *framing.Reader[Frame] { return framing.NewReader(probe) }
 
+// Probe looks for a frame at the start of b, which is not empty, for those who read
+// a stream in which other protocols are spoken too.
+func Probe(b []byte) (Frame, framing.Sight) { return probe(b) }
+
 func probe(b []byte) (Frame, framing.Sight) {
 	const kind, address, control, length = 1, 2, 9, 10
 	switch {

@@ -89,6 +89,10 @@ func (f Frame) String() string {
 // NewReader returns a reader of frames. Preambles are passed over.
 func NewReader() *framing.Reader[Frame] { return framing.NewReader(probe) }
 
+// Probe looks for a frame at the start of b, which is not empty, for those who read
+// a stream in which other protocols are spoken too.
+func Probe(b []byte) (Frame, framing.Sight) { return probe(b) }
+
 func probe(b []byte) (Frame, framing.Sight) {
 	const second, control, length = 7, 8, 9
 	switch {

@@ -106,6 +106,10 @@ func (f Frame) String() string {
 // noise may look like it; it means something only when it is awaited.
 func NewReader() *framing.Reader[Frame] { return framing.NewReader(probe) }
 
+// Probe looks for a frame at the start of b, which is not empty, for those who read
+// a stream in which other protocols are spoken too.
+func Probe(b []byte) (Frame, framing.Sight) { return probe(b) }
+
 func probe(b []byte) (Frame, framing.Sight) {
 	switch b[0] {
 	case ackByte:
