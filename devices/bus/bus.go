@@ -69,6 +69,11 @@ type Ask struct {
 	Timeout time.Duration // beyond the wire time of both frames
 	Pause   time.Duration // silence that the slave wants before the request; 0 is the line's
 
+	// Between is how long a reply that has begun may pause between two of its bytes.
+	// Its length then need not be known beforehand, and Timeout is until it has
+	// begun. 0 is for slaves that send without a pause.
+	Between time.Duration
+
 	// Find looks for the reply in everything that was received so far, without an
 	// echo. It is called again whenever more has come.
 	Find func(received []byte) Found
@@ -171,14 +176,30 @@ func (b *Bus) receive(ctx context.Context, a Ask, deadline time.Time) (received,
 			b.learnEcho(echoed)
 			return b.buf[:n], bytes.Clone(f.Frame), nil
 		}
-		if f.Corrupt && f.Missing == 0 {
+		switch {
+		case f.Corrupt && f.Missing == 0:
 			until = earlier(deadline, b.lastByte.Add(b.opts.Wire.giveUp()))
+		case f.Missing > 0 && a.Between > 0:
+			until = b.begun(a, f.Missing, deadline)
 		}
 		if err := b.nap(ctx, f.Missing, until); err != nil {
 			return b.buf[:n], nil, err
 		}
 	}
 	return b.buf[:n], nil, fmt.Errorf("%d bytes and no reply among them: %w", n, ErrGarbled)
+}
+
+// longestFrame bounds a reply in bytes: M-Bus has the longest, 261 and a preamble.
+const longestFrame = 270
+
+// begun returns until when the rest of a reply is waited for that may pause between
+// its bytes. It does not go on for ever, whatever dribbles in.
+func (b *Bus) begun(a Ask, missing int, deadline time.Time) time.Time {
+	rest := b.lastByte.Add(b.opts.Wire.Of(missing) + a.Between)
+	if rest.Before(deadline) {
+		return deadline
+	}
+	return earlier(rest, deadline.Add(max(b.opts.Wire.Of(longestFrame), longestNoise)+a.Between))
 }
 
 func verdict(f Found, received int) error {
