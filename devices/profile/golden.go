@@ -3,6 +3,7 @@ package profile
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -40,28 +41,41 @@ func (g Golden) check(p Profile) []facility.Problem {
 	if len(g.Values) == 0 {
 		bad("values", "The example states no value.", "List the quantities of the reply with what the device showed.")
 	}
-	request, err := parseFrame(g.Request)
+	read, err := g.read(p)
 	if err != nil {
-		bad("request", "The request is not a frame: "+err.Error()+".", "Write the whole RTU frame in hex, with its CRC.")
-	}
-	reply, replyErr := parseFrame(g.Reply)
-	if replyErr != nil {
-		bad("reply", "The reply is not a frame: "+replyErr.Error()+".", "Write the whole RTU frame in hex, with its CRC.")
-	}
-	if err != nil || replyErr != nil {
-		return out
-	}
-	ex, err := newExchange(request, reply)
-	if err != nil {
-		bad("reply", "Request and reply do not belong together: "+err.Error()+".", "Take both from the same exchange.")
+		var e *keyError
+		if errors.As(err, &e) {
+			bad(e.key, e.what, e.cure)
+		}
 		return out
 	}
 	for _, id := range sortedKeys(g.Values) {
-		if err := ex.compare(p, id, g.Values[id]); err != nil {
-			bad("values."+id, err.Error()+".", "Correct the value, or the point's address, type, order or scale.")
+		if err := compare(p, id, g.Values[id], read); err != nil {
+			bad("values."+id, err.Error()+".", "Correct the value, or where the point stands and how it is scaled.")
 		}
 	}
 	return out
+}
+
+// read returns what the frames of the example say.
+func (g Golden) read(p Profile) (reading, error) {
+	if p.Speaks() != Modbus {
+		return g.meterReading(p)
+	}
+	const cure = "Write the whole RTU frame in hex, with its CRC."
+	request, err := parseFrame(g.Request)
+	if err != nil {
+		return nil, keyed("request", "The request is not a frame: "+err.Error()+".", cure)
+	}
+	reply, err := parseFrame(g.Reply)
+	if err != nil {
+		return nil, keyed("reply", "The reply is not a frame: "+err.Error()+".", cure)
+	}
+	ex, err := newExchange(request, reply)
+	if err != nil {
+		return nil, keyed("reply", "Request and reply do not belong together: "+err.Error()+".", "Take both from the same exchange.")
+	}
+	return ex.read, nil
 }
 
 // parseFrame reads hex with or without spaces and takes off the CRC.
@@ -116,7 +130,7 @@ func (e exchange) words(pt Point) ([]uint16, error) {
 	first := pt.Address - e.address
 	n := pt.Words()
 	if pt.Table != e.table || first < 0 || first+n > e.count {
-		return nil, fmt.Errorf("%s is not in this reply", pt.ID)
+		return nil, errElsewhere(pt)
 	}
 	out := make([]uint16, n)
 	for i := range out {
@@ -130,22 +144,29 @@ func (e exchange) words(pt Point) ([]uint16, error) {
 	return out, nil
 }
 
+func (e exchange) read(pt Point) (float64, facility.Quality, facility.Reason, error) {
+	words, err := e.words(pt)
+	if err != nil {
+		return 0, facility.Bad, "", err
+	}
+	v, q, r := pt.Decode(words)
+	return v, q, r, nil
+}
+
 // compare decodes a quantity. Values are written with the digits that a person
 // reads, so a relative difference of 1e-6 (of a 32-bit float) is equal.
-func (e exchange) compare(p Profile, id string, want float64) error {
+func compare(p Profile, id string, want float64, read reading) error {
 	pt, ok := p.Point(id)
 	if !ok {
 		return fmt.Errorf("the profile has no point %q", id)
 	}
-	words, err := e.words(pt)
-	if err != nil {
+	got, q, reason, err := read(pt)
+	switch {
+	case err != nil:
 		return err
-	}
-	got, q, reason := pt.Decode(words)
-	if q != facility.Good {
+	case q != facility.Good:
 		return fmt.Errorf("%s decodes to %s, not to %v", id, reason, want)
-	}
-	if math.Abs(got-want) > 1e-6*max(1, math.Abs(want)) {
+	case math.Abs(got-want) > 1e-6*max(1, math.Abs(want)):
 		return fmt.Errorf("%s decodes to %.7g, not to %v", id, got, want)
 	}
 	return nil

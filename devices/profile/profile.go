@@ -113,8 +113,8 @@ type Point struct {
 // Golden is a pair of frames with what they say, as a test of the profile.
 type Golden struct {
 	Source  string             `yaml:"source"`
-	Request string             `yaml:"request"` // hex, whole RTU frame
-	Reply   string             `yaml:"reply"`   // hex, whole RTU frame
+	Request string             `yaml:"request"` // hex, the whole frame; of Modbus as RTU
+	Reply   string             `yaml:"reply"`   // hex, the whole frame
 	Values  map[string]float64 `yaml:"values"`  // by quantity
 }
 
