@@ -15,6 +15,18 @@ type Serial struct {
 	Parity   string `yaml:"parity"`    // none, even or odd; "" is none
 	DataBits int    `yaml:"data_bits"` // 7 or 8; 0 is 8
 	StopBits int    `yaml:"stop_bits"` // 1 or 2; 0 is 1
+
+	RS485      *RS485 `yaml:"rs485"`       // nil leaves the direction of the bus to the adapter
+	LowLatency *bool  `yaml:"low_latency"` // nil and true: bytes are handed over as they come, where the driver can do it
+}
+
+// RS485 is how the driver of a port switches the direction of the bus, by the RTS
+// line. Only few adapters need it; most switch by themselves.
+type RS485 struct {
+	RTSOnSend   *bool         `yaml:"rts_on_send"`  // level of RTS while sending, the other one after it; nil is true
+	DelayBefore time.Duration `yaml:"delay_before"` // between switching and the first bit; whole ms, at most 100ms
+	DelayAfter  time.Duration `yaml:"delay_after"`  // between the last bit and switching back; whole ms, at most 100ms
+	RxDuringTx  bool          `yaml:"rx_during_tx"` // receive what is sent; it then echoes
 }
 
 // TCP is a socket that the line dials.

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -223,8 +224,8 @@ func TestOpenRefusesWhatIsNoPort(t *testing.T) {
 	}
 }
 
-// The serial library panics on a descriptor of 1024 or more.
-func TestAHighDescriptorIsAnError(t *testing.T) {
+// The serial library could not read a descriptor of 1024 or more.
+func TestAHighDescriptor(t *testing.T) {
 	const limit = 1100
 	var rl unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &rl); err != nil || rl.Cur < limit+100 {
@@ -245,9 +246,59 @@ func TestAHighDescriptorIsAnError(t *testing.T) {
 	if _, err := p.Write([]byte{1}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Read(t.Context(), make([]byte, 8), time.Now().Add(time.Second)); err != nil && !errors.Is(err, line.ErrBroken) {
+	if got := readFull(t, c, 1); got[0] != 1 {
+		t.Errorf("got % X", got)
+	}
+}
+
+// A pseudo terminal keeps speed and stop bits, and is of 8 bits without parity
+// whatever it is told.
+func TestModes(t *testing.T) {
+	for _, want := range []line.Serial{
+		{Baud: 300, StopBits: 2},
+		{Baud: 2400, Parity: "even", StopBits: 1},
+		{Baud: 9600, Parity: "odd", DataBits: 7, StopBits: 1},
+		{Baud: 1_000_000, StopBits: 1},
+		{Baud: 12_345, StopBits: 2}, // none of the kernel's list
+	} {
+		p := openPTY(t, "")
+		want.Port = p.Path()
+		c, err := line.OpenSerial(t.Context(), want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := modes(t, p.Path())
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if got.Ospeed != uint32(want.Baud) || got.Cflag&unix.CSTOPB != 0 != (want.StopBits == 2) {
+			t.Errorf("%+v: %d baud, flags %o", want, got.Ospeed, got.Cflag)
+		}
+	}
+}
+
+// modes returns what the kernel holds of a terminal's mode.
+func modes(t *testing.T, path string) *unix.Termios {
+	t.Helper()
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Skipf("the port cannot be opened beside the line: %v", err)
+	}
+	defer unix.Close(fd) //nolint:errcheck // nothing was written
+	m, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestAPortWithoutRS485(t *testing.T) {
+	p := openPTY(t, "")
+	_, err := line.OpenSerial(t.Context(), line.Serial{Port: p.Path(), RS485: &line.RS485{}})
+	if err == nil || !strings.Contains(err.Error(), "has no RS-485 mode: leave rs485 out") {
 		t.Errorf("got %v", err)
 	}
+	openSerial(t, p.Path()) // the refused one let go of it
 }
 
 func TestCharacter(t *testing.T) {

@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"time"
 
 	"go.bug.st/serial"
 	"golang.org/x/sys/unix"
@@ -23,15 +20,35 @@ func OpenSerial(ctx context.Context, s Serial) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.Port, err)
 	}
-	lock, err := lockPort(s.Port)
+	d, err := openDevice(s.Port, unix.O_RDWR)
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", s.Port, err)
 	}
+	p, err := s.prepare(d, mode)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", s.Port, err), d.close())
+	}
+	return &Conn{name: s.Port, port: &serialPort{device: d, library: p}}, nil
+}
+
+// prepare takes the port for this program and sets its mode.
+func (s Serial) prepare(d *device, mode *serial.Mode) (serial.Port, error) {
+	if err := d.lock(); err != nil {
+		return nil, err
+	}
 	p, err := serial.Open(s.Port, mode)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open %s: %w", s.Port, serialError(err)), lock.Close())
+		return nil, serialError(err)
 	}
-	return &Conn{name: s.Port, port: &serialPort{port: p, lock: lock}}, nil
+	if s.RS485 != nil {
+		if err := setRS485(d, *s.RS485); err != nil {
+			return nil, errors.Join(err, p.Close())
+		}
+	}
+	if s.LowLatency == nil || *s.LowLatency {
+		setLowLatency(d)
+	}
+	return p, nil
 }
 
 func (s Serial) mode() (*serial.Mode, error) {
@@ -57,25 +74,6 @@ func (s Serial) mode() (*serial.Mode, error) {
 	return m, nil
 }
 
-// lockPort takes the advisory lock of the device file, because TIOCEXCL does not
-// stop a second opener that is root.
-func lockPort(path string) (*os.File, error) {
-	fd, err := unix.Open(path, unix.O_RDWR|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if errors.Is(err, unix.EBUSY) {
-		return nil, ErrBusy
-	}
-	if err != nil {
-		return nil, err
-	}
-	if err := unix.Flock(fd, unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			err = ErrBusy
-		}
-		return nil, errors.Join(err, unix.Close(fd))
-	}
-	return os.NewFile(uintptr(fd), path), nil
-}
-
 func serialError(err error) error {
 	var pe *serial.PortError
 	if errors.As(err, &pe) && pe.Code() == serial.PortBusy {
@@ -84,43 +82,13 @@ func serialError(err error) error {
 	return err
 }
 
+// serialPort is read and written on its device file. The library has it open
+// besides, for its modes.
 type serialPort struct {
-	port serial.Port
-	lock *os.File
+	*device
+	library serial.Port
 }
 
-// read turns the library's panic on a file descriptor of 1024 or more (it uses
-// select) into an error.
-func (s *serialPort) read(p []byte, wait time.Duration) (n int, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			n, err = 0, fmt.Errorf("serial library: %v", r)
-		}
-	}()
-	if err := s.port.SetReadTimeout(wait); err != nil {
-		return 0, err
-	}
-	return s.port.Read(p)
-}
+func (s *serialPort) discard() error { return flush(s.device) }
 
-func (s *serialPort) write(p []byte) error {
-	for len(p) > 0 {
-		n, err := s.port.Write(p)
-		if err != nil {
-			return err
-		}
-		if n == 0 {
-			return io.ErrShortWrite
-		}
-		p = p[n:]
-	}
-	return nil
-}
-
-func (s *serialPort) discard() error {
-	return errors.Join(s.port.ResetOutputBuffer(), s.port.ResetInputBuffer())
-}
-
-func (s *serialPort) close() error {
-	return errors.Join(s.port.Close(), s.lock.Close())
-}
+func (s *serialPort) close() error { return errors.Join(s.library.Close(), s.device.close()) }

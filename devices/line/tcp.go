@@ -12,10 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	dialTimeout  = 5 * time.Second
-	writeTimeout = 5 * time.Second
-)
+const dialTimeout = 5 * time.Second
 
 // DialTCP connects to a gateway or serial server. Keepalive finds a peer that is
 // gone within about 25 s; the owner finds it sooner by its timeouts.
