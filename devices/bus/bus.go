@@ -1,7 +1,8 @@
 // Package bus is the half-duplex use of a line: one request, then its reply, with
 // the silence that slaves want before each request. It knows no protocol: a caller
-// says which of the received bytes are the reply. After anything went wrong the
-// line is left to fall quiet before the next request.
+// says which of the received bytes are the reply, and the bus says which of them
+// cannot be, because they came too soon. After anything went wrong the line is
+// left to fall quiet before the next request.
 package bus
 
 import (
@@ -16,7 +17,8 @@ import (
 )
 
 // Conn is the line that is spoken on. Read waits until the deadline for at least
-// one byte and then returns os.ErrDeadlineExceeded.
+// one byte and then returns os.ErrDeadlineExceeded; what is there already is read
+// also when the deadline is past.
 type Conn interface {
 	Read(ctx context.Context, p []byte, deadline time.Time) (int, error)
 	Write(ctx context.Context, p []byte) error
@@ -25,23 +27,20 @@ type Conn interface {
 
 var _ Conn = (*line.Conn)(nil)
 
-// Echo says whether the adapter returns the master's own bytes.
-type Echo string
-
-// The values of Echo. Auto learns it from the first replies.
-const (
-	EchoAuto Echo = "auto"
-	EchoOn   Echo = "on"
-	EchoOff  Echo = "off"
-)
-
 // What may go wrong with a request besides the line itself.
 var (
 	// ErrTimeout: nothing that could be the reply came in time.
 	ErrTimeout = errors.New("no answer in time")
 	// ErrGarbled: a reply came and cannot be used: cut short, wrong check, wrong length.
 	ErrGarbled = errors.New("garbled reply")
+	// ErrUnsent comes with another error: the request was never handed to the line.
+	ErrUnsent = errors.New("not sent")
 )
+
+// unsent is an error that came before the request was sent.
+type unsent struct{ error }
+
+func (u unsent) Unwrap() []error { return []error{ErrUnsent, u.error} }
 
 // Options of a bus.
 type Options struct {
@@ -69,10 +68,18 @@ type Ask struct {
 	Timeout time.Duration // beyond the wire time of both frames
 	Pause   time.Duration // silence that the slave wants before the request; 0 is the line's
 
+	// Pace learns how soon the slave answers, and shortens Timeout by what it has
+	// learned; nil does neither.
+	Pace *Pace
+
 	// Between is how long a reply that has begun may pause between two of its bytes.
 	// Its length then need not be known beforehand, and Timeout is until it has
 	// begun. 0 is for slaves that send without a pause.
 	Between time.Duration
+
+	// Mirror says that the reply may equal the request byte for byte. It is then told
+	// from an echo by its time, and by what the adapter is known to do.
+	Mirror bool
 
 	// Find looks for the reply in everything that was received so far, without an
 	// echo. It is called again whenever more has come.
@@ -89,12 +96,14 @@ type Found struct {
 // Bus is one line, one request at a time. It belongs to one goroutine and outlives
 // the connections of its line.
 type Bus struct {
-	opts     Options
-	conn     Conn
-	buf      [1024]byte
-	lastByte time.Time // when the line was last busy
-	dirty    bool      // something may still be on its way
-	echo     Echo
+	opts      Options
+	conn      Conn
+	buf       [1024]byte
+	lastByte  time.Time // when the line was last busy
+	dirty     bool      // something may still be on its way
+	echo      Echo
+	pacing    pacing
+	listeners []func(stray []byte, at time.Time)
 }
 
 // New returns a bus that has no line yet.
@@ -114,6 +123,7 @@ func (b *Bus) Attach(conn Conn) {
 	b.conn = conn
 	b.lastByte = time.Now()
 	b.dirty = true
+	b.pacing = pacing{}
 }
 
 // Wire returns how the bytes of the line are timed.
@@ -126,147 +136,85 @@ func (b *Bus) Wait(ctx context.Context, until time.Time) error { return b.opts.W
 // what was asked for. A failed Exchange says it by itself.
 func (b *Bus) Disturbed() { b.dirty = true }
 
-// Exchange sends one frame and returns the frame that answers it. The errors are
-// ErrTimeout, ErrGarbled, the context's, and line.ErrBroken when the line must be
-// opened anew.
-func (b *Bus) Exchange(ctx context.Context, a Ask) ([]byte, error) {
-	frame, err := b.exchange(ctx, a)
-	if err != nil {
-		b.dirty = true
+// Overhear has f called with bytes that were received and answered nothing: late
+// and repeated replies, what other masters say, noise. The bytes are f's only while
+// it runs.
+func (b *Bus) Overhear(f func(stray []byte, at time.Time)) { b.listeners = append(b.listeners, f) }
+
+func (b *Bus) overheard(stray []byte, at time.Time) {
+	if len(stray) == 0 {
+		return
 	}
-	return frame, err
+	for _, f := range b.listeners {
+		f(stray, at)
+	}
 }
 
-func (b *Bus) exchange(ctx context.Context, a Ask) ([]byte, error) {
+// Exchange sends one frame and returns the frame that answers it. The errors are
+// ErrTimeout, ErrGarbled, the context's, and line.ErrBroken when the line must be
+// opened anew; together with ErrUnsent when the frame was not sent.
+func (b *Bus) Exchange(ctx context.Context, a Ask) ([]byte, error) {
 	if err := b.silence(ctx, a.Pause); err != nil {
-		return nil, err
-	}
-	if err := b.conn.Discard(); err != nil {
-		return nil, err
+		b.dirty = true
+		return nil, unsent{err}
 	}
 	start := time.Now()
 	if err := b.conn.Write(ctx, a.Frame); err != nil {
+		b.dirty = true
 		return nil, err
 	}
-	sent := start.Add(b.opts.Wire.Of(len(a.Frame)))
-	b.lastByte = sent
-	received, frame, err := b.receive(ctx, a, sent.Add(a.Timeout+b.opts.Wire.Of(a.Expect)))
-	b.trace(start, a.Frame, received, err)
+	r := b.reception(a, start)
+	frame, err := r.receive(ctx)
+	r.close(frame, err)
 	return frame, err
-}
-
-// receive reads until the reply is complete. Its frame is a part of received,
-// which is everything that came.
-func (b *Bus) receive(ctx context.Context, a Ask, deadline time.Time) (received, frame []byte, err error) {
-	n := 0
-	var f Found
-	until := deadline
-	for n < len(b.buf) {
-		k, err := b.conn.Read(ctx, b.buf[n:], until)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return b.buf[:n], nil, verdict(f, n)
-		}
-		if err != nil {
-			return b.buf[:n], nil, err
-		}
-		n += k
-		b.lastByte = time.Now()
-		rest, echoed := b.withoutEcho(b.buf[:n], a.Frame)
-		if f = a.Find(rest); f.Frame != nil {
-			b.learnEcho(echoed)
-			return b.buf[:n], bytes.Clone(f.Frame), nil
-		}
-		switch {
-		case f.Corrupt && f.Missing == 0:
-			until = earlier(deadline, b.lastByte.Add(b.opts.Wire.giveUp()))
-		case f.Missing > 0 && a.Between > 0:
-			until = b.begun(a, f.Missing, deadline)
-		}
-		if err := b.nap(ctx, f.Missing, until); err != nil {
-			return b.buf[:n], nil, err
-		}
-	}
-	return b.buf[:n], nil, fmt.Errorf("%d bytes and no reply among them: %w", n, ErrGarbled)
-}
-
-// longestFrame bounds a reply in bytes: M-Bus has the longest, 261 and a preamble.
-const longestFrame = 270
-
-// begun returns until when the rest of a reply is waited for that may pause between
-// its bytes. It does not go on for ever, whatever dribbles in.
-func (b *Bus) begun(a Ask, missing int, deadline time.Time) time.Time {
-	rest := b.lastByte.Add(b.opts.Wire.Of(missing) + a.Between)
-	if rest.Before(deadline) {
-		return deadline
-	}
-	return earlier(rest, deadline.Add(max(b.opts.Wire.Of(longestFrame), longestNoise)+a.Between))
-}
-
-func verdict(f Found, received int) error {
-	switch {
-	case f.Corrupt:
-		return fmt.Errorf("wrong check: %w", ErrGarbled)
-	case f.Missing > 0:
-		return fmt.Errorf("cut short by %d bytes: %w", f.Missing, ErrGarbled)
-	case received > 0:
-		return fmt.Errorf("%d bytes that are not its reply: %w", received, ErrTimeout)
-	}
-	return ErrTimeout
-}
-
-// nap leaves the rest of a frame to arrive instead of waking for each byte.
-func (b *Bus) nap(ctx context.Context, missing int, until time.Time) error {
-	left := b.opts.Wire.Of(missing - 1)
-	if left < 4*time.Millisecond {
-		return nil
-	}
-	return b.opts.Wait(ctx, earlier(until, time.Now().Add(left)))
-}
-
-// withoutEcho drops the master's own bytes where the adapter returns them.
-func (b *Bus) withoutEcho(received, sent []byte) (rest []byte, echoed bool) {
-	if b.echo == EchoOff || !bytes.HasPrefix(received, sent) {
-		return received, false
-	}
-	return received[len(sent):], true
-}
-
-// learnEcho settles what auto means: an adapter either always does it or never.
-func (b *Bus) learnEcho(echoed bool) {
-	if b.echo != EchoAuto {
-		return
-	}
-	b.echo = EchoOff
-	if echoed {
-		b.echo = EchoOn
-	}
 }
 
 // longestNoise is how long a line may go on talking before a request fails.
 const longestNoise = 2 * time.Second
 
-// silence waits until the line has been quiet for long enough, and after a failure
-// until what may still be on its way has passed.
+// silence waits until the line has been quiet for long enough. When somebody still
+// talks, or after a failure, it lets pass what may be on its way.
 func (b *Bus) silence(ctx context.Context, pause time.Duration) error {
-	if b.dirty {
-		if err := b.drain(ctx); err != nil {
+	pause = max(b.opts.Wire.Silence(), pause)
+	for end := time.Now().Add(longestNoise + pause); ; {
+		if b.dirty {
+			if err := b.drain(ctx, end); err != nil {
+				return err
+			}
+		}
+		if err := b.opts.Wait(ctx, b.lastByte.Add(pause)); err != nil {
 			return err
 		}
-	}
-	return b.opts.Wait(ctx, b.lastByte.Add(max(b.opts.Wire.Silence(), pause)))
-}
-
-func (b *Bus) drain(ctx context.Context) error {
-	for end := time.Now().Add(longestNoise); time.Now().Before(end); {
-		_, err := b.conn.Read(ctx, b.buf[:], b.lastByte.Add(b.opts.Wire.giveUp()))
+		n, err := b.conn.Read(ctx, b.buf[:], time.Time{})
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			b.dirty = false
 			return nil
 		}
 		if err != nil {
 			return err
 		}
+		b.lastByte, b.dirty = time.Now(), true
+		b.overheard(b.buf[:n], b.lastByte)
+	}
+}
+
+// drain reads until nothing more comes.
+func (b *Bus) drain(ctx context.Context, end time.Time) error {
+	n := 0
+	defer func() { b.overheard(b.buf[:n], b.lastByte) }()
+	for time.Now().Before(end) {
+		k, err := b.conn.Read(ctx, b.buf[n:], b.lastByte.Add(b.opts.Wire.giveUp()))
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			b.dirty = false
+			return b.conn.Discard()
+		}
+		if err != nil {
+			return err
+		}
 		b.lastByte = time.Now()
+		if n += k; n == len(b.buf) {
+			b.overheard(b.buf[:n], b.lastByte)
+			n = 0
+		}
 	}
 	return fmt.Errorf("the line is never quiet: %w", ErrGarbled)
 }
