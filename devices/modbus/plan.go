@@ -42,7 +42,6 @@ type Terms struct {
 	Listed     Map           // all points of the model; the zero Map lists what is wanted and no more
 	Cuts       map[Cut]bool  // what refusals of the device have taught
 	Wire       bus.Wire      // of its line; zero over TCP
-	Framing    Framing       // of its line
 	Turnaround time.Duration // from the end of a request to the first byte of the reply; 0 is bus.Turnaround
 	Longest    time.Duration // of the line's time that one request for several wants may take; 0 is without bound
 }
@@ -56,25 +55,23 @@ type Terms struct {
 // that the line or the model wants. Over TCP it is the turnaround: what counts is
 // the requests.
 func (t Terms) Cost(table profile.Table, quantity int) time.Duration {
+	return t.overhead() + t.Wire.Of(dataBytes(table.Bits(), quantity))
+}
+
+// overhead is what every request costs, whatever it reads.
+func (t *Terms) overhead() time.Duration {
 	turnaround := t.Turnaround
 	if turnaround == 0 {
 		turnaround = bus.Turnaround
 	}
-	data := 2 * quantity
-	if table.Bits() {
-		data = (quantity + 7) / 8
-	}
-	return max(t.Wire.Silence(), t.Limits.Pause) + t.Wire.Of(t.Framing.frames(data)) + turnaround
+	return max(t.Wire.Silence(), t.Limits.Pause) + t.Wire.Of(requestLength+replyOverhead) + turnaround
 }
 
-// frames returns the bytes of a read and its reply with so many bytes of data.
-func (f Framing) frames(data int) int {
-	switch f {
-	case TCP:
-		return requestLength - 2 + mbapLength - 1 + replyOverhead - 2 + mbapLength - 1 + data
-	default:
-		return requestLength + replyOverhead + data
+func dataBytes(bits bool, quantity int) int {
+	if bits {
+		return (quantity + 7) / 8
 	}
+	return 2 * quantity
 }
 
 // Plan groups what is wanted into the requests that together cost the least, and
@@ -150,10 +147,11 @@ func plan(wants []Want, t *Terms, p steps) steps {
 		p[i].barrier = p[i].table() != p[i-1].table()
 	}
 	t.bar(wants, p)
+	overhead, character := t.overhead(), t.Wire.Character
 	for i := range wants {
 		at := p[i]
 		table := wants[at.want].Table
-		limit := most(table, t.Limits)
+		limit, bits := most(table, t.Limits), table.Bits()
 		end := at.end
 		for k := i; k < len(wants); k++ {
 			if k > i && p[k].barrier {
@@ -161,7 +159,7 @@ func plan(wants []Want, t *Terms, p steps) steps {
 			}
 			end = max(end, p[k].end)
 			quantity := end - at.address()
-			cost := t.Cost(table, quantity)
+			cost := overhead + character*time.Duration(dataBytes(bits, quantity))
 			if k > i && (quantity > limit || t.Longest > 0 && cost > t.Longest) {
 				break
 			}
@@ -174,8 +172,11 @@ func plan(wants []Want, t *Terms, p steps) steps {
 	return p
 }
 
-func (s step) before(o *step) bool {
-	return cmp.Or(cmp.Compare(s.cost, o.cost), cmp.Compare(s.requests, o.requests), cmp.Compare(s.quantity, o.quantity)) < 0
+func (s *step) before(o *step) bool {
+	if s.cost != o.cost {
+		return s.cost < o.cost
+	}
+	return s.requests < o.requests || s.requests == o.requests && s.quantity < o.quantity
 }
 
 func sorted(wants []Want, p steps) steps {

@@ -3,10 +3,12 @@ package modbus
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"gengfu/devices/bus"
 	"gengfu/devices/profile"
 )
 
@@ -16,11 +18,14 @@ func holding(address, words int) Want {
 
 func TestPlan(t *testing.T) {
 	cases := []struct {
-		name   string
-		wants  []Want
-		limits profile.Limits
-		cuts   map[Cut]bool
-		want   []Batch
+		name    string
+		wants   []Want
+		limits  profile.Limits
+		cuts    map[Cut]bool
+		listed  []Want
+		wire    bus.Wire
+		longest time.Duration
+		want    []Batch
 	}{
 		{name: "nothing"},
 		{
@@ -52,13 +57,33 @@ func TestPlan(t *testing.T) {
 			want: []Batch{{profile.Holding, 0, 1, []int{0}}, {profile.Holding, 1, 1, []int{1}}},
 		},
 		{
+			name: "what is listed is read along", wants: []Want{holding(0, 1), holding(3, 1), holding(5, 1)}, listed: []Want{holding(0, 2), holding(2, 1)},
+			want: []Batch{{profile.Holding, 0, 4, []int{0, 1}}, {profile.Holding, 5, 1, []int{2}}},
+		},
+		{
+			name: "unless it is forbidden", wants: []Want{holding(0, 1), holding(3, 1), holding(5, 1)},
+			limits: profile.Limits{Gap: 9, Forbidden: []profile.Range{{Table: profile.Holding, From: 2, To: 2}, {Table: profile.Input, From: 4, To: 4}}},
+			want:   []Batch{{profile.Holding, 0, 1, []int{0}}, {profile.Holding, 3, 3, []int{1, 2}}},
+		},
+		{
+			name: "a hole that costs more than a request", wants: []Want{holding(0, 1), holding(30, 1), holding(40, 1)}, limits: profile.Limits{Gap: 125},
+			wire: bus.Wire{Character: time.Second / 960},
+			want: []Batch{{profile.Holding, 0, 1, []int{0}}, {profile.Holding, 30, 11, []int{1, 2}}},
+		},
+		{
+			name: "no request is too long", wants: []Want{holding(0, 4), holding(4, 4), holding(8, 64)}, longest: 70 * time.Millisecond,
+			wire: bus.Wire{Character: time.Second / 960},
+			want: []Batch{{profile.Holding, 0, 8, []int{0, 1}}, {profile.Holding, 8, 64, []int{2}}},
+		},
+		{
 			name: "a cut", wants: []Want{holding(0, 2), holding(2, 2), holding(4, 2)}, cuts: map[Cut]bool{{profile.Holding, 2}: true},
 			want: []Batch{{profile.Holding, 0, 2, []int{0}}, {profile.Holding, 2, 4, []int{1, 2}}},
 		},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			if diff := cmp.Diff(c.want, Plan(c.wants, Terms{Limits: c.limits, Cuts: c.cuts})); diff != "" {
+			terms := Terms{Limits: c.limits, Cuts: c.cuts, Listed: NewMap(c.listed), Wire: c.wire, Longest: c.longest}
+			if diff := cmp.Diff(c.want, Plan(c.wants, terms)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -136,6 +161,7 @@ func TestSplittingFindsWhatTheDeviceHas(t *testing.T) {
 		wants := drawWants(t)
 		missing := rapid.SliceOfNDistinct(rapid.IntRange(0, 300), 0, 4, rapid.ID[int]).Draw(t, "missing")
 		limits := profile.Limits{Gap: rapid.IntRange(0, 20).Draw(t, "gap")}
+		listed := NewMap(append(drawWants(t), wants...)) // some of it the device lacks
 		lacks := func(address, quantity int) bool {
 			return slices.ContainsFunc(missing, func(m int) bool { return m >= address && m < address+quantity })
 		}
@@ -144,7 +170,7 @@ func TestSplittingFindsWhatTheDeviceHas(t *testing.T) {
 			clear(good)
 			clear(bad)
 			again := false
-			for _, b := range Plan(wants, Terms{Limits: limits, Cuts: cuts}) {
+			for _, b := range Plan(wants, Terms{Limits: limits, Listed: listed, Cuts: cuts}) {
 				if !lacks(b.Address, b.Quantity) {
 					for _, i := range b.Wants {
 						good[i] = true
