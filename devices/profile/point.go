@@ -39,11 +39,15 @@ const (
 	MaxBits      = 2000
 )
 
-// Periods of reading when neither profile nor configuration says another.
+// Periods of reading when neither profile nor configuration says another. Meters
+// that do not speak Modbus are slow, and some live on a battery.
 const (
 	SignalPeriod  = time.Second // alarm and state
 	MeasurePeriod = 10 * time.Second
 	CounterPeriod = time.Minute
+
+	MeterPeriod        = time.Minute
+	MeterCounterPeriod = 5 * time.Minute
 )
 
 // Bits reports whether the table holds single bits rather than registers.
@@ -119,15 +123,19 @@ func (p *Point) defaults(speaks Protocol) {
 		p.Scale = 1
 	}
 	if p.Period == 0 {
-		p.Period = defaultPeriod(p.Kind)
+		p.Period = defaultPeriod(p.Kind, speaks)
 	}
 }
 
-func defaultPeriod(k facility.PointKind) time.Duration {
-	switch k {
-	case facility.Signal, facility.State:
+func defaultPeriod(k facility.PointKind, speaks Protocol) time.Duration {
+	switch {
+	case speaks != Modbus && k == facility.Counter:
+		return MeterCounterPeriod
+	case speaks != Modbus:
+		return MeterPeriod
+	case k == facility.Signal || k == facility.State:
 		return SignalPeriod
-	case facility.Counter:
+	case k == facility.Counter:
 		return CounterPeriod
 	}
 	return MeasurePeriod

@@ -95,7 +95,7 @@ type Point struct {
 	Wrap      float64               `yaml:"wrap"`      // of a counter: what it shows 0 instead of, in its unit: 1000000 after 999999.99
 	Sentinels []int64               `yaml:"sentinels"` // raw values that mean "no value": bad, sensor_fault; NaN always is
 	Labels    map[int]facility.Text `yaml:"labels"`
-	Period    time.Duration         `yaml:"period"` // how often it is read; 0 is by kind: alarm and state 1s, measure 10s, counter 60s
+	Period    time.Duration         `yaml:"period"` // how often it is read; 0 is by kind: alarm and state 1s, measure 10s, counter 60s; where the model does not speak Modbus counter 5m, the others 60s
 	Writable  bool                  `yaml:"writable"`
 	Detail    bool                  `yaml:"detail"` // only an engineer wants to see it: a setting, a raw word
 
