@@ -59,6 +59,7 @@ type Exchange struct {
 	Reply   []byte // everything that was received, nil for nothing
 	Took    time.Duration
 	Err     error
+	Device  string // that was asked, where its owner says so
 }
 
 // Ask is one request and how to know its reply.
@@ -131,6 +132,9 @@ func (b *Bus) Wire() Wire { return b.opts.Wire }
 
 // Wait returns at the given time, or with the context's error before.
 func (b *Bus) Wait(ctx context.Context, until time.Time) error { return b.opts.Wait(ctx, until) }
+
+// Trace has see called with every frame from now on; nil ends it.
+func (b *Bus) Trace(see func(Exchange)) { b.opts.Trace = see }
 
 // Disturbed says that something may still be on its way, because a reply was not
 // what was asked for. A failed Exchange says it by itself.

@@ -5,12 +5,13 @@ import "gengfu/devices/framing"
 // Finder returns the Find of an Ask for the frames that the probe knows: the reply
 // is the first one that is mine. It may be asked about the same frame again.
 func Finder[F any](probe framing.Probe[F], mine func(F) bool) func(received []byte) Found {
-	return func(received []byte) (found Found) {
+	return func(received []byte) Found {
+		var found Found
 		for from := 0; from < len(received); {
-			f, s := probe(received[from:])
+			frame, s := probe(received[from:])
 			switch s.Kind {
 			case framing.Whole:
-				if mine(f) {
+				if mine(frame) {
 					return Found{Frame: received[from : from+s.Length]}
 				}
 				from += s.Length

@@ -6,4 +6,5 @@ import "time"
 type Timing struct {
 	Timeout time.Duration // until its reply has begun; 0 is the master's
 	Pause   time.Duration // silence before a request; 0 is the line's
+	Pace    *Pace         // learns how soon it answers and shortens Timeout; nil does neither
 }

@@ -146,7 +146,7 @@ func (m *Master) ask(ctx context.Context, k *known, meter Meter, di DI, t bus.Ti
 	var reply Reply
 	var verdict, serial error
 	_, err := m.bus.Exchange(ctx, bus.Ask{
-		Frame: r.Bytes(), Expect: ReplyLength(meter.Type, di), Timeout: t.Timeout, Pause: t.Pause, Between: ReplyTime,
+		Frame: r.Bytes(), Expect: ReplyLength(meter.Type, di), Timeout: t.Timeout, Pause: t.Pause, Pace: t.Pace, Between: ReplyTime,
 		Find: bus.Finder(probe, func(f Frame) bool {
 			reply, verdict = r.Match(f)
 			if errors.Is(verdict, ErrSerial) {
@@ -203,7 +203,7 @@ func (m *Master) ReadAddress(ctx context.Context, t bus.Timing) (MeterType, Addr
 		}
 		var from Frame
 		_, err := m.bus.Exchange(ctx, bus.Ask{
-			Frame: r.Bytes(), Expect: preamble + overhead + header, Timeout: t.Timeout, Pause: t.Pause, Between: ReplyTime,
+			Frame: r.Bytes(), Expect: preamble + overhead + header, Timeout: t.Timeout, Pause: t.Pause, Pace: t.Pace, Between: ReplyTime,
 			Find: bus.Finder(probe, func(f Frame) bool {
 				from = f
 				_, err := r.Match(f)

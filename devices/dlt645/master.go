@@ -108,7 +108,7 @@ func (m *Master) ask(ctx context.Context, r Request, di DI, t bus.Timing) (answe
 		return !errors.Is(err, ErrForeign)
 	}
 	_, err = m.bus.Exchange(ctx, bus.Ask{
-		Frame: r.Bytes(), Expect: expected(di), Timeout: t.Timeout, Pause: t.Pause, Between: ByteTime,
+		Frame: r.Bytes(), Expect: expected(di), Timeout: t.Timeout, Pause: t.Pause, Pace: t.Pace, Between: ByteTime,
 		Find: bus.Finder(probe, mine),
 	})
 	if errors.Is(err, bus.ErrTimeout) || errors.Is(err, bus.ErrGarbled) {

@@ -137,7 +137,7 @@ func (m *Master) ask(ctx context.Context, r Request, t bus.Timing) (answer Frame
 		t.Timeout = m.opts.Timeout
 	}
 	_, err = m.bus.Exchange(ctx, bus.Ask{
-		Frame: r.Bytes(), Expect: 1, Timeout: t.Timeout, Pause: t.Pause, Between: between,
+		Frame: r.Bytes(), Expect: 1, Timeout: t.Timeout, Pause: t.Pause, Pace: t.Pace, Between: between,
 		Find: bus.Finder(probe, func(f Frame) bool {
 			_, err := r.Match(f)
 			answer = f

@@ -26,10 +26,7 @@ type Options struct {
 }
 
 // Timing is what a model of slave wants otherwise than its line.
-type Timing struct {
-	Timeout time.Duration // beyond the wire time; 0 is the line's
-	Pause   time.Duration // silence before the request; 0 is the line's
-}
+type Timing = bus.Timing
 
 // Counters of what happened since the master was made.
 type Counters struct {
@@ -71,6 +68,10 @@ func NewMaster(opts Options) *Master {
 func (m *Master) Attach(conn bus.Conn) {
 	m.tcp = tcpLine{conn: conn, lastByte: time.Now()}
 }
+
+// Trace has see called with every frame over TCP from now on; nil ends it. On a bus
+// it is the bus that is traced.
+func (m *Master) Trace(see func(bus.Exchange)) { m.opts.Trace = see }
 
 // Counters returns what happened so far.
 func (m *Master) Counters() Counters { return m.counters }
@@ -203,6 +204,6 @@ func read(c modbus.Client, r Request) ([]byte, error) {
 func (m *Master) sendRTU(ctx context.Context, adu []byte, r Request, t Timing) ([]byte, error) {
 	expect := r.expected()
 	return m.bus.Exchange(ctx, bus.Ask{
-		Frame: adu, Expect: expect.length(), Timeout: t.Timeout, Pause: t.Pause, Find: expect.find,
+		Frame: adu, Expect: expect.length(), Timeout: t.Timeout, Pause: t.Pause, Pace: t.Pace, Find: expect.find,
 	})
 }
