@@ -16,9 +16,11 @@ import (
 const String = "string"
 
 // Mark is what tells a model from others: registers that its maker documents as
-// the identity of the model, or the medium that an M-Bus meter names. A profile's
-// marks must all be there. A device that refuses a mark or shows another content
-// is not of the model.
+// the identity of the model, or the medium that an M-Bus meter names. It is read by
+// a request of its own, of exactly its registers: in some meters a longer read gives
+// something else there. A device that shows all marks of a model is of it, one that
+// shows something else is not; one that refuses the request may still be an older
+// one of the model.
 type Mark struct {
 	Table   Table   `yaml:"table"`
 	Address int     `yaml:"address"` // 0-based, as on the wire
