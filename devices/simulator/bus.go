@@ -1,75 +1,119 @@
 package simulator
 
 import (
-	"encoding/binary"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"gengfu/devices/profile"
 )
 
-// Wire is the timing of a serial line. The zero value answers as fast as it can.
-type Wire struct {
-	Baud       int           // bits per second; 0 does not pace
-	Bits       int           // per character with start, parity and stop: 10 for 8N1, 11 for 8E1; 0 is 10
-	Turnaround time.Duration // from the end of the request to the first character of the reply
+// Options of a bus.
+type Options struct {
+	Wire   Wire
+	ASCII  bool    // Modbus frames are ASCII, not RTU
+	Faults []Fault // of the line, on top of those of its devices
+	Seed   uint64  // of the dice of the line and of all its devices; 0 leaves the devices' alone
 }
 
-// Characters returns how long n characters take.
-func (w Wire) Characters(n int) time.Duration {
-	if w.Baud <= 0 {
-		return 0
-	}
-	bits := w.Bits
-	if bits == 0 {
-		bits = 10
-	}
-	return time.Duration(n*bits) * time.Second / time.Duration(w.Baud)
-}
-
-// silence ends a frame whose length cannot be known. It is far above 3.5
-// characters, because a pty hands over what it likes when it likes.
-func (w Wire) silence() time.Duration { return max(20*time.Millisecond, w.Characters(20)) }
-
-// Bus is a line with slaves that speak Modbus RTU. It answers only for its own
-// addresses, checks the CRC and stays silent otherwise. Each slave answers by
-// itself, so a slow one does not hold up the others.
+// Bus is a half-duplex line with devices of any protocols. Each hears only good
+// frames of its own protocol with its own address, and answers by itself, so a slow
+// one does not hold up the others; what several say to one request collides.
 type Bus struct {
 	rw     io.ReadWriteCloser
-	wire   Wire
-	slaves map[byte]*Slave
-	done   chan struct{}
+	opts   Options
+	tongue []tongue
+	ctx    context.Context // of everything that the bus started
+	cancel context.CancelFunc
 	stop   sync.Once
 	owned  sync.WaitGroup
 	onWire chan struct{} // one frame at a time; no mutex, so that the wait stands still in a synctest bubble
+	free   time.Time     // when the last frame has passed; of whoever has onWire
+
+	mu       sync.Mutex
+	mischief mischief
 }
 
-// NewBus serves the slaves on rw until Close, or until rw ends.
+// tongue is one protocol of the line with the devices that speak it.
+type tongue struct {
+	language
+	slaves []*Slave
+}
+
+// NewBus serves the devices on rw until Close, or until rw ends.
 func NewBus(rw io.ReadWriteCloser, wire Wire, slaves ...*Slave) (*Bus, error) {
-	byAddress, err := index(slaves)
-	if err != nil {
+	return NewLine(rw, Options{Wire: wire}, slaves...)
+}
+
+// NewLine is NewBus with faults of the line.
+func NewLine(rw io.ReadWriteCloser, opts Options, slaves ...*Slave) (*Bus, error) {
+	if err := distinct(slaves); err != nil {
 		return nil, err
 	}
-	b := &Bus{rw: rw, wire: wire, slaves: byAddress, done: make(chan struct{}), onWire: make(chan struct{}, 1)}
-	chunks := make(chan []byte)
+	b := &Bus{rw: rw, opts: opts, onWire: make(chan struct{}, 1)}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	known := languages(slaves, opts.ASCII)
+	for _, p := range []profile.Protocol{profile.Modbus, profile.DLT645, profile.CJT188, profile.MBus} {
+		if l, ok := known[p]; ok {
+			b.tongue = append(b.tongue, tongue{l, slices.DeleteFunc(slices.Clone(slaves), func(s *Slave) bool {
+				return s.face.protocol() != p
+			})})
+		}
+	}
+	b.mischief.dice = seeded(opts.Seed, "line")
+	b.mischief.set(opts.Faults)
+	if opts.Seed != 0 {
+		for _, s := range slaves {
+			s.Seed(opts.Seed)
+		}
+	}
+	chunks := make(chan chunk)
 	b.owned.Go(func() { b.receive(chunks) })
 	b.owned.Go(func() { b.assemble(chunks) })
+	b.owned.Go(b.beat)
 	return b, nil
 }
 
-func index(slaves []*Slave) (map[byte]*Slave, error) {
-	out := make(map[byte]*Slave, len(slaves))
-	for _, s := range slaves {
-		if _, taken := out[s.address]; taken {
-			return nil, fmt.Errorf("simulate a line: two slaves have the address %d", s.address)
-		}
-		out[s.address] = s
+func distinct(slaves []*Slave) error {
+	type who struct {
+		protocol profile.Protocol
+		address  string
 	}
-	return out, nil
+	seen := map[who]bool{}
+	for _, s := range slaves {
+		w := who{s.face.protocol(), s.address}
+		if seen[w] {
+			return fmt.Errorf("simulate a line: two devices have the %s address %s", w.protocol, w.address)
+		}
+		seen[w] = true
+	}
+	return nil
+}
+
+// SetFaults makes the line misbehave from the next request on, in all of these
+// ways; without any it is healthy.
+func (b *Bus) SetFaults(faults ...Fault) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.mischief.set(faults)
+}
+
+func (b *Bus) draw() []Fault {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mischief.draw()
+}
+
+func (b *Bus) fault(kind FaultKind) (Fault, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.mischief.has(kind)
 }
 
 // Close ends the line and waits for everything that it started.
@@ -85,24 +129,30 @@ func (b *Bus) Wait() { b.owned.Wait() }
 func (b *Bus) end() error {
 	var err error
 	b.stop.Do(func() {
-		close(b.done)
+		b.cancel()
 		err = b.rw.Close()
 	})
-	if errors.Is(err, os.ErrClosed) {
+	if errors.Is(err, os.ErrClosed) || errors.Is(err, net.ErrClosed) {
 		return nil
 	}
 	return err
 }
 
-func (b *Bus) receive(chunks chan<- []byte) {
+// chunk is what came in at once.
+type chunk struct {
+	bytes []byte
+	at    time.Time
+}
+
+func (b *Bus) receive(chunks chan<- chunk) {
 	defer close(chunks)
 	for {
 		buf := make([]byte, 512)
 		n, err := b.rw.Read(buf)
 		if n > 0 {
 			select {
-			case chunks <- buf[:n]:
-			case <-b.done:
+			case chunks <- chunk{buf[:n], time.Now()}:
+			case <-b.ctx.Done():
 				return
 			}
 		}
@@ -113,163 +163,88 @@ func (b *Bus) receive(chunks chan<- []byte) {
 	}
 }
 
-// assemble cuts what comes in into frames and hands them to their slaves.
-func (b *Bus) assemble(chunks <-chan []byte) {
+// assemble cuts what comes in into frames and hands them to their devices. A pty
+// delivers at once what a wire brings character by character: spoken is when the
+// last of them would have come.
+func (b *Bus) assemble(chunks <-chan chunk) {
 	quiet := time.NewTimer(time.Hour)
 	defer quiet.Stop()
 	var held []byte
+	var spoken time.Time
 	for {
 		select {
-		case chunk, open := <-chunks:
+		case c, open := <-chunks:
 			if !open {
 				return
 			}
-			held = b.takeFrames(append(held, chunk...))
-			quiet.Reset(b.wire.silence())
+			if spoken.Before(c.at) {
+				spoken = c.at
+			}
+			spoken = spoken.Add(b.opts.Wire.Characters(len(c.bytes)))
+			b.echo(c.bytes, spoken)
+			held = b.cut(append(held, c.bytes...), false, spoken)
+			quiet.Reset(time.Until(spoken) + b.opts.Wire.silence())
 		case <-quiet.C:
-			b.settle(held)
-			held = nil
+			held = b.cut(held, true, spoken)
 		}
 	}
 }
 
-// takeFrames handles the whole frames at the start of buf and returns the rest.
-// A byte that cannot begin a good frame is skipped.
-func (b *Bus) takeFrames(buf []byte) []byte {
-	for {
-		n := requestLength(buf)
-		if n == 0 || len(buf) < n {
-			return buf
-		}
-		if !frameOK(buf[:n]) {
-			buf = buf[1:]
+// cut handles the whole frames in buf and returns what may become one. Bytes that
+// cannot begin a frame are passed over; in a line that has fallen silent, so are
+// those whose frame did not come.
+func (b *Bus) cut(buf []byte, settled bool, spoken time.Time) []byte {
+	keep := -1 // where a frame of unknown length may begin
+	for at := 0; at < len(buf); {
+		s, n := b.look(buf, at, settled, spoken)
+		switch {
+		case s == whole:
+			at, keep = at+n, -1
 			continue
+		case s == begun && !settled:
+			if keep < 0 {
+				keep = at
+			}
+			return buf[keep:]
+		case s == perhaps && keep < 0:
+			keep = at
 		}
-		b.handle(buf[:n])
-		buf = buf[n:]
+		at++
 	}
+	if settled || keep < 0 {
+		return nil
+	}
+	return buf[keep:]
 }
 
-// settle handles what was held when the line fell silent: a frame of a function
-// whose length is not known, or good frames after stray bytes.
-func (b *Bus) settle(held []byte) {
-	if frameOK(held) {
-		b.handle(held)
+// look tells what stands at a place, in any of the protocols, and handles a frame.
+func (b *Bus) look(buf []byte, at int, settled bool, spoken time.Time) (best sight, length int) {
+	for _, t := range b.tongue {
+		s, payload, n := t.look(buf[at:], settled)
+		if s == whole {
+			after := len(buf) - at - n // characters that came behind it
+			b.handle(t, payload, spoken.Add(-b.opts.Wire.Characters(after)))
+			return whole, n
+		}
+		best = max(best, s)
+	}
+	return best, 0
+}
+
+// handle lets every device hear the request, and those answer that it is for.
+func (b *Bus) handle(t tongue, request []byte, end time.Time) {
+	var answers []answer
+	for _, s := range t.slaves {
+		if a, ok := s.serve(request, b.draw); ok {
+			answers = append(answers, a)
+		}
+	}
+	if len(answers) == 0 {
 		return
 	}
-	for len(held) > 0 {
-		if n := requestLength(held); n > 0 && n <= len(held) && frameOK(held[:n]) {
-			b.handle(held[:n])
-			held = held[n:]
-		} else {
-			held = held[1:]
-		}
+	u := b.opts.Wire.compose(t, request, answers[0])
+	for _, other := range answers[1:] {
+		u.collide(b.opts.Wire.compose(t, request, other))
 	}
-}
-
-// requestLength returns how long the request at the start of buf is, 0 when that
-// cannot be known yet or at all.
-func requestLength(buf []byte) int {
-	if len(buf) < 2 {
-		return 0
-	}
-	switch buf[1] {
-	case readCoils, readDiscretes, readHolding, readInput, writeCoil, writeRegister:
-		return 8
-	case writeCoils, writeRegisters:
-		if len(buf) < 7 {
-			return 0
-		}
-		return 9 + int(buf[6])
-	}
-	return 0
-}
-
-func frameOK(frame []byte) bool {
-	n := len(frame) - 2
-	return n >= 2 && binary.LittleEndian.Uint16(frame[n:]) == profile.CRC16(frame[:n])
-}
-
-func (b *Bus) handle(frame []byte) {
-	address, pdu := frame[0], append([]byte(nil), frame[1:len(frame)-2]...)
-	arrival := b.wire.Characters(len(frame))
-	if address == 0 {
-		for _, s := range b.slaves {
-			s.respond(pdu) // a broadcast has no reply
-		}
-		return
-	}
-	if s, ok := b.slaves[address]; ok {
-		if a, ok := s.serve(pdu); ok {
-			b.owned.Go(func() { b.reply(address, a, arrival) })
-		}
-	}
-}
-
-func (b *Bus) reply(address byte, a answer, arrival time.Duration) {
-	delay := arrival + b.wire.Turnaround
-	if a.fault.Kind == Slow {
-		delay += a.fault.Delay
-	}
-	if !b.sleep(delay) {
-		return
-	}
-	frame := append([]byte{address}, a.pdu...)
-	frame = binary.LittleEndian.AppendUint16(frame, profile.CRC16(frame))
-
-	select {
-	case b.onWire <- struct{}{}:
-	case <-b.done:
-		return
-	}
-	defer func() { <-b.onWire }()
-	switch a.fault.Kind {
-	case Corrupt:
-		frame[len(frame)-1] ^= 0x55
-	case Truncated:
-		frame = frame[:len(frame)/2]
-	case Split:
-		half := len(frame) / 2
-		if !b.transmit(frame[:half]) || !b.sleep(a.fault.Delay) {
-			return
-		}
-		frame = frame[half:]
-	}
-	b.transmit(frame)
-}
-
-// transmit writes the frame as the wire would bring it: no character before its
-// time, several at once when they are closer than a timer can tell apart.
-func (b *Bus) transmit(frame []byte) bool {
-	const tick = 2 * time.Millisecond
-	start := time.Now()
-	for sent := 0; sent < len(frame); {
-		due := sent + 1
-		for due < len(frame) && b.wire.Characters(due) < b.wire.Characters(sent)+tick {
-			due++
-		}
-		if !b.sleep(time.Until(start.Add(b.wire.Characters(due)))) {
-			return false
-		}
-		if _, err := b.rw.Write(frame[sent:due]); err != nil {
-			return false // the line is gone; receive sees it too
-		}
-		sent = due
-	}
-	return true
-}
-
-// sleep reports false when the bus ended meanwhile.
-func (b *Bus) sleep(d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return true
-	case <-b.done:
-		return false
-	}
+	b.owned.Go(func() { b.say(u, end.Add(b.opts.Wire.Turnaround+u.delay)) })
 }

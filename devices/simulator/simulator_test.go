@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -103,7 +104,7 @@ func line(t *testing.T, wire simulator.Wire, slaves ...*simulator.Slave) *os.Fil
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := os.OpenFile(tty.Path(), os.O_RDWR|0x100, 0) // O_NOCTTY
+	client, err := os.OpenFile(tty.Path(), os.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0) // O_NOCTTY
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +299,7 @@ func TestFaults(t *testing.T) {
 }
 
 func TestParseFaultRefuses(t *testing.T) {
-	for _, s := range []string{"", "dead", "slow", "slow fast", "exception", "exception 256", "silent 3s"} {
+	for _, s := range []string{"", "asleep", "slow", "slow fast", "exception", "exception 256", "silent 3s"} {
 		if f, err := simulator.ParseFault(s); err == nil {
 			t.Errorf("%q is %+v", s, f)
 		}
@@ -344,7 +345,7 @@ func TestPTYComesAndGoes(t *testing.T) {
 		}
 		// A gateway that closes and opens the port again finds the line alive.
 		for range 2 {
-			client, err := os.OpenFile(link, os.O_RDWR|0x100, 0)
+			client, err := os.OpenFile(link, os.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -373,7 +374,7 @@ func TestNFCReader(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := os.OpenFile(tty.Path(), os.O_RDWR|0x100, 0)
+	client, err := os.OpenFile(tty.Path(), os.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -547,7 +548,7 @@ func TestCloseEndsSlowReplies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := os.OpenFile(tty.Path(), os.O_RDWR|0x100, 0)
+	client, err := os.OpenFile(tty.Path(), os.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,56 +1,61 @@
-// Package simulator is the other end of the wire: slaves of every profile that
-// answer with real bytes over ptys and sockets, and fail on command. It shares
-// no code with the masters that it tests, and is never used to reach a real
-// device.
+// Package simulator is the other end of the wire: devices of every profile that
+// answer with real bytes over ptys and sockets, and fail on command. It shares no
+// codec with the masters that it tests, and is never used to reach a real device.
 package simulator
 
 import (
 	"fmt"
-	"maps"
-	"slices"
+	"math/rand/v2"
+	"strconv"
 	"sync"
 
 	"gengfu/devices/profile"
 )
 
-// Slave is one simulated device: its four tables and its present fault. Only
-// registers of its profile, those in gaps that the profile allows to be read
-// along, and those given to SetWords exist; a request for any other is answered
-// with exception 02. It is safe for concurrent use.
+// Slave is one simulated device of any protocol, with its values and its present
+// faults. It is safe for concurrent use.
 type Slave struct {
 	profile profile.Profile
-	address byte
+	address string
 
-	mu     sync.Mutex
-	tables map[profile.Table]map[uint16]uint16
-	fault  Fault
-	served int
+	mu       sync.Mutex
+	face     face
+	mischief mischief
+	served   int
 }
 
-// NewSlave makes a device of the model, with the values of its persona. The
-// address is 1 to 247. A zero profile makes a slave without registers.
-func NewSlave(p profile.Profile, address int) (*Slave, error) {
-	if address < 1 || address > 247 {
-		return nil, fmt.Errorf("simulate %s: address %d is not 1 to 247", p.ID, address)
-	}
+// face is a device as its protocol shows it. What goes in and out are payloads:
+// frames without their start, check and end.
+type face interface {
+	protocol() profile.Protocol
+
+	// set makes the device show a value, get returns what it shows.
+	set(pt profile.Point, value float64) error
+	get(pt profile.Point) (float64, error)
+
+	// attends reports whether a request is for the device; a broadcast is, and has
+	// no reply.
+	attends(request []byte) (attends, replies bool)
+	// respond carries out a request; nil is silence.
+	respond(request []byte) []byte
+	// refuse returns the reply by which the device does not do it.
+	refuse(request []byte, f Fault) []byte
+	// preamble is how many bytes FE come before a reply.
+	preamble() int
+}
+
+// New makes a device of the model with the values of its persona. The address is
+// as it stands on the device: 1 to 247 for Modbus; twelve digits for DL/T 645 and
+// fourteen for CJ/T 188, where leading zeros may be left out; for M-Bus the primary
+// address, 0 to 250, or the secondary one, eight digits or sixteen hex digits.
+func New(p profile.Profile, address string) (*Slave, error) {
 	p.Defaults()
-	s := &Slave{
-		profile: p,
-		address: byte(address),
-		tables: map[profile.Table]map[uint16]uint16{
-			profile.Coil: {}, profile.Discrete: {}, profile.Holding: {}, profile.Input: {},
-		},
+	s := &Slave{profile: p, address: address}
+	var err error
+	if s.face, s.address, err = newFace(p, address); err != nil {
+		return nil, fmt.Errorf("simulate %s: %w", p.ID, err)
 	}
-	for _, pt := range p.Points {
-		t, ok := s.tables[pt.Table]
-		if !ok || pt.Words() == 0 {
-			return nil, fmt.Errorf("simulate %s: point %s stands in no table", p.ID, pt.ID)
-		}
-		for i := range pt.Words() {
-			t[uint16(pt.Address+i)] = 0
-		}
-	}
-	s.fillGaps()
+	s.mischief.dice = seeded(0, s.address)
 	for quantity, value := range p.Persona.Values {
 		if err := s.Set(quantity, value); err != nil {
 			return nil, err
@@ -59,72 +64,94 @@ func NewSlave(p profile.Profile, address int) (*Slave, error) {
 	return s, nil
 }
 
-// fillGaps makes the registers exist that the profile allows to be read along.
-func (s *Slave) fillGaps() {
-	for _, t := range []profile.Table{profile.Holding, profile.Input} {
-		addresses := slices.Sorted(maps.Keys(s.tables[t]))
-		for i := 1; i < len(addresses); i++ {
-			from, to := addresses[i-1], addresses[i]
-			if int(to-from)-1 > s.profile.Limits.Gap {
-				continue
-			}
-			for a := from + 1; a < to; a++ {
-				s.tables[t][a] = 0
-			}
-		}
+// NewSlave makes a device as New does, for an address that is a number.
+func NewSlave(p profile.Profile, address int) (*Slave, error) { return New(p, strconv.Itoa(address)) }
+
+// newFace returns the device with its address in its one way of writing.
+func newFace(p profile.Profile, address string) (face, string, error) {
+	switch p.Protocol {
+	case "", profile.Modbus:
+		return newRegisters(p, address)
+	case profile.DLT645:
+		return newMeter645(p, address)
+	case profile.CJT188:
+		return newMeter188(p, address)
+	case profile.MBus:
+		return newMeterMBus(p, address)
 	}
+	return nil, "", fmt.Errorf("there is no simulator of %q", p.Protocol)
 }
 
-// Address returns the address on the line.
-func (s *Slave) Address() int { return int(s.address) }
+// Address returns the Modbus address on the line; 0 for a device that has another
+// sort of address.
+func (s *Slave) Address() int {
+	if r, ok := s.face.(*registers); ok {
+		return int(r.unit)
+	}
+	return 0
+}
+
+// Name returns the address of the device as it stands on it: digits.
+func (s *Slave) Name() string { return s.address }
 
 // Profile returns the model that it simulates.
 func (s *Slave) Profile() profile.Profile { return s.profile }
 
-// Set makes the device show the value, in the unit of its profile.
-func (s *Slave) Set(quantity string, value float64) error {
+func (s *Slave) point(quantity string) (profile.Point, error) {
 	pt, ok := s.profile.Point(quantity)
 	if !ok {
-		return fmt.Errorf("simulate %s: it has no quantity %q", s.profile.ID, quantity)
+		return pt, fmt.Errorf("simulate %s: it has no quantity %q", s.profile.ID, quantity)
+	}
+	return pt, nil
+}
+
+// Set makes the device show the value, in the unit of its profile.
+func (s *Slave) Set(quantity string, value float64) error {
+	pt, err := s.point(quantity)
+	if err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	words := s.read(pt.Table, pt.Address, pt.Words())
-	if err := pt.Put(words, value); err != nil {
+	if err := s.face.set(pt, value); err != nil {
 		return fmt.Errorf("simulate %s: %w", s.profile.ID, err)
 	}
-	s.write(pt.Table, pt.Address, words)
 	return nil
 }
 
-// Get returns the value that the device shows now.
+// Get returns the value that the device shows now, as its encoding rounds it.
 func (s *Slave) Get(quantity string) (float64, error) {
-	pt, ok := s.profile.Point(quantity)
-	if !ok {
-		return 0, fmt.Errorf("simulate %s: it has no quantity %q", s.profile.ID, quantity)
+	pt, err := s.point(quantity)
+	if err != nil {
+		return 0, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	value, _, reason := pt.Decode(s.read(pt.Table, pt.Address, pt.Words()))
-	if reason != "" {
-		return 0, fmt.Errorf("simulate %s: %s shows no value: %s", s.profile.ID, quantity, reason)
+	value, err := s.face.get(pt)
+	if err != nil {
+		return 0, fmt.Errorf("simulate %s: %s shows no value: %w", s.profile.ID, quantity, err)
 	}
 	return value, nil
 }
 
-// SetWords writes registers, or bits as 0 and 1, whatever the profile says of
-// them, and makes those exist that did not.
+// SetWords writes registers of a Modbus device, or bits as 0 and 1, whatever the
+// profile says of them, and makes those exist that did not.
 func (s *Slave) SetWords(table profile.Table, address int, words ...uint16) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.write(table, address, words)
+	if r, ok := s.face.(*registers); ok {
+		r.write(table, address, words)
+	}
 }
 
 // Words returns registers, or bits as 0 and 1; those that do not exist are 0.
 func (s *Slave) Words(table profile.Table, address, count int) []uint16 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.read(table, address, count)
+	if r, ok := s.face.(*registers); ok {
+		return r.read(table, address, count)
+	}
+	return make([]uint16, count)
 }
 
 // Served returns how many requests the device has received, answered or not.
@@ -134,16 +161,43 @@ func (s *Slave) Served() int {
 	return s.served
 }
 
-func (s *Slave) read(table profile.Table, address, count int) []uint16 {
-	words := make([]uint16, count)
-	for i := range words {
-		words[i] = s.tables[table][uint16(address+i)]
-	}
-	return words
+// answer is what goes back on the wire for one request.
+type answer struct {
+	payload  []byte
+	preamble int
+	faults   []Fault    // that spoil it on its way
+	dice     *rand.Rand // of this answer; nil without faults
 }
 
-func (s *Slave) write(table profile.Table, address int, words []uint16) {
-	for i, w := range words {
-		s.tables[table][uint16(address+i)] = w
+// serve carries out a request under the present faults and those of the line. ok
+// is false when the request is not for the device, and when it has no reply.
+func (s *Slave) serve(request []byte, line func() []Fault) (a answer, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	attends, replies := s.face.attends(request)
+	if !attends {
+		return a, false
 	}
+	if !replies {
+		s.face.respond(request)
+		return a, false
+	}
+	s.served++
+	a.faults = append(s.mischief.draw(), line()...)
+	if len(a.faults) > 0 {
+		a.dice = rand.New(rand.NewPCG(s.mischief.dice.Uint64(), 0))
+	}
+	for _, f := range a.faults {
+		switch f.Kind {
+		case Silent:
+			return a, false
+		case Exception, Busy:
+			a.payload = s.face.refuse(request, f)
+		}
+	}
+	if a.payload == nil {
+		a.payload = s.face.respond(request)
+	}
+	a.preamble = s.face.preamble()
+	return a, a.payload != nil
 }

@@ -5,28 +5,43 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"sync"
 	"time"
+
+	"gengfu/devices/profile"
 )
 
 // Server is a Modbus TCP gateway, or a serial server in transparent mode, with
 // slaves behind it.
 type Server struct {
 	listener net.Listener
-	slaves   map[byte]*Slave
+	units    map[byte]*Slave
+	opts     Options
 	done     chan struct{}
 	stop     sync.Once
 	owned    sync.WaitGroup
 
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
+	mu       sync.Mutex
+	conns    map[net.Conn]struct{}
+	mischief mischief // of the line, when it is no bus
 }
 
 // ServeTCP answers Modbus TCP (MBAP) on the listener until Close. For a unit that
 // it does not have it answers exception 0B, as gateways do.
 func ServeTCP(l net.Listener, slaves ...*Slave) (*Server, error) {
-	s, err := newServer(l, slaves)
+	return ServeModbusTCP(l, Options{}, slaves...)
+}
+
+// ServeModbusTCP is ServeTCP with faults of the line.
+func ServeModbusTCP(l net.Listener, opts Options, slaves ...*Slave) (*Server, error) {
+	for _, one := range slaves {
+		if p := one.face.protocol(); p != profile.Modbus {
+			return nil, fmt.Errorf("simulate a gateway: %s speaks %s, which a Modbus gateway does not", one.address, p)
+		}
+	}
+	s, err := newServer(l, opts, slaves)
 	if err != nil {
 		return nil, err
 	}
@@ -34,32 +49,64 @@ func ServeTCP(l net.Listener, slaves ...*Slave) (*Server, error) {
 	return s, nil
 }
 
-// ServeRTUOverTCP answers plain RTU frames, as a serial server in transparent
-// mode passes them on.
+// ServeRTUOverTCP answers plain RTU frames, and those of meters, as a serial server
+// in transparent mode passes them on.
 func ServeRTUOverTCP(l net.Listener, wire Wire, slaves ...*Slave) (*Server, error) {
-	s, err := newServer(l, slaves)
+	return ServeLine(l, Options{Wire: wire}, slaves...)
+}
+
+// ServeLine is ServeRTUOverTCP with faults of the line.
+func ServeLine(l net.Listener, opts Options, slaves ...*Slave) (*Server, error) {
+	s, err := newServer(l, opts, slaves)
 	if err != nil {
 		return nil, err
 	}
+	opts.Seed = 0 // the dice go on with the next connection
 	s.owned.Go(func() {
 		s.accept(func(c net.Conn) {
-			if bus, err := NewBus(c, wire, slaves...); err == nil {
-				bus.Wait()
+			bus, err := NewLine(c, opts, slaves...)
+			if err != nil {
+				return
 			}
+			bus.Wait()
 		})
 	})
 	return s, nil
 }
 
-func newServer(l net.Listener, slaves []*Slave) (*Server, error) {
-	byAddress, err := index(slaves)
-	if err != nil {
+func newServer(l net.Listener, opts Options, slaves []*Slave) (*Server, error) {
+	if err := distinct(slaves); err != nil {
 		return nil, err
 	}
-	return &Server{
-		listener: l, slaves: byAddress,
+	s := &Server{
+		listener: l, opts: opts, units: map[byte]*Slave{},
 		done: make(chan struct{}), conns: make(map[net.Conn]struct{}),
-	}, nil
+	}
+	s.mischief.dice = seeded(opts.Seed, "line")
+	s.mischief.set(opts.Faults)
+	for _, one := range slaves {
+		if r, ok := one.face.(*registers); ok {
+			s.units[r.unit] = one
+		}
+		if opts.Seed != 0 {
+			one.Seed(opts.Seed)
+		}
+	}
+	return s, nil
+}
+
+// SetFaults makes a Modbus TCP gateway misbehave from the next request on, in all
+// of these ways; without any it is healthy.
+func (s *Server) SetFaults(faults ...Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mischief.set(faults)
+}
+
+func (s *Server) draw() []Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.mischief.draw()
 }
 
 // Addr returns where it listens, "127.0.0.1:41234".
@@ -139,52 +186,77 @@ func (s *Server) converse(c net.Conn) {
 		if err != nil {
 			return
 		}
-		a, ok := s.answer(unit, pdu)
+		u, ok := s.answer(tid, unit, pdu)
 		if !ok {
 			continue
 		}
 		replies.Go(func() {
-			if a.fault.Kind == Slow && !s.pause(a.fault.Delay, ended) {
+			if !s.pause(u.delay, ended) {
 				return
 			}
 			writing.Lock()
 			defer writing.Unlock()
-			s.send(c, tid, unit, a, ended)
+			s.send(c, u, ended)
 		})
 	}
 }
 
-func (s *Server) answer(unit byte, pdu []byte) (answer, bool) {
-	slave, ok := s.slaves[unit]
+func (s *Server) answer(tid uint16, unit byte, pdu []byte) (utterance, bool) {
+	request := append([]byte{unit}, pdu...)
+	slave, ok := s.units[unit]
 	if !ok {
-		return answer{pdu: exception(pdu, gatewayTarget)}, true
+		refusal := append([]byte{unit}, exception(pdu, gatewayTarget)...)
+		return utterance{parts: []part{{bytes: mbap{tid}.wrap(refusal, false)}}}, true
 	}
-	return slave.serve(pdu)
+	a, ok := slave.serve(request, s.draw)
+	if !ok {
+		return utterance{}, false
+	}
+	return Wire{}.compose(mbap{tid}, request, a), true
 }
 
-func (s *Server) send(c net.Conn, tid uint16, unit byte, a answer, ended <-chan struct{}) {
-	if a.fault.Kind == Corrupt {
+func (s *Server) send(c net.Conn, u utterance, ended <-chan struct{}) {
+	for _, p := range u.parts {
+		if !s.pause(p.pause, ended) {
+			return
+		}
+		if _, err := c.Write(p.bytes); err != nil {
+			return // a broken connection ends converse at its next read
+		}
+	}
+	if u.drop {
+		_ = c.Close() // converse learns of it
+	}
+}
+
+// mbap is how the frames of one transaction look on Modbus TCP.
+type mbap struct{ transaction uint16 }
+
+func (mbap) look([]byte, bool) (sight, []byte, int) { return nothing, nil, 0 }
+
+func (l mbap) wrap(payload []byte, spoilt bool) []byte {
+	tid := l.transaction
+	if spoilt {
 		tid ^= 0x5555
 	}
 	adu := binary.BigEndian.AppendUint16(nil, tid)
 	adu = binary.BigEndian.AppendUint16(adu, 0)
-	adu = binary.BigEndian.AppendUint16(adu, uint16(1+len(a.pdu)))
-	adu = append(append(adu, unit), a.pdu...)
-	switch a.fault.Kind {
-	case Truncated:
-		adu = adu[:len(adu)/2]
-	case Split:
-		half := len(adu) / 2
-		if _, err := c.Write(adu[:half]); err != nil || !s.pause(a.fault.Delay, ended) {
-			return
-		}
-		adu = adu[half:]
-	}
-	_, _ = c.Write(adu) // a broken connection ends converse at its next read
+	adu = binary.BigEndian.AppendUint16(adu, uint16(len(payload)))
+	return append(adu, payload...)
+}
+
+// stranger returns the reply to a request of before. A gateway sends no requests.
+func (l mbap) stranger(request, reply []byte, dice *rand.Rand) (theirRequest, theirReply []byte) {
+	_, theirReply = strangers{}.of(request, reply, dice)
+	l.transaction -= uint16(1 + dice.IntN(8))
+	return nil, l.wrap(theirReply, false)
 }
 
 // pause reports false when the server or the connection ended meanwhile.
 func (s *Server) pause(d time.Duration, ended <-chan struct{}) bool {
+	if d <= 0 {
+		return true
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
