@@ -4,7 +4,10 @@
 package line
 
 import (
+	"encoding/hex"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 )
 
@@ -29,11 +32,46 @@ type RS485 struct {
 	RxDuringTx  bool          `yaml:"rx_during_tx"` // receive what is sent; it then echoes
 }
 
-// TCP is a socket that the line dials.
+// TCP is a socket: one that the line dials, or one on which a box dials in. It
+// has Address or Listen.
 type TCP struct {
-	Address string `yaml:"address"` // "host:port"
+	Address string `yaml:"address"` // "host:port" of a gateway or serial server
+	Listen  string `yaml:"listen"`  // "host:port" here, where the box dials in; several lines may share one
 	Baud    int    `yaml:"baud"`    // of the bus behind a serial server, to plan its time; 0 is unknown
+
+	// What boxes say on their own.
+	Registration Packet `yaml:"registration"` // names the box, first on each connection; "" where there is none
+	Heartbeat    Packet `yaml:"heartbeat"`    // sent every now and then, and passed over; "" where there is none
+
+	Peer string `yaml:"peer"` // IP address from which the box dials in; "" is any
 }
+
+// Packet is what a box sends on its own: text as it is, or "hex:" and its bytes,
+// as "hex:D8 B0 4C 12 34 56" of a box that registers with its MAC.
+type Packet string
+
+// longestPacket is more than any box sends on its own.
+const longestPacket = 256
+
+// Bytes returns the packet as it is sent.
+func (p Packet) Bytes() ([]byte, error) {
+	b := []byte(p)
+	if digits, ok := strings.CutPrefix(string(p), "hex:"); ok {
+		var err error
+		if b, err = hex.DecodeString(separators.Replace(digits)); err != nil {
+			return nil, fmt.Errorf("packet %q: not pairs of hex digits", string(p))
+		}
+		if len(b) == 0 {
+			return nil, fmt.Errorf("packet %q: nothing after \"hex:\"", string(p))
+		}
+	}
+	if len(b) > longestPacket {
+		return nil, fmt.Errorf("packet of %d bytes: want at most %d", len(b), longestPacket)
+	}
+	return b, nil
+}
+
+var separators = strings.NewReplacer(" ", "", ":", "", "-", "")
 
 // The values of what a configuration leaves out.
 const (

@@ -26,3 +26,10 @@ func flush(d *device) error {
 	}
 	return err
 }
+
+// limitUnanswered breaks a connection on which the peer leaves what was sent
+// unacknowledged for so long. Without it the kernel tries for a quarter of an hour,
+// and keepalive is silent meanwhile.
+func limitUnanswered(fd int, limit time.Duration) error {
+	return unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(limit.Milliseconds()))
+}

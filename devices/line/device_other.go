@@ -25,3 +25,6 @@ func flush(d *device) error {
 	const bothWays = 0x01 | 0x02 // FREAD and FWRITE
 	return unix.IoctlSetPointerInt(d.fd, unix.TIOCFLUSH, bothWays)
 }
+
+// limitUnanswered can be done on Linux only.
+func limitUnanswered(int, time.Duration) error { return nil }

@@ -14,20 +14,55 @@ import (
 
 const dialTimeout = 5 * time.Second
 
-// DialTCP connects to a gateway or serial server. Keepalive finds a peer that is
-// gone within about 25 s; the owner finds it sooner by its timeouts.
+// keepAlive finds a peer that is gone and owes nothing within about 25 s, and
+// unanswered is how long what was sent may go without the peer's acknowledgement.
+// The owner finds it sooner by its timeouts.
+var keepAlive = net.KeepAliveConfig{
+	Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3,
+}
+
+const unanswered = 20 * time.Second
+
+// DialTCP connects to a gateway or serial server.
 func DialTCP(ctx context.Context, t TCP) (*Conn, error) {
-	d := net.Dialer{
-		Timeout: dialTimeout,
-		KeepAliveConfig: net.KeepAliveConfig{
-			Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3,
-		},
+	s, err := t.sieve()
+	if err != nil {
+		return nil, fmt.Errorf("connect to %s: %w", t.Address, err)
 	}
+	d := net.Dialer{Timeout: dialTimeout, KeepAliveConfig: keepAlive}
 	conn, err := d.DialContext(ctx, "tcp", t.Address)
 	if err != nil {
 		return nil, fmt.Errorf("connect to %s: %w", t.Address, err)
 	}
-	return &Conn{name: t.Address, port: &tcpPort{conn: conn.(*net.TCPConn)}}, nil
+	p, err := newTCPPort(conn.(*net.TCPConn))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("connect to %s: %w", t.Address, err), conn.Close())
+	}
+	return &Conn{name: t.Address, port: withSieve(p, s, nil)}, nil
+}
+
+// sieve returns what keeps the box's own packets from the line; nil where it sends
+// none.
+func (t TCP) sieve() (*sieve, error) {
+	registration, err := t.Registration.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	heartbeat, err := t.Heartbeat.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	return newSieve(registration, heartbeat), nil
+}
+
+func newTCPPort(conn *net.TCPConn) (*tcpPort, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var failed error
+	err = raw.Control(func(fd uintptr) { failed = limitUnanswered(int(fd), unanswered) })
+	return &tcpPort{conn: conn}, errors.Join(err, failed)
 }
 
 type tcpPort struct {
