@@ -111,9 +111,9 @@ func (s *Server) consumption(c *fiber.Ctx, _ *visitor) error {
 	shape := consumptionShape{
 		Point: s.estate.point(d, p, s.options.Live.Latest()), Unit: p.Unit, Days: make([]dayShape, 0, days),
 	}
-	for _, day := range facility.Consumption(buckets, s.estate.Site.Zone, from, days) {
+	for _, day := range facility.Consumption(buckets, p.Wrap, s.estate.Site.Zone, from, days) {
 		shape.Days = append(shape.Days, dayShape{
-			Day: day.Day.In(s.estate.Site.Zone).Format(time.DateOnly), Amount: day.Amount, Complete: day.Complete,
+			Day: day.Day.In(s.estate.Site.Zone).Format(time.DateOnly), Amount: day.Amount, Complete: day.Complete, Reset: day.Reset,
 		})
 	}
 	return c.JSON(shape)

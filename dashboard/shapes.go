@@ -160,6 +160,7 @@ type dayShape struct {
 	Day      string   `json:"day"`
 	Amount   *float64 `json:"amount"`
 	Complete bool     `json:"complete"`
+	Reset    bool     `json:"reset,omitempty"`
 }
 
 type alarmShape struct {

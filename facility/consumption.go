@@ -7,6 +7,47 @@ type DayAmount struct {
 	Day      time.Time // the first instant of the day in the zone
 	Amount   *float64  // in the unit of the counter; nil when the day has no reading
 	Complete bool      // readings reach to within an hour of both ends of the day
+	Reset    bool      // the counter was reset or exchanged: what the old one counted last is not in Amount
+}
+
+// Step says what a counter did from one reading to the next.
+type Step int
+
+// The steps.
+const (
+	Grew    Step = iota // or stayed, or fell by no more than noise in its last digits
+	Wrapped             // reached its last number and went on from 0
+	Reset               // was set back or exchanged for another
+)
+
+// What may be told from the size of a fall, as a share. A meter whose register holds
+// a year's use or more does not move a twentieth of it between two readings, even
+// after a fortnight without any.
+const (
+	noiseOfCounter = 0.001
+	mostOverWrap   = 0.05
+)
+
+// Increase returns what a counter counted between two readings, and how. It shows 0
+// instead of wrap, in its unit; 0 is not known. A fall is a wrap only when wrap is
+// known and the way over it is short. Any other is a reset, after which the counter
+// counts from 0: what it shows then was counted, unless that is more than half of
+// what it showed before, which is the register of a used meter or a correction and
+// counts as nothing.
+func Increase(before, after, wrap float64) (amount float64, step Step) {
+	over := after + wrap - before
+	switch {
+	case after >= before:
+		return after - before, Grew
+	case wrap > 0 && before <= wrap && over <= mostOverWrap*wrap && after < wrap/2:
+		return over, Wrapped
+	case before-after <= noiseOfCounter*before:
+		return 0, Grew
+	case after >= before/2:
+		return 0, Reset
+	default:
+		return max(after, 0), Reset
+	}
 }
 
 // LocalDays returns the first instant of the first and the end of the last of
@@ -22,12 +63,12 @@ func LocalDays(now time.Time, zone *time.Location, days int) (from, to time.Time
 //
 // The increase from one bucket to the next belongs to the day of the later one,
 // so that the days add up to what the register moved even across a gap; a day at
-// whose end readings are missing is not complete. A counter that falls rolled
-// over or was exchanged, and counts from zero.
-func Consumption(buckets []Bucket, zone *time.Location, from time.Time, days int) []DayAmount {
+// whose end readings are missing is not complete. A counter that falls did what
+// Increase says; wrap is that of its point.
+func Consumption(buckets []Bucket, wrap float64, zone *time.Location, from time.Time, days int) []DayAmount {
 	out := make([]DayAmount, 0, max(days, 0))
 	y, m, d := from.In(zone).Date()
-	var register meter
+	register := meter{wrap: wrap}
 	next := 0
 	for i := range days {
 		start, end := startOfDay(y, m, d+i, zone), startOfDay(y, m, d+i+1, zone)
@@ -37,13 +78,14 @@ func Consumption(buckets []Bucket, zone *time.Location, from time.Time, days int
 		}
 		first := next
 		amount := 0.0
+		register.reset = false
 		for next < len(buckets) && buckets[next].Start.Before(end) {
 			amount += register.advance(buckets[next])
 			next++
 		}
 		day := DayAmount{Day: start}
 		if first < next {
-			day.Amount = &amount
+			day.Amount, day.Reset = &amount, register.reset
 			day.Complete = reachesStart(buckets, first, start) && !buckets[next-1].Start.Before(end.Add(-time.Hour))
 		}
 		out = append(out, day)
@@ -63,37 +105,31 @@ func reachesStart(buckets []Bucket, first int, start time.Time) bool {
 
 // meter is a counter's register as it was seen last.
 type meter struct {
+	wrap  float64
 	known bool
 	last  float64
+	reset bool // since it was set to false
 }
 
 // advance returns the increase from the last bucket to the end of this one.
 func (r *meter) advance(b Bucket) float64 {
 	amount := 0.0
 	if r.known {
-		amount = increase(r.last, b.First)
+		amount = r.step(r.last, b.First)
 	}
 	if b.Last >= b.First {
 		amount += b.Last - b.First
 	} else {
-		amount += b.Max - b.First + increase(b.Max, b.Last)
+		amount += b.Max - b.First + r.step(b.Max, b.Last)
 	}
 	r.known, r.last = true, b.Last
 	return amount
 }
 
-// increase is what a counter counted between two readings. A fall to less than
-// half is a rollover or an exchange; a smaller one is noise in the last digits or
-// a correction, which must not book the whole register again.
-func increase(before, after float64) float64 {
-	switch {
-	case after >= before:
-		return after - before
-	case after >= before/2:
-		return 0
-	default:
-		return max(after, 0)
-	}
+func (r *meter) step(before, after float64) float64 {
+	amount, step := Increase(before, after, r.wrap)
+	r.reset = r.reset || step == Reset
+	return amount
 }
 
 // startOfDay returns the first instant of a local day, also where the clock

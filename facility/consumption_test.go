@@ -6,6 +6,8 @@ import (
 	"time"
 	_ "time/tzdata"
 
+	"pgregory.net/rapid"
+
 	"gengfu/facility"
 )
 
@@ -80,7 +82,7 @@ func TestConsumptionOfDaysWithClockChanges(t *testing.T) {
 			from, _ := facility.LocalDays(noon, zone, 1)
 			_, to := facility.LocalDays(noon.AddDate(0, 0, 2), zone, 3)
 			buckets := hourly(from.Add(-time.Hour), int(to.Sub(from)/time.Hour)+1, 1000, 1)
-			got := facility.Consumption(buckets, zone, from, 3)
+			got := facility.Consumption(buckets, 0, zone, from, 3)
 			wantDays(t, got, test.hours, []bool{true, true, true})
 			for i, d := range got {
 				if want := noon.AddDate(0, 0, i).Format(time.DateOnly); d.Day.Format(time.DateOnly) != want {
@@ -133,7 +135,7 @@ func TestConsumptionOfResetsAndGaps(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			wantDays(t, facility.Consumption(test.buckets, zone, from, len(test.amounts)), test.amounts, test.complete)
+			wantDays(t, facility.Consumption(test.buckets, 0, zone, from, len(test.amounts)), test.amounts, test.complete)
 		})
 	}
 }
@@ -147,5 +149,82 @@ func TestLocalDays(t *testing.T) {
 	}
 	if want := time.Date(2026, 11, 23, 0, 0, 0, 0, zone); !to.Equal(want) {
 		t.Errorf("to %s, want %s", to, want)
+	}
+}
+
+func TestIncrease(t *testing.T) {
+	tests := []struct {
+		name                string
+		before, after, wrap float64
+		amount              float64
+		step                facility.Step
+	}{
+		{"grows", 100, 101.5, 0, 1.5, facility.Grew},
+		{"stays", 100, 100, 1e6, 0, facility.Grew},
+		{"noise in the last digits", 512.9, 512.8, 1e6, 0, facility.Grew},
+		{"rolls over", 999_999.5, 0.25, 1e6, 0.75, facility.Wrapped},
+		{"rolls over 32 bits of hundredths", 42_949_672.95, 0.04, 42_949_672.96, 0.05, facility.Wrapped},
+		{"rolls over after a fortnight without a reading", 990_000, 20_000, 1e6, 30_000, facility.Wrapped},
+		{"nobody knows where it rolls over", 999_999.5, 0.25, 0, 0.25, facility.Reset},
+		{"too far from its end", 500_000, 0.25, 1e6, 0.25, facility.Reset},
+		{"too far beyond its end", 999_999, 200_000, 1e6, 200_000, facility.Reset},
+		{"above its end already", 1_200_000, 10, 1e6, 10, facility.Reset},
+		{"a small fall near its end is noise", 999_999.5, 999_999.4, 1e6, 0, facility.Grew},
+		{"another meter, which was used", 1000, 800, 1e6, 0, facility.Reset},
+		{"another meter, which is new", 1000, 3, 1e6, 3, facility.Reset},
+		{"set to less than nothing", 5, -3, 1e6, 0, facility.Reset},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			amount, step := facility.Increase(test.before, test.after, test.wrap)
+			if math.Abs(amount-test.amount) > 1e-6 || step != test.step {
+				t.Errorf("%v, %v; want %v, %v", amount, step, test.amount, test.step)
+			}
+		})
+	}
+}
+
+// What a counter counts is what went through it, wherever it rolls over and however
+// its readings fall into the hours.
+func TestIncreaseAddsUpOverWraps(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		wrap := rapid.SampledFrom([]float64{1000, 1e6, 42_949_672.96}).Draw(t, "wrap")
+		total := rapid.Float64Range(0, wrap).Draw(t, "start")
+		start, counted := total, 0.0
+		for range rapid.IntRange(1, 60).Draw(t, "readings") {
+			before := math.Mod(total, wrap)
+			total += rapid.Float64Range(0, wrap/25).Draw(t, "step")
+			amount, step := facility.Increase(before, math.Mod(total, wrap), wrap)
+			if step == facility.Reset {
+				t.Fatalf("%v to %v is taken for a reset", before, math.Mod(total, wrap))
+			}
+			counted += amount
+		}
+		if math.Abs(counted-(total-start)) > 1e-6*wrap {
+			t.Fatalf("%v went through, %v were counted", total-start, counted)
+		}
+	})
+}
+
+func TestConsumptionOverWrapAndReset(t *testing.T) {
+	zone := mustZone(t, "Asia/Shanghai")
+	from := time.Date(2026, 11, 20, 0, 0, 0, 0, zone)
+	wrapping := hourly(from, 48, 999_990, 1)
+	for i := range wrapping {
+		b := &wrapping[i]
+		b.First, b.Last = math.Mod(b.First, 1e6), math.Mod(b.Last, 1e6)
+		b.Min, b.Max = min(b.First, b.Last), max(b.First, b.Last)
+	}
+	got := facility.Consumption(wrapping, 1e6, zone, from, 2)
+	wantDays(t, got, []float64{23.5, 24}, []bool{true, true})
+	if got[0].Reset || got[1].Reset {
+		t.Errorf("a roll-over is no reset: %+v", got)
+	}
+
+	exchanged := append(hourly(from, 24, 1000, 1), hourly(from.AddDate(0, 0, 1), 48, 0, 1)...)
+	got = facility.Consumption(exchanged, 1e6, zone, from, 3)
+	wantDays(t, got, []float64{23.5, 24, 24}, []bool{true, true, true})
+	if got[0].Reset || !got[1].Reset || got[2].Reset {
+		t.Errorf("the meter was exchanged on the second day: %+v", got)
 	}
 }

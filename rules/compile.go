@@ -255,7 +255,7 @@ func (c *compilation) point(id facility.PointID) *point {
 	p, ok := c.engine.points[id]
 	if !ok {
 		known := c.estate.points[id]
-		p = &point{id: id, unit: known.Unit, kind: known.Kind}
+		p = &point{id: id, unit: known.Unit, kind: known.Kind, wrap: known.Wrap}
 		c.engine.points[id] = p
 	}
 	return p

@@ -15,6 +15,7 @@ type point struct {
 	id      facility.PointID
 	unit    string
 	kind    facility.PointKind
+	wrap    float64
 	readers []*instance
 	reading
 }
@@ -214,7 +215,7 @@ type slopeTest struct {
 }
 
 // sample is the value at a time; of a counter the growth since the first sample
-// ever seen, so that a reset does not show.
+// ever seen, so that neither a roll-over nor a reset shows.
 type sample struct {
 	Time  time.Time `json:"t"`
 	Value float64   `json:"v"`
@@ -260,7 +261,10 @@ func (t *slopeTest) observe(p *point) {
 	n := len(t.samples)
 	if n > 0 && p.kind == facility.Counter {
 		last := t.samples[n-1]
-		s.Value = last.Value + max(0, p.Value-last.Raw)
+		s.Value = last.Value
+		if amount, step := facility.Increase(last.Raw, p.Value, p.wrap); step != facility.Reset {
+			s.Value += amount
+		}
 	}
 	if n >= 2 && s.Time.Sub(t.samples[n-2].Time) < t.rate.Over/samplesPerWindow {
 		t.samples[n-1] = s

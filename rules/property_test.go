@@ -342,3 +342,46 @@ func TestSlopeAgainstDefinition(t *testing.T) {
 		}
 	})
 }
+
+// A counter that rolls over has not stood still, and one that was exchanged has not
+// let all that its register shows flow at once.
+func TestSlopeOverTheEndOfARegister(t *testing.T) {
+	tests := []struct {
+		name   string
+		values []float64
+		raised bool
+	}{
+		{"rolls over", []float64{999_998, 999_999, 1, 3}, true},
+		{"exchanged for a used one", []float64{500_000, 500_000, 200_000, 200_000}, false},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			site := estate()
+			for _, d := range site.Devices {
+				for i := range d.Points {
+					if d.Points[i].Kind == facility.Counter {
+						d.Points[i].Wrap = 1e6
+					}
+				}
+			}
+			burst := rule("burst", rules.Rule{
+				For:  rules.Selector{Devices: []string{"main-water"}},
+				Rate: &rules.Rate{Quantity: "total", Over: time.Minute, Per: time.Minute, Above: ptr(1.5)},
+			})
+			e, problems := rules.Compile([]rules.Rule{burst}, site)
+			if len(problems) > 0 {
+				t.Fatal(problems)
+			}
+			for i, v := range test.values {
+				e.Observe(facility.Reading{
+					Point: facility.PointID{Device: "main-water", Quantity: "total"},
+					Time:  start.Add(time.Duration(i) * time.Minute), Value: v, Quality: facility.Good,
+				})
+			}
+			raised := len(e.Standing()) > 0 && e.Standing()[0].State.Active()
+			if raised != test.raised {
+				t.Errorf("raised %v, want %v", raised, test.raised)
+			}
+		})
+	}
+}

@@ -91,7 +91,7 @@ export interface History { point: Point; from: string; to: string; step: number;
 export interface Consumption {
   point: Point
   unit: string
-  days: { day: string; amount: number | null; complete: boolean }[]
+  days: { day: string; amount: number | null; complete: boolean; reset?: true }[]
 }
 
 export type Priority = 'P1' | 'P2' | 'P3' | 'P4'
