@@ -134,6 +134,21 @@ func (s *Slave) Get(quantity string) (float64, error) {
 	return value, nil
 }
 
+// LimitData sets how many bytes of data a frame of a DL/T 645 or M-Bus meter holds, 24
+// to 200. What is longer comes in several frames; the standards allow for meters
+// whose frames are short.
+func (s *Slave) LimitData(most int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	most = min(max(most, 24), mostData645)
+	switch f := s.face.(type) {
+	case *meter645:
+		f.most = most
+	case *meterMBus:
+		f.most = most
+	}
+}
+
 // SetWords writes registers of a Modbus device, or bits as 0 and 1, whatever the
 // profile says of them, and makes those exist that did not.
 func (s *Slave) SetWords(table profile.Table, address int, words ...uint16) {
