@@ -5,6 +5,7 @@
 package devices
 
 import (
+	"slices"
 	"time"
 
 	"gengfu/devices/bus"
@@ -17,16 +18,25 @@ import (
 type Protocol string
 
 // The protocols. Modbus RTU on a TCP line is the transparent mode of a serial
-// server: raw frames with their CRC.
+// server: raw frames with their CRC. On a line of Modbus RTU or of meters devices of
+// all of these may be mixed, when their serial parameters agree: the protocol of the
+// line says what it is mainly for.
 const (
-	ModbusRTU Protocol = "modbus-rtu"
-	ModbusTCP Protocol = "modbus-tcp"
-	NFCASCII  Protocol = "nfc-ascii"
-	RDM6300   Protocol = "rdm6300"
+	ModbusRTU   Protocol = "modbus-rtu"
+	ModbusASCII Protocol = "modbus-ascii"
+	ModbusTCP   Protocol = "modbus-tcp"
+	DLT645      Protocol = "dlt645"
+	CJT188      Protocol = "cjt188"
+	MBus        Protocol = "mbus"
+	NFCASCII    Protocol = "nfc-ascii"
+	RDM6300     Protocol = "rdm6300"
 )
 
 // ofReader reports whether a card reader speaks it, and not devices.
 func (p Protocol) ofReader() bool { return p == NFCASCII || p == RDM6300 }
+
+// ofMeters reports whether a line is mainly for meters that do not speak Modbus.
+func (p Protocol) ofMeters() bool { return p == DLT645 || p == CJT188 || p == MBus }
 
 // SerialConfig and TCPConfig say where a line is; a line has one of them.
 type (
@@ -42,14 +52,19 @@ type ReaderOptions struct {
 
 // LineConfig is one line as the configuration says it.
 type LineConfig struct {
-	ID       string         `yaml:"id"`
-	Protocol Protocol       `yaml:"protocol"`
-	Serial   *SerialConfig  `yaml:"serial"`
-	TCP      *TCPConfig     `yaml:"tcp"`
-	Timeout  time.Duration  `yaml:"timeout"` // until a reply has begun; 10ms to 30s; 0 is 1s, over TCP 1.5s
-	Gap      time.Duration  `yaml:"gap"`     // silence before each request, at least 3.5 characters; at most 1s; 0 is 10ms on RTU
-	Echo     bus.Echo       `yaml:"echo"`    // whether the adapter returns what is sent: auto, on or off; "" is auto
-	Reader   *ReaderOptions `yaml:"reader"`  // of an nfc-ascii or rdm6300 line
+	ID       string        `yaml:"id"`
+	Protocol Protocol      `yaml:"protocol"`
+	Serial   *SerialConfig `yaml:"serial"`
+	TCP      *TCPConfig    `yaml:"tcp"`
+	Timeout  time.Duration `yaml:"timeout"` // until a reply has begun, at most; 10ms to 30s; 0 is by protocol: Modbus 1s, over TCP 1.5s
+
+	// TimeoutMin is the least that a timeout is shortened to, once it is known how soon
+	// a device answers; 0 is 250ms, over TCP 500ms.
+	TimeoutMin time.Duration `yaml:"timeout_min"`
+
+	Gap    time.Duration  `yaml:"gap"`    // silence before each request, at least 3.5 characters; at most 1s; 0 is 10ms on RTU
+	Echo   bus.Echo       `yaml:"echo"`   // whether the adapter returns what is sent: auto, on or off; "" is auto
+	Reader *ReaderOptions `yaml:"reader"` // of an nfc-ascii or rdm6300 line
 }
 
 // DeviceConfig is one device as the configuration says it.
@@ -60,6 +75,9 @@ type DeviceConfig struct {
 	Line    string                   `yaml:"line"`
 	Address Address                  `yaml:"address"` // Modbus: 1 to 247, over TCP also 0 and 255; a meter's digits
 	Place   string                   `yaml:"place"`
+	Timeout time.Duration            `yaml:"timeout"` // instead of the line's and the profile's
+	Gap     time.Duration            `yaml:"gap"`     // silence before each request, instead of the line's and the profile's
+	Write   Writes                   `yaml:"write"`   // what may be written of what the profile has writable: true, or a list of quantities
 	Periods map[string]time.Duration `yaml:"periods"` // by quantity, instead of the profile's; 100ms to 24h
 }
 
@@ -71,34 +89,20 @@ type ReaderConfig struct {
 	Checkpoint string        `yaml:"checkpoint"`
 }
 
-// Defaults of a line.
-const (
-	defaultSerialTimeout = time.Second
-	defaultTCPTimeout    = 1500 * time.Millisecond
-	defaultGap           = 10 * time.Millisecond
-)
-
-func (c LineConfig) timeout() time.Duration {
-	switch {
-	case c.Timeout != 0:
-		return c.Timeout
-	case c.TCP != nil:
-		return defaultTCPTimeout
-	}
-	return defaultSerialTimeout
+// Writes says which quantities of a device may be written. The zero value is none.
+type Writes struct {
+	All  bool
+	Only []string
 }
 
-// wire returns how the bytes of the line are timed.
-func (c LineConfig) wire() bus.Wire {
-	w := bus.Wire{Gap: c.Gap}
-	if c.Gap == 0 && c.Protocol == ModbusRTU {
-		w.Gap = defaultGap
+// UnmarshalYAML reads true, false or a list of quantities.
+func (w *Writes) UnmarshalYAML(unmarshal func(any) error) error {
+	if err := unmarshal(&w.All); err == nil {
+		return nil
 	}
-	switch {
-	case c.Serial != nil:
-		w.Character = c.Serial.Character()
-	case c.TCP != nil && c.TCP.Baud > 0:
-		w.Character = line.Serial{Baud: c.TCP.Baud}.Character()
-	}
-	return w
+	w.All = false
+	return unmarshal(&w.Only)
 }
+
+// Allow reports whether the quantity may be written.
+func (w Writes) Allow(quantity string) bool { return w.All || slices.Contains(w.Only, quantity) }

@@ -25,6 +25,7 @@ type Options struct {
 	Sink   Sink
 	Logger *slog.Logger     // nil says nothing
 	Now    func() time.Time // nil is time.Now
+	Memory Memory           // nil forgets with the end of the program
 }
 
 // Field is all lines of one gateway.
@@ -67,7 +68,7 @@ func New(lines []LineConfig, devs []DeviceConfig, readers []ReaderConfig, profil
 
 func newOwner(l LineConfig, devs []DeviceConfig, readers []ReaderConfig, profiles map[string]profile.Profile, opts Options) owner {
 	if !l.Protocol.ofReader() {
-		return newModbusLine(l, devs, profiles, opts)
+		return newBusLine(l, devs, profiles, opts)
 	}
 	reader := ""
 	for _, r := range readers {

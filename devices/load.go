@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"gengfu/devices/modbus"
 	"gengfu/devices/profile"
 	"gengfu/devices/schedule"
 	"gengfu/facility"
@@ -22,37 +21,48 @@ const (
 // the line, 1 for all of it, with slaves that answer after 30 ms. It is 0 for a
 // line whose speed does not matter or is not known.
 func PlannedLoad(l LineConfig, devs []DeviceConfig, profiles map[string]profile.Profile) float64 {
-	w := l.wire()
-	if w.Character == 0 {
+	if l.wire().Character == 0 {
 		return 0
 	}
 	var polls []schedule.Poll
+	m := newMasters(l, nil, nil)
 	for _, d := range devs {
 		if d.Line != l.ID {
 			continue
 		}
-		p := d.model(profiles)
-		for period, wants := range wantsByPeriod(p) {
-			for _, b := range modbus.Plan(wants, modbus.Terms{Limits: p.Limits, Wire: w}) {
-				own := w
-				own.Gap = max(w.Gap, p.Limits.Pause)
-				polls = append(polls, schedule.Poll{Took: b.Request(0).Duration(own), Period: period})
+		model := d.model(profiles)
+		p := m.peer(l, d, model)
+		pause := pauseOf(l, d, model)
+		for period, points := range byPeriod(model) {
+			for _, q := range questions(p, points) {
+				polls = append(polls, schedule.Poll{Took: p.cost(q, pause), Period: period})
 			}
 		}
 	}
 	return schedule.Utilisation(polls)
 }
 
-func wantsByPeriod(p profile.Profile) map[time.Duration][]modbus.Want {
-	wants := map[time.Duration][]modbus.Want{}
-	for _, pt := range p.Points {
-		wants[pt.Period] = append(wants[pt.Period], wantOf(pt))
+// byPeriod returns the points of each period.
+func byPeriod(p profile.Profile) map[time.Duration][]int {
+	points := map[time.Duration][]int{}
+	for i, pt := range p.Points {
+		points[pt.Period] = append(points[pt.Period], i)
 	}
-	return wants
+	return points
 }
 
-func wantOf(pt profile.Point) modbus.Want {
-	return modbus.Want{Table: pt.Table, Address: pt.Address, Words: pt.Words()}
+// questions returns what reads all of the points.
+func questions(p peer, points []int) (all []question) {
+	for len(points) > 0 {
+		q := p.plan(points)
+		all = append(all, q)
+		points = without(points, q.points)
+	}
+	return all
+}
+
+func without(points, taken []int) []int {
+	return slices.DeleteFunc(slices.Clone(points), func(p int) bool { return slices.Contains(taken, p) })
 }
 
 // model returns the profile of the device with its own periods.

@@ -4,172 +4,150 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"gengfu/devices/bus"
-	"gengfu/devices/line"
-	"gengfu/devices/modbus"
 	"gengfu/devices/profile"
 	"gengfu/facility"
 )
 
 // RawFrame is one request as it went over the line, with what came back.
-type RawFrame struct {
-	At      time.Time
-	Request []byte
-	Reply   []byte // everything that was received; nil for nothing
-	Took    time.Duration
-	Err     error
-}
+type RawFrame = bus.Exchange
 
 // ReadOnce opens the line, reads every point of the device once and closes the
 // line. Readings are in the order of the profile; those that the device did not
 // give are bad. The error says why the line could not be used or that the device
 // gave nothing at all; frames are returned also then.
 func ReadOnce(ctx context.Context, l LineConfig, d DeviceConfig, p profile.Profile) (_ []facility.Reading, frames []RawFrame, err error) {
-	if l.Protocol != ModbusRTU && l.Protocol != ModbusTCP {
-		return nil, nil, fmt.Errorf("read %s: a line with %q has no devices to read", d.ID, l.Protocol)
-	}
-	conn, err := open(ctx, l)
+	o, err := openOnce(ctx, l, d, p, func(x bus.Exchange) { frames = append(frames, x) })
 	if err != nil {
 		return nil, nil, fmt.Errorf("read %s: %w", d.ID, err)
 	}
-	defer func() { err = errors.Join(err, conn.Close()) }()
-	trace := func(x bus.Exchange) { frames = append(frames, RawFrame(x)) }
-	opts := modbus.Options{Framing: modbus.TCP, Timeout: l.timeout(), Gap: l.Gap, Trace: trace}
-	if l.Protocol == ModbusRTU {
-		opts.Framing = modbus.RTU
-		opts.Bus = bus.New(bus.Options{Wire: l.wire(), Echo: l.Echo, Trace: trace})
-		opts.Bus.Attach(conn)
+	defer func() { err = errors.Join(err, o.conn.Close()) }()
+	if err := o.readAll(ctx); err != nil {
+		return o.readings, frames, fmt.Errorf("read %s: %w", d.ID, err)
 	}
-	m := modbus.NewMaster(opts)
-	m.Attach(conn)
-	o := newOnce(m, d, p)
-	err = o.readAll(ctx)
-	return o.readings, frames, err
+	return o.readings, frames, nil
 }
 
 // once is the reading of one device, all points, one time.
 type once struct {
-	master   *modbus.Master
-	device   DeviceConfig
-	model    profile.Profile
-	wants    []modbus.Want
-	cuts     map[modbus.Cut]bool
+	conn     connection
+	masters  *masters
+	peer     peer
+	timing   bus.Timing
+	points   []profile.Point
 	readings []facility.Reading
 	answers  int
 }
 
-func newOnce(m *modbus.Master, d DeviceConfig, p profile.Profile) *once {
-	d.Profile = p.ID
-	o := &once{
-		master: m, device: d, cuts: map[modbus.Cut]bool{},
-		model: d.model(map[string]profile.Profile{p.ID: p}),
+func openOnce(ctx context.Context, l LineConfig, d DeviceConfig, p profile.Profile, trace func(bus.Exchange)) (*once, error) {
+	if l.Protocol.ofReader() {
+		return nil, fmt.Errorf("a line with %q has no devices to read", l.Protocol)
 	}
-	for _, pt := range o.model.Points {
-		o.wants = append(o.wants, wantOf(pt))
+	conn, err := open(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	d.Profile = p.ID
+	model := d.model(map[string]profile.Profile{p.ID: p})
+	o := &once{conn: conn, masters: newMasters(l, trace, nil), timing: timingOf(l, d, model), points: model.Points}
+	o.masters.attach(conn)
+	o.peer = o.masters.peer(l, d, model)
+	for _, pt := range model.Points {
 		o.readings = append(o.readings, facility.Reading{
 			Point: facility.PointID{Device: d.ID, Quantity: pt.ID}, Unit: pt.Unit,
 			Quality: facility.Bad, Reason: facility.NoAnswer,
 		})
 	}
-	return o
+	return o, nil
 }
 
+// readAll reads everything once. Its error is that of the line, or of a device that
+// gave nothing.
 func (o *once) readAll(ctx context.Context) error {
+	left := make([]int, len(o.points))
+	for i := range left {
+		left[i] = i
+	}
 	var last error
-	for _, b := range modbus.Plan(o.wants, o.terms()) {
-		if err := o.read(ctx, b); err != nil {
-			if ctx.Err() != nil || errors.Is(err, line.ErrBroken) {
-				return fmt.Errorf("read %s: %w", o.device.ID, err)
+	for len(left) > 0 {
+		q := o.peer.plan(left)
+		values, err := o.ask(ctx, q)
+		become := judge(err)
+		switch become {
+		case wasAnswered:
+			o.book(q, values)
+		case wasRefused:
+			if o.peer.refused(q, err) {
+				continue // to be asked otherwise
 			}
-			last = err
-			if o.answers == 0 {
-				break // the rest would only cost more timeouts
-			}
-		}
-	}
-	if o.answers == 0 && last != nil {
-		return fmt.Errorf("read %s: %w", o.device.ID, last)
-	}
-	return nil
-}
-
-// tries is how often a request is made when its reply does not come or is spoilt.
-const tries = 2
-
-func (o *once) read(ctx context.Context, b modbus.Batch) error {
-	words, err := o.ask(ctx, b)
-	var refused modbus.Exception
-	switch {
-	case err == nil:
-		o.answers++
-		o.book(b, words)
-		return nil
-	case errors.As(err, &refused):
-		o.answers++
-		return o.readParts(ctx, b, refused)
-	case errors.Is(err, modbus.ErrGarbled):
-		o.spoil(b, facility.BadReply)
-	default:
-		o.spoil(b, facility.NoAnswer)
-	}
-	return err
-}
-
-func (o *once) terms() modbus.Terms {
-	return modbus.Terms{Limits: o.model.Limits, Cuts: o.cuts}
-}
-
-func (o *once) ask(ctx context.Context, b modbus.Batch) (words []uint16, err error) {
-	unit, _ := o.device.Address.Unit()
-	for range tries {
-		words, err = o.master.Read(ctx, b.Request(unit),
-			modbus.Timing{Timeout: o.model.Limits.Timeout, Pause: o.model.Limits.Pause})
-		if !errors.Is(err, modbus.ErrTimeout) && !errors.Is(err, modbus.ErrGarbled) {
-			break
-		}
-	}
-	return words, err
-}
-
-// readParts reads the two halves of a batch that the device refuses as a whole.
-func (o *once) readParts(ctx context.Context, b modbus.Batch, refused modbus.Exception) error {
-	cut, ok := modbus.Split(b, o.wants)
-	if !ok || refused.Code != modbus.IllegalAddress && refused.Code != modbus.IllegalValue {
-		o.spoil(b, facility.DeviceError)
-		return nil
-	}
-	o.cuts[cut] = true
-	part := make([]modbus.Want, len(b.Wants))
-	for i, w := range b.Wants {
-		part[i] = o.wants[w]
-	}
-	for _, half := range modbus.Plan(part, o.terms()) {
-		whole := slices.Clone(b.Wants)
-		for i, w := range half.Wants {
-			half.Wants[i] = whole[w]
-		}
-		if err := o.read(ctx, half); err != nil {
+			o.spoil(q, facility.DeviceError)
+		case wasPostponed:
+			o.spoil(q, facility.DeviceError)
+		case wasSpoilt:
+			o.spoil(q, facility.BadReply)
+		case wasSilent:
+			o.spoil(q, facility.NoAnswer)
+		default:
 			return err
 		}
+		if become == wasSpoilt || become == wasSilent {
+			last = err
+			if o.answers == 0 {
+				return err // the rest would only cost more timeouts
+			}
+		} else {
+			o.answers++
+		}
+		left = without(left, q.points)
+	}
+	if o.answers == 0 {
+		return last
 	}
 	return nil
 }
 
-func (o *once) book(b modbus.Batch, words []uint16) {
-	now := time.Now().UTC().Round(0)
-	for _, w := range b.Wants {
-		r := &o.readings[w]
-		r.Time = now
-		r.Value, r.Quality, r.Reason = o.model.Points[w].Decode(b.Of(o.wants[w], words))
+// tries is how often a question is asked when its reply does not come or is spoilt,
+// or when the device is busy.
+const (
+	tries = 2
+	waits = 10
+	busy  = 200 * time.Millisecond
+)
+
+func (o *once) ask(ctx context.Context, q question) (values []value, err error) {
+	for failed, waited := 0, 0; ; {
+		values, err = o.peer.ask(ctx, q, o.timing)
+		switch judge(err) {
+		case wasSpoilt, wasSilent:
+			if failed++; failed == tries {
+				return nil, err
+			}
+		case wasPostponed:
+			if waited++; waited == waits {
+				return nil, err
+			}
+			if err := o.masters.wait(ctx, time.Now().Add(busy)); err != nil {
+				return nil, err
+			}
+		default:
+			return values, err
+		}
 	}
 }
 
-func (o *once) spoil(b modbus.Batch, reason facility.Reason) {
+func (o *once) book(q question, values []value) {
 	now := time.Now().UTC().Round(0)
-	for _, w := range b.Wants {
-		o.readings[w].Time, o.readings[w].Reason = now, reason
+	for i, p := range q.points {
+		r := &o.readings[p]
+		r.Time, r.Value, r.Quality, r.Reason = now, values[i].number, values[i].quality, values[i].reason
+	}
+}
+
+func (o *once) spoil(q question, reason facility.Reason) {
+	now := time.Now().UTC().Round(0)
+	for _, p := range q.points {
+		o.readings[p].Time, o.readings[p].Reason = now, reason
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"gengfu/devices/modbus"
+	"gengfu/devices/profile"
 	"gengfu/facility"
 )
 
@@ -39,16 +40,19 @@ type LineStatus struct {
 
 // DeviceStatus is how a device on a line does.
 type DeviceStatus struct {
-	ID         string          `json:"id"`
-	Address    Address         `json:"address"`
-	Online     *bool           `json:"online"` // nil until it is known
-	Reason     facility.Reason `json:"reason,omitempty"`
-	LastSeen   *time.Time      `json:"last_seen,omitempty"`
-	Requests   uint64          `json:"requests"`
-	Timeouts   uint64          `json:"timeouts"`
-	Garbled    uint64          `json:"crc_errors"`
-	Exceptions uint64          `json:"exceptions"`
-	LastError  string          `json:"last_error,omitempty"`
+	ID         string           `json:"id"`
+	Protocol   profile.Protocol `json:"protocol"`
+	Address    Address          `json:"address"`
+	Online     *bool            `json:"online"` // nil until it is known
+	Reason     facility.Reason  `json:"reason,omitempty"`
+	LastSeen   *time.Time       `json:"last_seen,omitempty"`
+	Requests   uint64           `json:"requests"`
+	Timeouts   uint64           `json:"timeouts"`
+	Garbled    uint64           `json:"crc_errors"`
+	Exceptions uint64           `json:"exceptions"`
+	LastError  string           `json:"last_error,omitempty"`
+	Turnaround float64          `json:"turnaround_ms"` // until it begins to answer, typically; 0 while that is not known
+	Timeout    float64          `json:"timeout_ms"`    // that is waited for it now
 }
 
 // usage is the share of time that a line was busy, over about the last minute.

@@ -159,7 +159,7 @@ var silent = simulator.Fault{Kind: simulator.Silent}
 // world is a line in memory with slaves, at 9600 baud, in a bubble of synctest.
 type world struct {
 	t      *testing.T
-	line   *modbusLine
+	line   *busLine
 	sink   *memory
 	bus    *simulator.Bus
 	slaves []*simulator.Slave
@@ -183,7 +183,7 @@ func newWorld(t *testing.T, p profile.Profile, slaves ...*simulator.Slave) *worl
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.line = f.lines[0].(*modbusLine)
+	w.line = f.lines[0].(*busLine)
 	w.line.wait = linetest.Wait
 	w.line.open = w.open
 	return w

@@ -2,68 +2,63 @@ package devices
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"gengfu/devices/modbus"
+	"gengfu/devices/profile"
 	"gengfu/facility"
 )
 
-func (l *modbusLine) answered(ctx context.Context, dev int, batch modbus.Batch, points []int, words []uint16, now time.Time) {
+func (l *busLine) answered(ctx context.Context, dev int, q question, values []value, now time.Time) {
 	l.hear()
+	d := l.devices[dev]
+	points := d.ofLine(q)
 	l.sched.Answered(dev, points, now)
 	offers := make([]offer, 0, len(points)+1)
-	for _, i := range points {
-		p := l.points[i]
-		value, quality, reason := p.point.Decode(batch.Of(p.want, words))
-		offers = append(offers, l.offer(i, value, quality, reason, now))
+	for i, p := range points {
+		v := values[i]
+		offers = append(offers, l.offer(p, v.number, v.quality, v.reason, now))
 	}
 	l.hand(ctx, append(offers, l.setOnline(dev, true, "", now)))
+	l.remember(d)
 }
 
-// refused splits a batch that the slave does not give as a whole. Points that it
-// does not give alone are bad and asked for ever less often.
-func (l *modbusLine) refused(ctx context.Context, dev int, batch modbus.Batch, points []int, e modbus.Exception, now time.Time) {
+// refused lets a device that refuses be asked otherwise from now on, if there is
+// another way. Points that it does not give alone are bad and asked for ever less
+// often.
+func (l *busLine) refused(ctx context.Context, dev int, q question, err error, now time.Time) {
 	l.hear()
 	d := l.devices[dev]
 	offers := []offer{l.setOnline(dev, true, "", now)}
-	if e.Code == modbus.IllegalAddress || e.Code == modbus.IllegalValue {
-		if cut, ok := l.split(batch, points); ok {
-			d.cuts[cut] = true
-			l.log.Info("the device refuses to be read at once", "device", d.cfg.ID, "table", cut.Table, "before", cut.Address)
-			l.sched.Alive(dev, now)
-			l.hand(ctx, offers)
-			return
-		}
+	if d.peer.refused(q, err) {
+		l.log.Info("the device refuses to be read at once", "device", d.cfg.ID, "err", err)
+		l.sched.Alive(dev, now)
+		l.hand(ctx, offers)
+		l.remember(d)
+		return
 	}
-	for _, i := range l.sched.Refused(dev, points, now) {
+	for _, i := range l.sched.Refused(dev, d.ofLine(q), now) {
 		offers = append(offers, l.offer(i, 0, facility.Bad, facility.DeviceError, now))
 	}
 	l.hand(ctx, offers)
 }
 
-// split speaks of the wants by their place in points.
-func (l *modbusLine) split(batch modbus.Batch, points []int) (modbus.Cut, bool) {
-	wants := make([]modbus.Want, len(points))
-	order := make([]int, len(points))
-	for i, p := range points {
-		wants[i], order[i] = l.points[p].want, i
+// postponed lets a device be that is busy, for as long as that can be believed.
+func (l *busLine) postponed(ctx context.Context, dev int, q question, now time.Time) {
+	l.hear()
+	offers := []offer{l.setOnline(dev, true, "", now)}
+	for _, i := range l.sched.Postponed(dev, l.devices[dev].ofLine(q), now) {
+		offers = append(offers, l.offer(i, 0, facility.Bad, facility.DeviceError, now))
 	}
-	batch.Wants = order
-	return modbus.Split(batch, wants)
+	l.hand(ctx, offers)
 }
 
-func (l *modbusLine) silent(ctx context.Context, dev int, points []int, reason facility.Reason, err error, began, now time.Time) {
+func (l *busLine) silent(ctx context.Context, dev int, q question, reason facility.Reason, err error, began, now time.Time) {
 	if reason == facility.NoAnswer {
 		l.unheard++
 	}
 	d := l.devices[dev]
-	var hold time.Duration
-	if l.cfg.Protocol == ModbusRTU {
-		hold = modbus.Hold(max(l.cfg.timeout(), d.limits.Timeout))
-	}
-	bad, down := l.sched.Silent(dev, points, now, now.Sub(began), hold)
+	bad, down := l.sched.Silent(dev, d.ofLine(q), now, now.Sub(began), l.hold(d, began, now))
 	offers := make([]offer, 0, len(bad)+1)
 	for _, i := range bad {
 		offers = append(offers, l.offer(i, 0, facility.Bad, reason, now))
@@ -75,7 +70,18 @@ func (l *modbusLine) silent(ctx context.Context, dev int, points []int, reason f
 	l.hand(ctx, offers)
 }
 
-func (l *modbusLine) hear() {
+// hold is how long a device on a bus is left alone after a lost reply: until the
+// reply is past what the configuration allows, however early it was given up, and
+// what the slave has shown.
+func (l *busLine) hold(d *slave, began, now time.Time) time.Duration {
+	if l.masters.bus == nil {
+		return 0
+	}
+	early := max(0, d.timing.Timeout-now.Sub(began))
+	return max(early+modbus.Hold(d.timing.Timeout), d.timing.Pace.Window())
+}
+
+func (l *busLine) hear() {
 	l.heard, l.unheard, l.mute = true, 0, false
 	if len(l.told) > 0 {
 		clear(l.told)
@@ -83,7 +89,7 @@ func (l *modbusLine) hear() {
 	}
 }
 
-func (l *modbusLine) offer(i int, value float64, q facility.Quality, reason facility.Reason, now time.Time) offer {
+func (l *busLine) offer(i int, value float64, q facility.Quality, reason facility.Reason, now time.Time) offer {
 	p := l.points[i]
 	return offer{index: i, reading: facility.Reading{
 		Point: p.id, Time: now.UTC().Round(0), Value: value, Unit: p.point.Unit, Quality: q, Reason: reason,
@@ -91,7 +97,7 @@ func (l *modbusLine) offer(i int, value float64, q facility.Quality, reason faci
 }
 
 // setOnline notes whether the device answers and returns the reading that says so.
-func (l *modbusLine) setOnline(dev int, online bool, reason facility.Reason, now time.Time) offer {
+func (l *busLine) setOnline(dev int, online bool, reason facility.Reason, now time.Time) offer {
 	d := l.devices[dev]
 	if d.online != nil && !*d.online && online {
 		l.log.Info("the device answers again", "device", d.cfg.ID)
@@ -108,7 +114,7 @@ func (l *modbusLine) setOnline(dev int, online bool, reason facility.Reason, now
 	return l.onlineOffer(dev, at)
 }
 
-func (l *modbusLine) onlineOffer(dev int, at time.Time) offer {
+func (l *busLine) onlineOffer(dev int, at time.Time) offer {
 	d := l.devices[dev]
 	value := 0.0
 	if *d.online {
@@ -120,7 +126,7 @@ func (l *modbusLine) onlineOffer(dev int, at time.Time) offer {
 	}}
 }
 
-func (l *modbusLine) lineUp() {
+func (l *busLine) lineUp() {
 	l.mu.Lock()
 	was := l.state
 	l.state.State, l.state.Reason = LineUp, ""
@@ -141,7 +147,7 @@ const maxTold = 8
 
 // lineDown makes every point of the line bad at once. Each trouble is logged once
 // until the line answers again.
-func (l *modbusLine) lineDown(ctx context.Context, cause error) {
+func (l *busLine) lineDown(ctx context.Context, cause error) {
 	l.mu.Lock()
 	l.state.State, l.state.Reason = LineDown, cause.Error()
 	l.mu.Unlock()
@@ -162,7 +168,7 @@ func (l *modbusLine) lineDown(ctx context.Context, cause error) {
 
 // repeat says again what stands and is not polled: bad points, and which devices
 // answer.
-func (l *modbusLine) repeat(ctx context.Context) {
+func (l *busLine) repeat(ctx context.Context) {
 	now := l.now()
 	if since := now.Sub(l.looked); since >= 0 && since < lookAgain {
 		return
@@ -183,7 +189,7 @@ func (l *modbusLine) repeat(ctx context.Context) {
 }
 
 // hand gives the sink what is worth it.
-func (l *modbusLine) hand(ctx context.Context, offers []offer) {
+func (l *busLine) hand(ctx context.Context, offers []offer) {
 	offers = l.out.pick(offers)
 	if len(offers) == 0 || ctx.Err() != nil {
 		return
@@ -211,30 +217,52 @@ func (l *modbusLine) hand(ctx context.Context, offers []offer) {
 }
 
 // count keeps the numbers of the health page.
-func (l *modbusLine) count(dev int, err error, began, now time.Time) {
-	c := l.master.Counters()
+func (l *busLine) count(dev int, become outcome, err error, began, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.usage.add(now.Sub(began), now)
-	l.state.Requests, l.state.Timeouts, l.state.Errors, l.state.Wire = c.Requests, c.Timeouts, c.Garbled+c.Exceptions, c
 	s := &l.state.Devices[dev]
 	s.Requests++
-	var refused modbus.Exception
-	switch {
-	case err == nil:
-		s.LastError = ""
-		return
-	case errors.Is(err, modbus.ErrTimeout):
-		s.Timeouts++
-	case errors.Is(err, modbus.ErrGarbled):
-		s.Garbled++
-	case errors.As(err, &refused):
-		s.Exceptions++
+	s.LastError = ""
+	if err != nil {
+		s.LastError = err.Error()
 	}
-	s.LastError = fmt.Sprint(err)
+	var own modbus.Counters
+	own.Requests = 1
+	switch become {
+	case wasSilent:
+		own.Timeouts = 1
+	case wasSpoilt:
+		own.Garbled = 1
+	case wasRefused, wasPostponed:
+		own.Exceptions = 1
+	}
+	s.Timeouts += own.Timeouts
+	s.Garbled += own.Garbled
+	s.Exceptions += own.Exceptions
+	if l.devices[dev].protocol != profile.Modbus {
+		l.meters = plus(l.meters, own)
+	}
+	c := plus(l.masters.modbus.Counters(), l.meters)
+	pace := l.devices[dev].timing.Pace
+	s.Turnaround, s.Timeout = milliseconds(pace.Turnaround()), milliseconds(pace.Timeout())
+	l.state.Requests, l.state.Timeouts, l.state.Errors, l.state.Wire = c.Requests, c.Timeouts, c.Garbled+c.Exceptions, c
 }
 
-func (l *modbusLine) status(now time.Time) LineStatus {
+func milliseconds(d time.Duration) float64 {
+	return float64(d.Round(100*time.Microsecond)) / float64(time.Millisecond)
+}
+
+// plus adds what other masters than that of Modbus count.
+func plus(c, more modbus.Counters) modbus.Counters {
+	c.Requests += more.Requests
+	c.Timeouts += more.Timeouts
+	c.Garbled += more.Garbled
+	c.Exceptions += more.Exceptions
+	return c
+}
+
+func (l *busLine) status(now time.Time) LineStatus {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	out := l.state

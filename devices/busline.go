@@ -16,15 +16,15 @@ import (
 	"gengfu/facility"
 )
 
-// modbusLine owns one line with Modbus slaves. All of it belongs to the goroutine
-// of run, except what mu guards.
-type modbusLine struct {
+// busLine owns one line with devices, of one protocol or of several. All of it
+// belongs to the goroutine of run, except what mu guards.
+type busLine struct {
 	cfg     LineConfig
 	sink    Sink
+	memory  Memory // may be nil
 	log     *slog.Logger
 	now     func() time.Time
-	bus     *bus.Bus // nil on Modbus TCP
-	master  *modbus.Master
+	masters *masters
 	sched   *schedule.Scheduler
 	devices []*slave
 	points  []polled
@@ -34,6 +34,8 @@ type modbusLine struct {
 	mute    bool            // the last connection ended before anything was answered on it
 	told    map[string]bool // troubles that were logged since something was answered
 	looked  time.Time
+	meters  modbus.Counters // of what was asked in other protocols than Modbus
+	ears    ears
 
 	// open and wait are the world outside; tests put their own.
 	open func(context.Context) (connection, error)
@@ -52,23 +54,26 @@ type connection interface {
 
 // slave is one device on the line.
 type slave struct {
-	cfg    DeviceConfig
-	limits profile.Limits
-	unit   byte
-	cuts   map[modbus.Cut]bool // what its refusals have taught
-	online *bool
+	cfg      DeviceConfig
+	protocol profile.Protocol
+	model    string // fingerprint of its points
+	peer     peer
+	timing   bus.Timing
+	first    int // its first point among those of the line
+	online   *bool
+	kept     Learned
 }
 
 // polled is one point of one device.
 type polled struct {
 	id    facility.PointID
 	point profile.Point
-	want  modbus.Want
 }
 
-func newModbusLine(cfg LineConfig, devs []DeviceConfig, profiles map[string]profile.Profile, opts Options) *modbusLine {
-	l := &modbusLine{
-		cfg: cfg, sink: opts.Sink, now: opts.Now, log: opts.Logger.With("line", cfg.ID), told: map[string]bool{},
+func newBusLine(cfg LineConfig, devs []DeviceConfig, profiles map[string]profile.Profile, opts Options) *busLine {
+	l := &busLine{
+		cfg: cfg, sink: opts.Sink, memory: opts.Memory, now: opts.Now,
+		log: opts.Logger.With("line", cfg.ID), told: map[string]bool{},
 		open: func(ctx context.Context) (connection, error) { return open(ctx, cfg) },
 		wait: line.Wait,
 		state: LineStatus{
@@ -76,13 +81,7 @@ func newModbusLine(cfg LineConfig, devs []DeviceConfig, profiles map[string]prof
 			Planned: PlannedLoad(cfg, devs, profiles),
 		},
 	}
-	wait := func(ctx context.Context, until time.Time) error { return l.wait(ctx, until) }
-	speak := modbus.Options{Framing: modbus.TCP, Timeout: cfg.timeout(), Gap: cfg.Gap, Wait: wait}
-	if cfg.Protocol == ModbusRTU {
-		l.bus = bus.New(bus.Options{Wire: cfg.wire(), Echo: cfg.Echo, Wait: wait})
-		speak.Framing, speak.Bus = modbus.RTU, l.bus
-	}
-	l.master = modbus.NewMaster(speak)
+	l.masters = newMasters(cfg, nil, func(ctx context.Context, until time.Time) error { return l.wait(ctx, until) })
 	var polls []schedule.Point
 	for _, d := range devs {
 		if d.Line == cfg.ID {
@@ -99,19 +98,45 @@ func newModbusLine(cfg LineConfig, devs []DeviceConfig, profiles map[string]prof
 }
 
 // add puts a device on the line and returns how its points are to be read.
-func (l *modbusLine) add(d DeviceConfig, model profile.Profile) (polls []schedule.Point) {
+func (l *busLine) add(d DeviceConfig, model profile.Profile) (polls []schedule.Point) {
+	s := &slave{
+		cfg: d, protocol: model.Speaks(), model: fingerprint(model), first: len(l.points),
+		peer: l.masters.peer(l.cfg, d, model), timing: timingOf(l.cfg, d, model),
+	}
 	for _, pt := range model.Points {
-		l.points = append(l.points, polled{
-			id: facility.PointID{Device: d.ID, Quantity: pt.ID}, point: pt, want: wantOf(pt),
-		})
+		l.points = append(l.points, polled{id: facility.PointID{Device: d.ID, Quantity: pt.ID}, point: pt})
 		l.out.kinds = append(l.out.kinds, pt.Kind)
 		l.out.keep = append(l.out.keep, facility.KeepAlive)
 		polls = append(polls, schedule.Point{Device: len(l.devices), Class: schedule.ClassOf(pt.Kind), Period: pt.Period})
 	}
-	unit, _ := d.Address.Unit()
-	l.devices = append(l.devices, &slave{cfg: d, unit: unit, limits: model.Limits, cuts: map[modbus.Cut]bool{}})
-	l.state.Devices = append(l.state.Devices, DeviceStatus{ID: d.ID, Address: d.Address})
+	l.recall(s)
+	l.devices = append(l.devices, s)
+	l.state.Devices = append(l.state.Devices, DeviceStatus{ID: d.ID, Protocol: s.protocol, Address: d.Address})
 	return polls
+}
+
+// recall gives the device what it taught before the program was started.
+func (l *busLine) recall(d *slave) {
+	if l.memory == nil {
+		return
+	}
+	if k, ok := l.memory.Recall(d.cfg.ID); ok && k.Model == d.model {
+		d.kept = k
+		d.peer.recall(k)
+	}
+}
+
+// remember keeps what the device has taught, when that is new.
+func (l *busLine) remember(d *slave) {
+	if l.memory == nil {
+		return
+	}
+	k := d.peer.keep()
+	k.Model = d.model
+	if !k.equal(d.kept) {
+		d.kept = k
+		l.memory.Keep(d.cfg.ID, k)
+	}
 }
 
 // errUnheard says that nobody answered any more and the connection may be half
@@ -119,7 +144,7 @@ func (l *modbusLine) add(d DeviceConfig, model profile.Profile) (polls []schedul
 var errUnheard = errors.New("nobody answers on this connection")
 
 // run opens the line, serves it and opens it again, until the context ends.
-func (l *modbusLine) run(ctx context.Context) {
+func (l *busLine) run(ctx context.Context) {
 	var backoff line.Backoff
 	for ctx.Err() == nil {
 		err := l.session(ctx)
@@ -137,7 +162,7 @@ func (l *modbusLine) run(ctx context.Context) {
 }
 
 // session is one connection from its opening to its end.
-func (l *modbusLine) session(ctx context.Context) (err error) {
+func (l *busLine) session(ctx context.Context) (err error) {
 	l.heard, l.unheard = false, 0
 	conn, err := l.open(ctx)
 	if err != nil {
@@ -151,10 +176,7 @@ func (l *modbusLine) session(ctx context.Context) (err error) {
 	}()
 	l.lineUp()
 	l.mute = true
-	if l.bus != nil {
-		l.bus.Attach(conn)
-	}
-	l.master.Attach(conn)
+	l.masters.attach(conn)
 	for {
 		if err := l.step(ctx); err != nil {
 			l.log.Debug("the connection ends", "err", err)
@@ -164,7 +186,7 @@ func (l *modbusLine) session(ctx context.Context) (err error) {
 }
 
 // step makes one request, or waits until there is one to make.
-func (l *modbusLine) step(ctx context.Context) error {
+func (l *busLine) step(ctx context.Context) error {
 	l.repeat(ctx)
 	now := l.now()
 	job, wake := l.sched.Next(now)
@@ -182,7 +204,7 @@ func (l *modbusLine) step(ctx context.Context) error {
 const lookAgain = time.Second
 
 // idle waits while the line is closed.
-func (l *modbusLine) idle(ctx context.Context, pause time.Duration) {
+func (l *busLine) idle(ctx context.Context, pause time.Duration) {
 	for end := time.Now().Add(pause); ctx.Err() == nil && time.Now().Before(end); {
 		if err := l.wait(ctx, time.Now().Add(min(lookAgain, time.Until(end)))); err != nil {
 			return
@@ -195,30 +217,30 @@ func (l *modbusLine) idle(ctx context.Context, pause time.Duration) {
 // open and dialled again.
 const maxUnheard = 4
 
-// poll makes one request and books what it brought.
-func (l *modbusLine) poll(ctx context.Context, job schedule.Job) error {
+// poll asks one question and books what it brought.
+func (l *busLine) poll(ctx context.Context, job schedule.Job) error {
 	d := l.devices[job.Device]
-	batch, points := l.plan(d, job)
+	q := d.plan(job.Points)
+	l.listen(d)
 	began := l.now()
-	words, err := l.master.Read(ctx, batch.Request(d.unit), modbus.Timing{Timeout: d.limits.Timeout, Pause: d.limits.Pause})
+	values, err := d.peer.ask(ctx, q, d.timing)
 	now := l.now()
-	l.count(job.Device, err, began, now)
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if errors.Is(err, line.ErrBroken) {
-		return err
-	}
-	var refused modbus.Exception
-	switch {
-	case err == nil:
-		l.answered(ctx, job.Device, batch, points, words, now)
-	case errors.As(err, &refused) && refused.Code != modbus.PathUnavailable && refused.Code != modbus.TargetSilent:
-		l.refused(ctx, job.Device, batch, points, refused, now)
-	case errors.Is(err, modbus.ErrGarbled):
-		l.silent(ctx, job.Device, points, facility.BadReply, err, began, now)
-	case errors.Is(err, modbus.ErrTimeout), errors.As(err, &refused):
-		l.silent(ctx, job.Device, points, facility.NoAnswer, err, began, now)
+	become := judge(err)
+	l.count(job.Device, become, err, began, now)
+	switch become {
+	case wasAnswered:
+		l.answered(ctx, job.Device, q, values, now)
+	case wasRefused:
+		l.refused(ctx, job.Device, q, err, now)
+	case wasPostponed:
+		l.postponed(ctx, job.Device, q, now)
+	case wasSpoilt:
+		l.silent(ctx, job.Device, q, facility.BadReply, err, began, now)
+	case wasSilent:
+		l.silent(ctx, job.Device, q, facility.NoAnswer, err, began, now)
 	default:
 		return err
 	}
@@ -228,17 +250,20 @@ func (l *modbusLine) poll(ctx context.Context, job schedule.Job) error {
 	return nil
 }
 
-// plan returns the request that reads the most urgent point of the job, with the
-// indices of all the points that it reads.
-func (l *modbusLine) plan(d *slave, job schedule.Job) (modbus.Batch, []int) {
-	wants := make([]modbus.Want, len(job.Points))
-	for i, p := range job.Points {
-		wants[i] = l.points[p].want
+// plan returns the question that reads the most urgent of the points of the line.
+func (d *slave) plan(points []int) question {
+	own := make([]int, len(points))
+	for i, p := range points {
+		own[i] = p - d.first
 	}
-	batch := modbus.PlanFirst(wants, modbus.Terms{Limits: d.limits, Cuts: d.cuts, Wire: l.cfg.wire()})
-	points := make([]int, len(batch.Wants))
-	for i, w := range batch.Wants {
-		points[i] = job.Points[w]
+	return d.peer.plan(own)
+}
+
+// ofLine returns the points of a question as points of the line.
+func (d *slave) ofLine(q question) []int {
+	points := make([]int, len(q.points))
+	for i, p := range q.points {
+		points[i] = d.first + p
 	}
-	return batch, points
+	return points
 }
