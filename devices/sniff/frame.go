@@ -69,6 +69,43 @@ func (f *Frame) answers(request *Frame) bool {
 		(f.Protocol != ModbusTCP || f.modbus.transaction == request.modbus.transaction)
 }
 
+// code is the reason of a refusal, -1 when it gives none.
+func (f *Frame) code() int {
+	data := f.modbus.data
+	switch f.Protocol {
+	case DLT645:
+		data = f.dlt645.Data
+	case CJT188:
+		data = f.cjt188.Data
+	case MBus:
+		data = f.mbus.Data
+	}
+	if len(data) == 0 {
+		return -1
+	}
+	return int(data[len(data)-1])
+}
+
+// MeterType returns the type of a CJ/T 188 meter and the medium of an M-Bus one that
+// the frame names, 0 when it names none.
+func (f *Frame) MeterType() byte {
+	switch {
+	case f.Protocol == CJT188:
+		return byte(f.cjt188.Type)
+	case f.Protocol == MBus && f.mbus.CI == 0x72 && len(f.mbus.Data) >= len(mbus.Secondary{}):
+		return f.mbus.Data[7]
+	}
+	return 0
+}
+
+// Secondary returns the secondary address that an M-Bus reply names.
+func (f *Frame) Secondary() (mbus.Secondary, bool) {
+	if f.Protocol != MBus || f.Side != Reply || f.mbus.CI != 0x72 || len(f.mbus.Data) < len(mbus.Secondary{}) {
+		return mbus.Secondary{}, false
+	}
+	return mbus.Secondary(f.mbus.Data), true
+}
+
 // mbusAnswers leaves the address alone where a selected meter answers with its own.
 func mbusAnswers(request, reply mbus.Frame) bool {
 	if reply.Kind == mbus.Ack {

@@ -36,6 +36,8 @@ type Meaning struct {
 	Asked    string  // in words
 	Answered string  // in words; "" for nothing
 	Problem  string  // why there are no values; "" when the answer is whole
+	Code     int     // of a refusal: the exception of Modbus, the error of a meter; -1 for none
+	Reply    []byte  // the frame that answers; nil when there is none
 	Values   []Value // by the profile where one is given, as they stand otherwise
 }
 
@@ -45,9 +47,9 @@ type Meaning struct {
 func Interpret(protocol Protocol, request, received []byte, p *profile.Profile) Meaning {
 	asked, ok := parseRequest(protocol, request)
 	if !ok {
-		return Meaning{Protocol: protocol, Problem: "the request is no frame of " + string(protocol)}
+		return Meaning{Protocol: protocol, Problem: "the request is no frame of " + string(protocol), Code: -1}
 	}
-	m := Meaning{Protocol: asked.Protocol, Address: asked.Address, Asked: asked.Says}
+	m := Meaning{Protocol: asked.Protocol, Address: asked.Address, Asked: asked.Says, Code: -1}
 	if len(received) == 0 {
 		m.Problem = "no answer"
 		if !answerable(&asked) {
@@ -60,9 +62,9 @@ func Interpret(protocol Protocol, request, received []byte, p *profile.Profile) 
 		m.Problem = problem
 		return m
 	}
-	m.Answered = reply.Says
+	m.Answered, m.Reply = reply.Says, reply.Bytes
 	if reply.Refused {
-		m.Problem = "refused"
+		m.Problem, m.Code = "refused", reply.code()
 		return m
 	}
 	m.Problem = mismatch(&asked, reply)
@@ -77,8 +79,6 @@ func (e Event) Explain(p *profile.Profile) []Value {
 	}
 	return values(e.Request, e.Frame, p)
 }
-
-func never(byte, byte) bool { return false }
 
 func parseRequest(protocol Protocol, b []byte) (Frame, bool) {
 	if protocol == ModbusTCP {
