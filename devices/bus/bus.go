@@ -100,6 +100,7 @@ type Bus struct {
 	opts      Options
 	conn      Conn
 	buf       [1024]byte
+	sent      time.Time // when the last request had left, at the soonest
 	lastByte  time.Time // when the line was last busy
 	dirty     bool      // something may still be on its way
 	echo      Echo
@@ -136,6 +137,9 @@ func (b *Bus) Wait(ctx context.Context, until time.Time) error { return b.opts.W
 // Trace has see called with every frame from now on; nil ends it.
 func (b *Bus) Trace(see func(Exchange)) { b.opts.Trace = see }
 
+// Sent returns when the last request had left the line, at the soonest.
+func (b *Bus) Sent() time.Time { return b.sent }
+
 // Disturbed says that something may still be on its way, because a reply was not
 // what was asked for. A failed Exchange says it by itself.
 func (b *Bus) Disturbed() { b.dirty = true }
@@ -171,6 +175,22 @@ func (b *Bus) Exchange(ctx context.Context, a Ask) ([]byte, error) {
 	frame, err := r.receive(ctx)
 	r.close(frame, err)
 	return frame, err
+}
+
+// Listen reads on until the given time, for what comes besides the reply. It is
+// overheard.
+func (b *Bus) Listen(ctx context.Context, until time.Time) error {
+	for {
+		n, err := b.conn.Read(ctx, b.buf[:], until)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		b.lastByte, b.dirty = time.Now(), true
+		b.overheard(b.buf[:n], b.lastByte)
+	}
 }
 
 // longestNoise is how long a line may go on talking before a request fails.

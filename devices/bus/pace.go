@@ -57,19 +57,14 @@ func (p *Pace) Timeout() time.Duration {
 // known.
 func (p *Pace) Turnaround() time.Duration { return p.mean }
 
-// How long a slave is left alone after a lost reply.
+// How long a slave is left alone after a lost reply, at most.
 const (
-	shortestWindow = 50 * time.Millisecond
-	longestWindow  = 5 * time.Second
-	longestGuess   = 2 * time.Second // while none was late yet
+	longestGuess  = 2 * time.Second // as long as none was later
+	longestWindow = 5 * time.Second
 )
 
-// Window returns how long after a timeout a late reply is to be expected: until a
-// quarter beyond the latest that was seen, or twice the timeout while none was.
+// Window returns how long after a timeout a late reply is to be expected: twice the
+// longest timeout, and until a quarter beyond the latest that was seen.
 func (p *Pace) Window() time.Duration {
-	timeout := p.Timeout()
-	if p.late == 0 {
-		return min(2*timeout, longestGuess)
-	}
-	return min(max(p.late+p.late/4-timeout, shortestWindow), longestWindow)
+	return max(min(2*p.most, longestGuess), min(p.late+p.late/4-p.Timeout(), longestWindow))
 }

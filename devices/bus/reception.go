@@ -14,7 +14,6 @@ type reception struct {
 	*Bus
 	ask      Ask
 	start    time.Time // when the request was handed to the line
-	sent     time.Time // when its last bit had left, at the soonest
 	deadline time.Time
 	n        int  // bytes received
 	from     int  // where the reply may begin: behind an echo and what came too soon
@@ -24,8 +23,9 @@ type reception struct {
 }
 
 func (b *Bus) reception(a Ask, start time.Time) *reception {
-	r := &reception{Bus: b, ask: a, start: start, sent: start.Add(b.opts.Wire.Of(len(a.Frame)))}
-	b.lastByte = r.sent
+	r := &reception{Bus: b, ask: a, start: start}
+	b.sent = start.Add(b.opts.Wire.Of(len(a.Frame)))
+	b.lastByte = b.sent
 	timeout := a.Timeout
 	if a.Pace != nil {
 		timeout = min(timeout, a.Pace.Timeout())

@@ -63,19 +63,19 @@ func TestFindsPublishedReplies(t *testing.T) {
 			reply := unhex(t, c.reply)
 			for before := range [][]byte{nil, {0x00}, {0xFF, 0x01, 0x03}, reply[:3]} {
 				noise := [][]byte{nil, {0x00}, {0xFF, 0x01, 0x03}, reply[:3]}[before]
-				got := c.r.expected().find(append(bytes.Clone(noise), reply...))
+				got := c.r.expected().findRTU(append(bytes.Clone(noise), reply...))
 				if !bytes.Equal(got.Frame, reply) {
 					t.Errorf("after % X: found % X, want % X", noise, got.Frame, reply)
 				}
 			}
 			for n := range reply {
-				if got := c.r.expected().find(reply[:n]); got.Frame != nil || got.Corrupt {
+				if got := c.r.expected().findRTU(reply[:n]); got.Frame != nil || got.Corrupt {
 					t.Errorf("found %+v in the first %d bytes", got, n)
 				}
 			}
 			spoilt := bytes.Clone(reply)
 			spoilt[len(spoilt)-1] ^= 1
-			if got := c.r.expected().find(spoilt); got.Frame != nil || !got.Corrupt {
+			if got := c.r.expected().findRTU(spoilt); got.Frame != nil || !got.Corrupt {
 				t.Errorf("a wrong CRC gave %+v", got)
 			}
 		})
@@ -102,7 +102,7 @@ func TestFindKnowsTheExceptionAndWhatIsMissing(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			got := e.find(unhex(t, c.bytes))
+			got := e.findRTU(unhex(t, c.bytes))
 			if !bytes.Equal(got.Frame, unhex(t, c.frame)) || got.Missing != c.missing || got.Corrupt != c.corrupt {
 				t.Errorf("got frame % X, missing %d, corrupt %v; want % s, %d, %v",
 					got.Frame, got.Missing, got.Corrupt, c.frame, c.missing, c.corrupt)
@@ -170,7 +170,7 @@ func FuzzFindRTU(f *testing.F) {
 		tables := []profile.Table{profile.Coil, profile.Discrete, profile.Holding, profile.Input}
 		r := Request{Unit: unit, Table: tables[function%4], Quantity: uint16(quantity%125) + 1}
 		e := r.expected()
-		got := e.find(b)
+		got := e.findRTU(b)
 		if got.Missing < 0 || got.Missing > 255 {
 			t.Fatalf("missing %d", got.Missing)
 		}
@@ -180,7 +180,7 @@ func FuzzFindRTU(f *testing.F) {
 		if !crcOK(got.Frame) || got.Frame[0] != unit || got.Frame[1]&0x7F != e.function {
 			t.Fatalf("% X is no reply to %v", got.Frame, r)
 		}
-		if got.Frame[1] == e.function && len(got.Frame) != e.length() || got.Frame[1] != e.function && len(got.Frame) != exceptionLength {
+		if got.Frame[1] == e.function && len(got.Frame) != e.length()+checkLength || got.Frame[1] != e.function && len(got.Frame) != exceptionBody+checkLength {
 			t.Fatalf("% X has the wrong length for %v", got.Frame, r)
 		}
 	})

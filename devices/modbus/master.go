@@ -2,6 +2,7 @@ package modbus
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"time"
@@ -10,14 +11,13 @@ import (
 
 	"gengfu/devices/bus"
 	"gengfu/devices/line"
-	"gengfu/devices/profile"
 )
 
 // Options of a master.
 type Options struct {
 	Framing Framing
 	Timeout time.Duration      // until a reply has begun, when the request says no other
-	Bus     *bus.Bus           // of an RTU line, which masters of other protocols may share
+	Bus     *bus.Bus           // of an RTU or ASCII line, which masters of other protocols may share
 	Gap     time.Duration      // over TCP: silence before each request
 	Trace   func(bus.Exchange) // over TCP: sees every frame, may be nil
 
@@ -26,16 +26,32 @@ type Options struct {
 }
 
 // Timing is what a model of slave wants otherwise than its line.
-type Timing = bus.Timing
+type Timing struct {
+	Timeout time.Duration // beyond the wire time; 0 is the line's
+	Pause   time.Duration // silence before the request; 0 is the line's
+	Pace    *bus.Pace     // learns how soon it answers, and how late; nil learns nothing
+
+	// Allow reports whether the model stands a request. It is asked about requests
+	// that read more than was wanted, after a lost reply; nil allows all.
+	Allow func(Request) bool
+}
+
+func (t Timing) allows(r Request) bool { return t.Allow == nil || t.Allow(r) }
+
+// Allows reports whether a request is within the terms of a device.
+func (t Terms) Allows(r Request) bool {
+	from, to := int(r.Address), int(r.Address)+int(r.Quantity)
+	return int(r.Quantity) <= most(r.Table, t.Limits) && !t.forbids(r.Table, from, to) && !t.cuts(r.Table, from, to-1)
+}
 
 // Counters of what happened since the master was made.
 type Counters struct {
 	Requests   uint64 `json:"requests"`
 	Timeouts   uint64 `json:"timeouts"`
-	Garbled    uint64 `json:"crc_errors"` // wrong CRC, cut short or wrong length
+	Garbled    uint64 `json:"crc_errors"` // wrong check, cut short or wrong length
 	Exceptions uint64 `json:"exceptions"`
-	Stale      uint64 `json:"stale"`       // late replies that were discarded, over TCP
-	Resyncs    uint64 `json:"resyncs"`     // extra reads after a timeout, to get into step again
+	Stale      uint64 `json:"stale"`       // late replies that were discarded
+	Resyncs    uint64 `json:"resyncs"`     // reads of another length, because a late reply could be taken for that to the same
 	Units      uint64 `json:"wrong_units"` // replies over TCP with another unit than was asked
 }
 
@@ -47,9 +63,15 @@ type Master struct {
 	bus      *bus.Bus
 	tcp      tcpLine
 	lost     unanswered
+	told     memory
 	counters Counters
-	packRTU  *modbus.RTUClientHandler
-	packTCP  *modbus.TCPClientHandler
+	request  []byte // the frame that was sent last
+	pdu      modbus.ProtocolDataUnit
+	data     [4]byte // of the PDU of a read
+	packs    [ASCII + 1]modbus.Packager
+	rtu      *modbus.RTUClientHandler
+	socket   *modbus.TCPClientHandler
+	ascii    *modbus.ASCIIClientHandler
 }
 
 // NewMaster returns a master that has no line yet.
@@ -57,21 +79,22 @@ func NewMaster(opts Options) *Master {
 	if opts.Wait == nil {
 		opts.Wait = line.Wait
 	}
-	return &Master{
-		opts: opts, bus: opts.Bus,
-		packRTU: modbus.NewRTUClientHandler(""), packTCP: modbus.NewTCPClientHandler(""),
+	m := &Master{
+		opts: opts, bus: opts.Bus, told: newMemory(),
+		rtu: modbus.NewRTUClientHandler(""), socket: modbus.NewTCPClientHandler(""), ascii: modbus.NewASCIIClientHandler(""),
 	}
+	m.packs = [...]modbus.Packager{RTU: m.rtu, TCP: m.socket, ASCII: m.ascii}
+	if opts.Framing != TCP {
+		m.bus.Overhear(m.overhear)
+	}
+	return m
 }
 
-// Attach gives the master a newly opened socket of Modbus TCP. On an RTU line it is
+// Attach gives the master a newly opened socket of Modbus TCP. On other lines it is
 // the bus that is attached.
 func (m *Master) Attach(conn bus.Conn) {
 	m.tcp = tcpLine{conn: conn, lastByte: time.Now()}
 }
-
-// Trace has see called with every frame over TCP from now on; nil ends it. On a bus
-// it is the bus that is traced.
-func (m *Master) Trace(see func(bus.Exchange)) { m.opts.Trace = see }
 
 // Counters returns what happened so far.
 func (m *Master) Counters() Counters { return m.counters }
@@ -83,87 +106,121 @@ func (m *Master) Read(ctx context.Context, r Request, t Timing) ([]uint16, error
 	if err := r.validate(); err != nil {
 		return nil, err
 	}
-	if held, ambiguous := m.lost.ambiguous(r.expected(), time.Now()); ambiguous {
-		if err := m.resync(ctx, r, t, held); err != nil {
-			return nil, fmt.Errorf("%s: after a lost reply: %w", r, err)
-		}
-	}
-	words, err := m.exchange(ctx, r, t)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", r, err)
+	words := make([]uint16, r.Quantity)
+	if err := m.ReadInto(ctx, r, t, words); err != nil {
+		return nil, err
 	}
 	return words, nil
 }
 
-// resync lets a late reply pass, and then reads something whose reply cannot be
-// mistaken for a later one still. When that answer is there, nothing that was asked
-// before can come any more. A refusal is an answer too.
-func (m *Master) resync(ctx context.Context, r Request, t Timing, held time.Time) error {
-	if err := m.opts.Wait(ctx, held); err != nil {
+// ReadInto is Read into words, of which there must be as many as the request asks
+// for. It makes no garbage to speak of.
+func (m *Master) ReadInto(ctx context.Context, r Request, t Timing, words []uint16) error {
+	if err := r.validate(); err != nil {
 		return err
 	}
-	s, ok := m.lost.sync(r, time.Now())
-	if !ok {
-		return fmt.Errorf("too many lost replies: %w", ErrTimeout)
+	if len(words) != int(r.Quantity) {
+		return fmt.Errorf("%s: there is room for %d words", r, len(words))
 	}
-	m.counters.Resyncs++
-	_, err := m.exchange(ctx, s, t)
-	var refused Exception
-	if errors.As(err, &refused) && refused.Code != TargetSilent && refused.Code != PathUnavailable {
-		m.counters.Exceptions-- // nobody but the master wanted those registers
-		m.lost.answered(r.Unit, time.Now())
-		return nil
+	if m.opts.Framing != TCP && m.lost.ambiguous(r.expected(), time.Now()) {
+		return m.readGuarded(ctx, r, t, words)
 	}
-	return err
+	data, err := m.read(ctx, r, t)
+	if err != nil {
+		return fmt.Errorf("%s: %w", r, err)
+	}
+	if m.opts.Framing != TCP && m.told.repeats(r, data, time.Now()) {
+		m.lost.add(lost{shape: r.expected(), sent: m.bus.Sent(), passed: true}, time.Now(), 0)
+		return m.readGuarded(ctx, r, t, words)
+	}
+	r.unpack(data, words)
+	return nil
 }
 
-func (m *Master) exchange(ctx context.Context, r Request, t Timing) ([]uint16, error) {
-	m.counters.Requests++
-	words, err := m.call(ctx, r, t)
-	var refused Exception
-	switch {
-	case err == nil:
-		m.lost.answered(r.Unit, time.Now())
-		return words, nil
-	case errors.As(err, &refused):
-		m.counters.Exceptions++
+// read makes one request and returns the data of its reply, which are good until
+// the next request.
+func (m *Master) read(ctx context.Context, r Request, t Timing) ([]byte, error) {
+	binary.BigEndian.PutUint16(m.data[:], r.Address)
+	binary.BigEndian.PutUint16(m.data[2:], r.Quantity)
+	m.pdu = modbus.ProtocolDataUnit{FunctionCode: r.Table.Function(), Data: m.data[:]}
+	body, err := m.exchange(ctx, r.expected(), t)
+	if err != nil {
 		return nil, err
+	}
+	return body[bodyHead:], nil
+}
+
+// exchange sends the PDU, counts and remembers what came of it, and returns the
+// body of the reply.
+func (m *Master) exchange(ctx context.Context, e expected, t Timing) ([]byte, error) {
+	m.counters.Requests++
+	body, err := m.send(ctx, e, t)
+	if err != nil {
+		return nil, m.failed(e, t, err)
+	}
+	if body[1]&0x80 == 0 {
+		m.lost.answered(e.unit, time.Now())
+		return body, nil
+	}
+	refused := Exception{Code: body[2]}
+	if m.lost.explains(e, time.Now()) {
+		m.counters.Garbled++
+		m.lost.add(lost{shape: e, sent: m.bus.Sent(), passed: true}, time.Now(), m.hold(t))
+		return nil, fmt.Errorf("%w, or to an earlier request: %w", refused, ErrGarbled)
+	}
+	m.counters.Exceptions++
+	if !refused.Unreached() {
+		m.lost.answered(e.unit, time.Now())
+	}
+	return nil, refused
+}
+
+// failed counts a request without a reply, and remembers it if that may still come.
+func (m *Master) failed(e expected, t Timing, err error) error {
+	switch {
+	case errors.Is(err, bus.ErrUnsent):
+		return err
 	case errors.Is(err, ErrTimeout):
 		m.counters.Timeouts++
 	case errors.Is(err, ErrGarbled):
 		m.counters.Garbled++
 	}
-	if m.opts.Framing == RTU {
-		m.bus.Disturbed()
-		m.lost.add(r.expected(), time.Now(), Hold(m.timeout(t)))
+	if m.opts.Framing != TCP {
+		m.lost.add(lost{shape: e, sent: m.bus.Sent(), pace: t.Pace}, time.Now(), m.hold(t))
 	}
-	return nil, err
+	return err
 }
 
-// call packs the request, sends it and unpacks the reply.
-func (m *Master) call(ctx context.Context, r Request, t Timing) ([]uint16, error) {
-	t.Timeout = m.timeout(t)
-	var failed error
-	send := func(adu []byte) (frame []byte, err error) {
-		if m.opts.Framing == TCP {
-			frame, err = m.sendTCP(ctx, adu, t)
-		} else {
-			frame, err = m.sendRTU(ctx, adu, r, t)
+// send packs the PDU, sends it and returns the body of what matches it.
+func (m *Master) send(ctx context.Context, e expected, t Timing) (body []byte, err error) {
+	m.rtu.SlaveId, m.socket.SlaveId, m.ascii.SlaveId = e.unit, e.unit, e.unit
+	m.request, err = m.packs[m.opts.Framing].Encode(&m.pdu)
+	if err != nil {
+		return nil, fmt.Errorf("pack a request: %w", err)
+	}
+	ask := bus.Ask{
+		Frame: m.request, Timeout: m.timeout(t), Pause: t.Pause, Pace: t.Pace,
+		Mirror: e.write && e.function < writeCoils,
+	}
+	switch m.opts.Framing {
+	case TCP:
+		return m.sendTCP(ctx, e, t)
+	case ASCII:
+		ask.Expect, ask.Find = charactersASCII(e.length()), e.findASCII
+		frame, err := m.bus.Exchange(ctx, ask)
+		if err != nil {
+			return nil, err
 		}
-		failed = err
-		return frame, err
+		body, _, _ := cutASCII(frame)
+		return body, nil
+	default:
+		ask.Expect, ask.Find = e.length()+checkLength, e.findRTU
+		frame, err := m.bus.Exchange(ctx, ask)
+		if err != nil {
+			return nil, err
+		}
+		return frame[:len(frame)-checkLength], nil
 	}
-	data, err := read(modbus.NewClient2(m.packager(r.Unit), transport(send)), r)
-	var refused *modbus.ModbusError
-	switch {
-	case failed != nil:
-		return nil, failed
-	case errors.As(err, &refused):
-		return nil, Exception{Code: refused.ExceptionCode}
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrGarbled, err)
-	}
-	return r.words(data)
 }
 
 func (m *Master) timeout(t Timing) time.Duration {
@@ -173,37 +230,10 @@ func (m *Master) timeout(t Timing) time.Duration {
 	return t.Timeout
 }
 
-func (m *Master) packager(unit byte) modbus.Packager {
-	if m.opts.Framing == TCP {
-		m.packTCP.SlaveId = unit
-		return m.packTCP
+// hold returns how long the slave is better left alone after a lost reply.
+func (m *Master) hold(t Timing) time.Duration {
+	if t.Pace != nil {
+		return t.Pace.Window()
 	}
-	m.packRTU.SlaveId = unit
-	return m.packRTU
-}
-
-// transport is a function as the Transporter of goburrow/modbus.
-type transport func(adu []byte) ([]byte, error)
-
-func (t transport) Send(adu []byte) ([]byte, error) { return t(adu) }
-
-func read(c modbus.Client, r Request) ([]byte, error) {
-	switch r.Table {
-	case profile.Coil:
-		return c.ReadCoils(r.Address, r.Quantity)
-	case profile.Discrete:
-		return c.ReadDiscreteInputs(r.Address, r.Quantity)
-	case profile.Holding:
-		return c.ReadHoldingRegisters(r.Address, r.Quantity)
-	default:
-		return c.ReadInputRegisters(r.Address, r.Quantity)
-	}
-}
-
-// sendRTU sends one frame and returns the frame that answers it.
-func (m *Master) sendRTU(ctx context.Context, adu []byte, r Request, t Timing) ([]byte, error) {
-	expect := r.expected()
-	return m.bus.Exchange(ctx, bus.Ask{
-		Frame: adu, Expect: expect.length(), Timeout: t.Timeout, Pause: t.Pause, Pace: t.Pace, Find: expect.find,
-	})
+	return Hold(m.timeout(t))
 }

@@ -2,11 +2,13 @@
 // is given and returns the words of the reply that belongs to the request. A reply
 // that cannot be told to belong to it is never returned.
 //
-// Packing and unpacking of frames is goburrow/modbus; the transport is here,
-// because that library takes a late reply for the next one.
+// Frames are packed by goburrow/modbus. The transport and the unpacking are here,
+// because that library takes a late reply for the next one, and makes a dozen
+// allocations for each.
 package modbus
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -19,14 +21,17 @@ type Framing int
 
 // The framings.
 const (
-	RTU Framing = iota // address, data, CRC; on a serial port or through a serial server
-	TCP                // MBAP header with a transaction id
+	RTU   Framing = iota // address, data, CRC; on a serial port or through a serial server
+	TCP                  // MBAP header with a transaction id
+	ASCII                // hexadecimal digits between colon and line end, LRC; on a serial port or through a serial server
 )
 
 // What may go wrong with a request besides the line itself.
 var (
 	ErrTimeout = bus.ErrTimeout
 	ErrGarbled = bus.ErrGarbled
+	// ErrUnconfirmed: a write was sent, and nobody knows whether it was carried out.
+	ErrUnconfirmed = errors.New("sent, but not known whether it was carried out")
 )
 
 // Exception is the reply of a slave that refuses a request. Makers use codes that
@@ -46,6 +51,13 @@ const (
 	PathUnavailable byte = 0x0A
 	TargetSilent    byte = 0x0B
 )
+
+// Later reports whether the slave asks to be asked again, and does not refuse.
+func (e Exception) Later() bool { return e.Code == Acknowledge || e.Code == Busy }
+
+// Unreached reports whether the answer is a gateway's, for a slave that it could
+// not reach.
+func (e Exception) Unreached() bool { return e.Code == PathUnavailable || e.Code == TargetSilent }
 
 func (e Exception) Error() string {
 	names := map[byte]string{
@@ -96,19 +108,13 @@ func (r Request) count() byte {
 	return byte(2 * r.Quantity)
 }
 
-// Lengths of frames in bytes, of the Modbus serial line specification.
-const (
-	requestLength   = 8 // of a read: address, function, start, quantity, CRC
-	replyOverhead   = 5 // address, function, byte count, CRC
-	exceptionLength = 5
-)
+// expected returns what the reply must look like.
+func (r Request) expected() expected {
+	return expected{unit: r.Unit, function: r.Table.Function(), count: r.count()}
+}
 
-// words unpacks the data of a reply: one word per register or bit.
-func (r Request) words(data []byte) ([]uint16, error) {
-	if len(data) != int(r.count()) {
-		return nil, fmt.Errorf("%d bytes of data for %d asked for: %w", len(data), r.count(), ErrGarbled)
-	}
-	words := make([]uint16, r.Quantity)
+// unpack writes the data of a reply into words, one per register or bit.
+func (r Request) unpack(data []byte, words []uint16) {
 	for i := range words {
 		if r.Table.Bits() {
 			words[i] = uint16(data[i/8] >> (i % 8) & 1)
@@ -116,11 +122,17 @@ func (r Request) words(data []byte) ([]uint16, error) {
 			words[i] = uint16(data[2*i])<<8 | uint16(data[2*i+1])
 		}
 	}
-	return words, nil
 }
+
+// Lengths of frames in bytes, of the Modbus serial line specification.
+const (
+	requestLength = 8 // of a read: address, function, start, quantity, CRC
+	checkLength   = 2 // of RTU
+	replyOverhead = bodyHead + checkLength
+)
 
 // Duration returns how long the request occupies a serial line with a typical
 // slave: both frames, 30 ms for the slave to answer, and the silence before.
 func (r Request) Duration(w bus.Wire) time.Duration {
-	return w.Duration(requestLength, r.expected().length())
+	return w.Duration(requestLength, replyOverhead+int(r.count()))
 }

@@ -16,66 +16,90 @@ import (
 // tcpLine is a socket of Modbus TCP.
 type tcpLine struct {
 	conn     bus.Conn
-	buf      [512]byte
-	stream   []byte // received and not yet understood
+	buf      [1024]byte
+	from, to int // what is received and not yet understood, in buf
 	lastByte time.Time
 }
 
-// sendTCP sends one frame and returns the one with its transaction id.
-func (m *Master) sendTCP(ctx context.Context, adu []byte, t Timing) ([]byte, error) {
+// sendTCP sends the packed request and returns the body of the frame with its
+// transaction id.
+func (m *Master) sendTCP(ctx context.Context, e expected, t Timing) ([]byte, error) {
 	if err := m.opts.Wait(ctx, m.tcp.lastByte.Add(max(m.opts.Gap, t.Pause))); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", bus.ErrUnsent, err)
 	}
 	start := time.Now()
-	if err := m.tcp.conn.Write(ctx, adu); err != nil {
+	if err := m.tcp.conn.Write(ctx, m.request); err != nil {
 		return nil, err
 	}
 	m.tcp.lastByte = start
-	frame, err := m.receiveTCP(ctx, adu, start.Add(t.Timeout))
-	if m.opts.Trace != nil {
-		m.opts.Trace(bus.Exchange{At: start, Request: bytes.Clone(adu), Reply: bytes.Clone(frame), Took: time.Since(start), Err: err})
+	timeout := m.timeout(t)
+	if t.Pace != nil {
+		timeout = min(timeout, t.Pace.Timeout())
 	}
-	return frame, err
+	frame, err := m.receiveTCP(ctx, m.request, start.Add(timeout))
+	if m.opts.Trace != nil {
+		m.opts.Trace(bus.Exchange{
+			At: start, Request: bytes.Clone(m.request), Reply: bytes.Clone(frame), Took: time.Since(start), Err: err,
+		})
+	}
+	if err != nil {
+		if t.Pace != nil && errors.Is(err, ErrTimeout) {
+			t.Pace.Missed()
+		}
+		return nil, err
+	}
+	if t.Pace != nil {
+		t.Pace.Observe(m.tcp.lastByte.Sub(start))
+	}
+	return m.bodyTCP(e, frame)
 }
 
 func (m *Master) receiveTCP(ctx context.Context, adu []byte, deadline time.Time) ([]byte, error) {
+	l := &m.tcp
 	for {
-		frame, rest, err := cutMBAP(m.tcp.stream)
+		frame, rest, err := cutMBAP(l.buf[l.from:l.to])
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", line.ErrBroken, err)
 		}
 		if frame == nil {
-			n, err := m.tcp.conn.Read(ctx, m.tcp.buf[:], deadline)
+			l.to, l.from = copy(l.buf[:], l.buf[l.from:l.to]), 0
+			n, err := l.conn.Read(ctx, l.buf[l.to:], deadline)
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				return nil, ErrTimeout
 			}
 			if err != nil {
 				return nil, err
 			}
-			m.tcp.lastByte = time.Now()
-			m.tcp.stream = append(m.tcp.stream, m.tcp.buf[:n]...)
+			l.to += n
+			l.lastByte = time.Now()
 			continue
 		}
-		m.tcp.stream = rest
+		l.from = l.to - len(rest)
 		switch matchMBAP(adu, frame) {
 		case theReply:
-			return m.ownUnit(adu, frame), nil
+			return frame, nil
 		case older:
 			m.counters.Stale++
 		case stranger:
 			return nil, fmt.Errorf("transaction %d answered while %d was asked: %w",
 				binary.BigEndian.Uint16(frame), binary.BigEndian.Uint16(adu), line.ErrBroken)
 		}
+		if l.lastByte.After(deadline) {
+			return nil, ErrTimeout // only older ones come
+		}
 	}
 }
 
-// ownUnit counts a gateway that answers with a unit of its own, and lets it pass:
+// bodyTCP counts a gateway that answers with a unit of its own, and lets it pass:
 // the transaction id has told whose reply it is.
-func (m *Master) ownUnit(adu, frame []byte) []byte {
-	frame = bytes.Clone(frame)
-	if frame[6] != adu[6] {
+func (m *Master) bodyTCP(e expected, frame []byte) ([]byte, error) {
+	body := frame[mbapLength-1:]
+	if body[0] != e.unit {
 		m.counters.Units++
-		frame[6] = adu[6]
+		body[0] = e.unit
 	}
-	return frame
+	if !e.is(body) {
+		return nil, fmt.Errorf("% X does not answer the request: %w", body[:min(len(body), writeBody)], ErrGarbled)
+	}
+	return body, nil
 }

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"gengfu/devices/profile"
+	"gengfu/devices/bus"
 )
 
 // lateness is how long a reply may take and still be expected. A serial server
@@ -14,78 +14,129 @@ const lateness = 30 * time.Second
 // longestHold bounds Hold for slaves with a long timeout.
 const longestHold = 2 * time.Second
 
-// Hold returns how long a slave on RTU is better left alone after a request that
-// ran into its timeout: a reply that is only late then passes by.
+// Hold returns how long a slave on a serial line is better left alone after a
+// request that ran into its timeout, when nothing was learned of it: a reply that is
+// only late then passes by.
 func Hold(timeout time.Duration) time.Duration { return min(2*timeout, longestHold) }
 
-// unanswered remembers the requests over RTU whose reply may still come. RTU has
-// no transaction id, so a late reply is told from the one that is waited for only
-// by slave, function and byte count.
+// unanswered remembers the requests over serial lines whose reply may still come.
+// There is no transaction id, so that a late reply is told from the one that is
+// waited for only by slave, function and length.
 type unanswered []lost
 
 type lost struct {
-	shape expected
-	held  time.Time // the reply may pass by until then, even after that to a later request
-	ends  time.Time
+	shape  expected
+	sent   time.Time // when the request had left
+	pace   *bus.Pace // of the slave, to learn how late it was; nil for none
+	until  time.Time // the reply is better let pass by until then
+	doubt  time.Time // a reply is better not believed at once until then
+	ends   time.Time // it may come until then, even after that to a later request
+	passed bool      // the slave has answered a later request after it was held
 }
 
 // add remembers a request that was given up.
-func (u *unanswered) add(e expected, now time.Time, hold time.Duration) {
+func (u *unanswered) add(l lost, now time.Time, hold time.Duration) {
 	u.expire(now)
-	*u = append(*u, lost{shape: e, held: now.Add(hold), ends: now.Add(lateness)})
+	l.until, l.doubt, l.ends = now.Add(hold), now.Add(2*hold), now.Add(lateness)
+	if i := slices.IndexFunc(*u, func(o lost) bool { return o.shape == l.shape }); i >= 0 {
+		(*u)[i] = l
+		return
+	}
+	*u = append(*u, l)
 }
 
-// ambiguous reports whether a late reply could be taken for the reply to this, and
-// until when it is better not even asked.
-func (u *unanswered) ambiguous(e expected, now time.Time) (held time.Time, yes bool) {
+// ambiguous reports whether a late reply could be taken for the reply to this.
+func (u *unanswered) ambiguous(e expected, now time.Time) bool {
 	u.expire(now)
-	for _, l := range *u {
-		if l.shape == e {
-			yes = true
-			if l.held.After(held) {
-				held = l.held
-			}
+	return slices.ContainsFunc(*u, func(l lost) bool { return l.shape == e })
+}
+
+// of returns what is remembered of a shape, the zero value for nothing.
+func (u *unanswered) of(e expected) lost {
+	i := slices.IndexFunc(*u, func(l lost) bool { return l.shape == e })
+	if i < 0 {
+		return lost{}
+	}
+	return (*u)[i]
+}
+
+// explains reports whether a refusal may be of an earlier request, because it does
+// not say which registers it refuses, and takes it for that.
+func (u *unanswered) explains(e expected, now time.Time) bool {
+	u.expire(now)
+	i := slices.IndexFunc(*u, func(l lost) bool {
+		return !l.passed && l.shape.unit == e.unit && l.shape.function == e.function
+	})
+	if i < 0 {
+		return false
+	}
+	(*u)[i].passed = true
+	return true
+}
+
+// unpassed reports whether the slave may still answer something in its order.
+func (u *unanswered) unpassed(unit byte, now time.Time) bool {
+	u.expire(now)
+	return slices.ContainsFunc(*u, func(l lost) bool { return !l.passed && l.shape.unit == unit })
+}
+
+// answered says that the slave has answered: slaves answer in order, so that
+// nothing that was asked before comes any more, save what converters are known to
+// reorder.
+func (u *unanswered) answered(unit byte, now time.Time) {
+	for i := range *u {
+		if l := &(*u)[i]; l.shape.unit == unit && !l.until.After(now) {
+			l.passed = true
 		}
 	}
-	return held, yes
-}
-
-// answered forgets what was asked of the slave before: slaves answer in order, so
-// that after the reply to a later request no earlier one comes. Those that are
-// held stay, because converters have been known to reorder.
-func (u *unanswered) answered(unit byte, now time.Time) {
-	*u = slices.DeleteFunc(*u, func(l lost) bool { return l.shape.unit == unit && !l.held.After(now) })
 }
 
 func (u *unanswered) expire(now time.Time) {
 	*u = slices.DeleteFunc(*u, func(l lost) bool { return now.After(l.ends) })
 }
 
-// sync returns a request to the same slave whose reply no late one can be taken
-// for: as r, with another quantity. It is false when there is none.
-func (u *unanswered) sync(r Request, now time.Time) (Request, bool) {
-	least, most := 1, profile.MaxRegisters
-	if r.Table.Bits() {
-		least, most = 8, profile.MaxBits
+// overhear looks at what answered nothing. A whole reply says that such come unasked
+// on this line, late or twice or to another master; another master's request, that
+// its reply will. What looks like it is then read with another length.
+func (m *Master) overhear(stray []byte, at time.Time) {
+	bodies := bodiesRTU
+	if m.opts.Framing == ASCII {
+		bodies = bodiesASCII
 	}
-	// Some slaves hold pairs of registers and refuse odd quantities.
-	steps := []int{1, 2}
-	if r.Quantity%2 == 0 {
-		steps = []int{2, 1}
-	}
-	for _, step := range steps {
-		for d := step * least; d < most; d += step * least {
-			for _, q := range []int{int(r.Quantity) + d, int(r.Quantity) - d} {
-				s := r
-				s.Quantity = uint16(max(q, 0))
-				if s.validate() != nil {
-					continue
-				}
-				if _, ambiguous := u.ambiguous(s.expected(), now); !ambiguous {
-					return s, true
-				}
-			}
+	for body := range bodies(stray) {
+		if e, ok := answering(body); ok {
+			m.counters.Stale++
+			m.stray(e, at)
+		} else if e, ok := asked(body); ok && !m.own(body) {
+			m.stray(e, at)
 		}
 	}
-	return r, false
+}
+
+func (m *Master) stray(e expected, at time.Time) {
+	i := slices.IndexFunc(m.lost, func(l lost) bool { return l.shape == e })
+	if i < 0 {
+		m.lost.add(lost{shape: e, sent: at, passed: true}, at, 0)
+		return
+	}
+	if l := m.lost[i]; l.pace != nil {
+		l.pace.Late(max(0, at.Sub(l.sent)-m.wireTime(e)))
+	}
+}
+
+// wireTime returns how long the reply is on a serial line.
+func (m *Master) wireTime(e expected) time.Duration {
+	if m.opts.Framing == ASCII {
+		return m.bus.Wire().Of(charactersASCII(e.length()))
+	}
+	return m.bus.Wire().Of(e.length() + checkLength)
+}
+
+// own reports whether the body is the request that was sent last, come back.
+func (m *Master) own(body []byte) bool {
+	if m.opts.Framing == ASCII {
+		last, _, _ := cutASCII(m.request)
+		return slices.Equal(last, body)
+	}
+	return len(m.request) == len(body)+checkLength && slices.Equal(m.request[:len(body)], body)
 }

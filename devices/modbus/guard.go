@@ -1,0 +1,208 @@
+package modbus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"time"
+
+	"gengfu/devices/profile"
+)
+
+// readGuarded reads what a late reply could be taken for: it reads more than is
+// wanted, so that the late one has another length. Where the slave does not give
+// more, its answer to some other request, after the late one was let pass, says that
+// nothing that was asked before comes any more: slaves answer in order.
+func (m *Master) readGuarded(ctx context.Context, r Request, t Timing, words []uint16) error {
+	m.counters.Resyncs++
+	data, err := m.readWider(ctx, r, t)
+	if errors.Is(err, errNoWider) {
+		data, err = m.readAlike(ctx, r, t)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: after a lost reply: %w", r, err)
+	}
+	m.told.note(r, data, time.Now())
+	r.unpack(data, words)
+	return nil
+}
+
+// readAlike asks the same again, when nothing else should be taken for its reply. If
+// a second reply comes, one of them was late after all.
+func (m *Master) readAlike(ctx context.Context, r Request, t Timing) ([]byte, error) {
+	e := r.expected()
+	if err := m.opts.Wait(ctx, m.lost.of(e).until); err != nil {
+		return nil, err
+	}
+	if err := m.sync(ctx, r, t); err != nil {
+		return nil, err
+	}
+	data, err := m.read(ctx, r, t)
+	if err != nil || !time.Now().Before(m.lost.of(e).doubt) {
+		return data, err
+	}
+	stale := m.counters.Stale
+	if err := m.bus.Listen(ctx, m.bus.Sent().Add(m.patience(e, t))); err != nil {
+		return nil, err
+	}
+	if m.counters.Stale > stale {
+		return nil, m.failed(e, t, fmt.Errorf("two replies: %w", ErrGarbled))
+	}
+	return data, nil
+}
+
+// unlearned is how long a slave may take to answer of which nothing was learned, and
+// which has just answered.
+const unlearned = 50 * time.Millisecond
+
+// patience returns how long after a request a second reply may end.
+func (m *Master) patience(e expected, t Timing) time.Duration {
+	wait := unlearned
+	if t.Pace != nil {
+		wait = t.Pace.Timeout()
+	}
+	return min(wait, m.timeout(t)) + m.wireTime(e)
+}
+
+// errNoWider says that the slave does not give more than was wanted.
+var errNoWider = errors.New("no wider request can be made")
+
+func (m *Master) readWider(ctx context.Context, r Request, t Timing) ([]byte, error) {
+	for w := range variants(r, true) {
+		if m.told.refused[w] || !t.allows(w) || m.lost.ambiguous(w.expected(), time.Now()) {
+			continue
+		}
+		data, err := m.read(ctx, w, t)
+		if err == nil {
+			m.told.note(w, data, time.Now())
+			return w.part(r, data), nil
+		}
+		var refused Exception
+		if !errors.As(err, &refused) || refused.Later() || refused.Unreached() {
+			return nil, err
+		}
+		if errors.Is(err, ErrGarbled) {
+			m.counters.Garbled--
+		} else {
+			m.counters.Exceptions-- // nobody but the master wanted those registers
+			m.told.refused[w] = true
+		}
+		return nil, errNoWider
+	}
+	return nil, errNoWider
+}
+
+// sync gets an answer to a request whose reply no late one can be taken for.
+func (m *Master) sync(ctx context.Context, r Request, t Timing) error {
+	if !m.lost.unpassed(r.Unit, time.Now()) {
+		return nil
+	}
+	for _, wider := range []bool{false, true} {
+		for s := range variants(r, wider) {
+			if wider && !t.allows(s) || m.lost.ambiguous(s.expected(), time.Now()) {
+				continue
+			}
+			return m.answer(ctx, s, t)
+		}
+	}
+	return fmt.Errorf("too many lost replies: %w", ErrTimeout)
+}
+
+// answer makes a request of which only that it is answered matters.
+func (m *Master) answer(ctx context.Context, r Request, t Timing) error {
+	_, err := m.read(ctx, r, t)
+	var refused Exception
+	if !errors.As(err, &refused) || refused.Unreached() {
+		return err
+	}
+	if errors.Is(err, ErrGarbled) {
+		m.counters.Garbled--
+	} else {
+		m.counters.Exceptions--
+	}
+	m.lost.answered(r.Unit, time.Now())
+	return nil
+}
+
+// part returns the data of one request out of those of a wider one.
+func (w Request) part(r Request, data []byte) []byte {
+	from := int(r.Address - w.Address)
+	if r.Table.Bits() {
+		return data[from/8 : from/8+int(r.count())]
+	}
+	return data[2*from : 2*from+int(r.count())]
+}
+
+// variants returns the requests that read more than r, r among it, or less than r
+// at its beginning, the nearest first. Their replies have other lengths.
+func variants(r Request, wider bool) func(yield func(Request) bool) {
+	step, most := 1, profile.MaxRegisters
+	if r.Table.Bits() {
+		step, most = 8, profile.MaxBits
+	}
+	// Some slaves hold pairs of registers and refuse odd quantities.
+	if r.Quantity%2 == 0 && step == 1 {
+		step = 2
+	}
+	return func(yield func(Request) bool) {
+		for d := step; d < most; d += step {
+			candidates := []Request{{r.Unit, r.Table, r.Address, r.Quantity - uint16(d)}}
+			if wider {
+				candidates = []Request{
+					{r.Unit, r.Table, r.Address, r.Quantity + uint16(d)},
+					{r.Unit, r.Table, r.Address - uint16(d), r.Quantity + uint16(d)},
+				}
+			}
+			for _, c := range candidates {
+				if (wider || d < int(r.Quantity)) && c.Address <= r.Address && c.validate() == nil && !yield(c) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// repeatable is how long a reply may come a second time.
+const repeatable = 2 * time.Second
+
+// memory is what slaves have told, to know a reply that came twice.
+type memory struct {
+	seed    maphash.Seed
+	shapes  map[expected]telling // what had this shape last
+	values  map[Request]uint64   // what a request brought last
+	refused map[Request]bool     // requests for more than was wanted that were refused
+}
+
+type telling struct {
+	request Request
+	data    uint64
+	at      time.Time
+}
+
+func newMemory() memory {
+	return memory{
+		seed: maphash.MakeSeed(), shapes: map[expected]telling{}, values: map[Request]uint64{}, refused: map[Request]bool{},
+	}
+}
+
+// repeats reports whether a reply may be the one before, come twice: it says the
+// same as that to a request for other registers, and not what these held last. If
+// not, it is noted.
+func (m *memory) repeats(r Request, data []byte, now time.Time) bool {
+	sum := maphash.Bytes(m.seed, data)
+	last, ok := m.shapes[r.expected()]
+	if ok && last.request != r && last.data == sum && now.Sub(last.at) < repeatable {
+		if was, known := m.values[r]; !known || was != sum {
+			return true
+		}
+	}
+	m.note(r, data, now)
+	return false
+}
+
+func (m *memory) note(r Request, data []byte, now time.Time) {
+	sum := maphash.Bytes(m.seed, data)
+	m.shapes[r.expected()] = telling{request: r, data: sum, at: now}
+	m.values[r] = sum
+}
