@@ -351,8 +351,8 @@ func TestSlopeOverTheEndOfARegister(t *testing.T) {
 		values []float64
 		raised bool
 	}{
-		{"rolls over", []float64{999_998, 999_999, 1, 3}, true},
-		{"exchanged for a used one", []float64{500_000, 500_000, 200_000, 200_000}, false},
+		{"rolls over", []float64{999_999, 1}, true},
+		{"exchanged for a used one", []float64{500_000, 200_000}, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

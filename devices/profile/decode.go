@@ -20,6 +20,9 @@ func (p Point) Decode(words []uint16) (float64, facility.Quality, facility.Reaso
 		return 0, facility.Bad, facility.BadReply
 	}
 	raw := p.raw(words)
+	if raw.reason != "" {
+		return 0, facility.Bad, raw.reason
+	}
 	if p.absent(raw) {
 		return 0, facility.Bad, facility.SensorFault
 	}
@@ -77,6 +80,7 @@ type raw struct {
 	float   float64
 	integer int64 // of an integer type, for sentinels; a u64 wraps
 	isFloat bool
+	reason  facility.Reason // why the registers hold no value of the type
 }
 
 func (p Point) raw(words []uint16) raw {
@@ -93,6 +97,8 @@ func (p Point) raw(words []uint16) raw {
 		return p.bits(u)
 	}
 	switch p.Type {
+	case BCD16, BCD32, BCD48, BCD64:
+		return rawBCD(u, 4*len(words))
 	case I16:
 		return rawInt(int64(int16(u)))
 	case I32:
@@ -109,6 +115,34 @@ func (p Point) raw(words []uint16) raw {
 
 func rawInt(i int64) raw   { return raw{float: float64(i), integer: i} }
 func rawBits(u uint64) raw { return raw{float: float64(u), integer: int64(u)} }
+
+// rawBCD reads a number of so many digits, the highest first.
+func rawBCD(u uint64, digits int) raw {
+	absent, n := true, uint64(0)
+	bad := false
+	for i := digits - 1; i >= 0; i-- {
+		d := u >> (4 * i) & 0xF
+		absent = absent && d == 0xF
+		bad = bad || d > 9
+		n = 10*n + d
+	}
+	switch {
+	case absent:
+		return raw{reason: facility.SensorFault}
+	case bad:
+		return raw{reason: facility.BadReply}
+	}
+	return rawBits(n)
+}
+
+// bcdOf writes the decimal digits of a number.
+func bcdOf(n uint64) (u uint64) {
+	for i := 0; n > 0; i++ {
+		u |= n % 10 << (4 * i)
+		n /= 10
+	}
+	return u
+}
 
 func boolWord(b bool) uint64 {
 	if b {
@@ -204,8 +238,15 @@ func (p Point) putNumber(words []uint16, v float64) error {
 	if err != nil {
 		return err
 	}
+	if isBCD(p.Type) {
+		u = bcdOf(u)
+	}
 	p.split(u, words)
 	return nil
+}
+
+func isBCD(kind string) bool {
+	return kind == BCD16 || kind == BCD32 || kind == BCD48 || kind == BCD64
 }
 
 // integer returns the two's complement of a whole number. The upper bounds are
@@ -225,6 +266,14 @@ func integer(kind string, v float64) (uint64, error) {
 		high = 1 << 64
 	case I64:
 		low, high = -1<<63, 1<<63
+	case BCD16:
+		high = 1e4
+	case BCD32:
+		high = 1e8
+	case BCD48:
+		high = 1e12
+	case BCD64:
+		high = 1e16
 	}
 	if v < low || v >= high {
 		return 0, errTooBig

@@ -3,6 +3,7 @@ package profile_test
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -31,6 +32,17 @@ func TestDecode(t *testing.T) {
 		{"multiplier", profile.Point{Type: "u16", Scale: 10}, []uint16{23}, 230, ""},
 		{"u32 ABCD", profile.Point{Type: "u32"}, []uint16{0x1234, 0x5678}, 0x12345678, ""},
 		{"u32 CDAB", profile.Point{Type: "u32", Order: "CDAB"}, []uint16{0x5678, 0x1234}, 0x12345678, ""},
+		{"bcd16", profile.Point{Type: "bcd16", Scale: 0.1}, []uint16{0x1234}, 123.4, ""},
+		{"bcd16 with a digit that is none", profile.Point{Type: "bcd16"}, []uint16{0x12A4}, 0, facility.BadReply},
+		{"bcd16 of all F", profile.Point{Type: "bcd16"}, []uint16{0xFFFF}, 0, facility.SensorFault},
+		{"bcd16 sentinel", profile.Point{Type: "bcd16", Sentinels: []int64{9999}}, []uint16{0x9999}, 0, facility.SensorFault},
+		{"bcd32", profile.Point{Type: "bcd32", Scale: 0.01}, []uint16{0x1234, 0x5678}, 123456.78, ""},
+		{"bcd32 low word first", profile.Point{Type: "bcd32", Order: "CDAB"}, []uint16{0x5678, 0x1234}, 12345678, ""},
+		{"bcd32 low byte first", profile.Point{Type: "bcd32", Order: "DCBA"}, []uint16{0x7856, 0x3412}, 12345678, ""},
+		{"bcd32 half of F", profile.Point{Type: "bcd32"}, []uint16{0xFFFF, 0x0001}, 0, facility.BadReply},
+		{"bcd48", profile.Point{Type: "bcd48"}, []uint16{0x1234, 0x5678, 0x9012}, 123456789012, ""},
+		{"bcd64", profile.Point{Type: "bcd64"}, []uint16{0x0012, 0x3456, 0x7890, 0x1234}, 12345678901234, ""},
+		{"two bits", profile.Point{Type: "u16", Bit: ptr(2), Width: 2}, []uint16{0xFFF8 | 3}, 2, ""},
 		{"u32 BADC", profile.Point{Type: "u32", Order: "BADC"}, []uint16{0x3412, 0x7856}, 0x12345678, ""},
 		{"u32 DCBA", profile.Point{Type: "u32", Order: "DCBA"}, []uint16{0x7856, 0x3412}, 0x12345678, ""},
 		{"i32", profile.Point{Type: "i32"}, []uint16{0xFFFF, 0xFFFF}, -1, ""},
@@ -125,7 +137,7 @@ func TestPutKeepsOtherBits(t *testing.T) {
 }
 
 var (
-	types  = []string{"u16", "i16", "u32", "i32", "f32", "u64", "i64", "f64", "i32+f32"}
+	types  = []string{"u16", "i16", "u32", "i32", "f32", "u64", "i64", "f64", "i32+f32", "bcd16", "bcd32", "bcd48", "bcd64"}
 	orders = []string{"", "ABCD", "CDAB", "BADC", "DCBA"}
 	scales = []float64{0, 1, 0.1, 0.001, 10, 2.5, -1}
 )
@@ -141,7 +153,14 @@ func TestDecodeEncodeRoundTrip(t *testing.T) {
 			Scale:  rapid.SampledFrom(scales).Draw(t, "scale"),
 			Offset: rapid.SampledFrom([]float64{0, -40}).Draw(t, "offset"),
 		}
-		words := rapid.SliceOfN(rapid.Uint16(), p.Words(), p.Words()).Draw(t, "words")
+		register := rapid.Uint16()
+		if strings.HasPrefix(p.Type, "bcd") { // drawn at random it has hardly ever digits only
+			register = rapid.Custom(func(t *rapid.T) uint16 {
+				n := rapid.IntRange(0, 9999).Draw(t, "digits")
+				return uint16(n%10 | n/10%10<<4 | n/100%10<<8 | n/1000<<12)
+			})
+		}
+		words := rapid.SliceOfN(register, p.Words(), p.Words()).Draw(t, "words")
 		value, q, _ := p.Decode(words)
 		if q != facility.Good {
 			t.Skip() // only a good value can be encoded again

@@ -18,6 +18,13 @@ const (
 	F64 = "f64" // 4, IEEE 754
 	Bit = "bit" // 1: a coil, a discrete input, or the bit of a register that Point.Bit names
 
+	// Packed BCD, four digits in a register. A register of FFFF each says that there
+	// is no value.
+	BCD16 = "bcd16" // 1
+	BCD32 = "bcd32" // 2
+	BCD48 = "bcd48" // 3
+	BCD64 = "bcd64" // 4
+
 	// I32F32 is an i32 followed by an f32 with the digits after the point, 4
 	// registers. Ultrasonic flow meters of the TUF-2000 family keep totals so.
 	I32F32 = "i32+f32"
@@ -76,11 +83,13 @@ func (p Point) Words() int {
 		return 1
 	}
 	switch p.Type {
-	case U16, I16, Bit:
+	case U16, I16, BCD16, Bit:
 		return 1
-	case U32, I32, F32:
+	case U32, I32, F32, BCD32:
 		return 2
-	case U64, I64, F64, I32F32:
+	case BCD48:
+		return 3
+	case U64, I64, F64, BCD64, I32F32:
 		return 4
 	case "":
 		if p.Bit != nil {

@@ -83,7 +83,7 @@ type Point struct {
 	Unit      string                `yaml:"unit"`
 	Table     Table                 `yaml:"table"`
 	Address   int                   `yaml:"address"` // 0-based, as on the wire
-	Type      string                `yaml:"type"`    // u16 i16 u32 i32 u64 i64 f32 f64 i32+f32 bit
+	Type      string                `yaml:"type"`    // u16 i16 u32 i32 u64 i64 f32 f64 bcd16 bcd32 bcd48 bcd64 i32+f32 bit
 	Order     string                `yaml:"order"`   // of bytes: ABCD (default) CDAB BADC DCBA, for 64 bits by the same rule
 	Bit       *int                  `yaml:"bit"`     // of the value of type bit (one register), u16, u32 or u64, 0 the lowest; the point is then 0 or 1
 	Width     int                   `yaml:"width"`   // how many bits from Bit on; 0 is 1. More than one is a number, with labels

@@ -155,7 +155,7 @@ func (p Point) checkType(c *checker) {
 		return
 	}
 	if p.Words() == 0 {
-		c.bad("type", fmt.Sprintf("%q is not a type of value.", p.Type), "Write u16, i16, u32, i32, f32, u64, i64, f64, i32+f32, or bit.")
+		c.bad("type", fmt.Sprintf("%q is not a type of value.", p.Type), "Write u16, i16, u32, i32, f32, u64, i64, f64, bcd16, bcd32, bcd48, bcd64, i32+f32, or bit.")
 		return
 	}
 	if !slices.Contains([]string{"", ABCD, CDAB, BADC, DCBA}, p.Order) {
@@ -246,7 +246,7 @@ func (p Point) checkNumbers(c *checker) {
 	}
 }
 
-// rawRange is what an integer type of up to 32 bits can hold.
+// rawRange is what an integer type of fewer than 64 bits can hold.
 func (p Point) rawRange() (low, high int64) {
 	switch p.Type {
 	case U16, Bit, "":
@@ -257,6 +257,12 @@ func (p Point) rawRange() (low, high int64) {
 		return 0, math.MaxUint32
 	case I32:
 		return math.MinInt32, math.MaxInt32
+	case BCD16:
+		return 0, 1e4 - 1
+	case BCD32:
+		return 0, 1e8 - 1
+	case BCD48:
+		return 0, 1e12 - 1
 	}
 	return 0, 0
 }
