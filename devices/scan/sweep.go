@@ -64,21 +64,20 @@ func (s *Sweep) Run(ctx context.Context) (_ []Device, err error) {
 	w := &sweeping{Sweep: s}
 	defer func() { err = errors.Join(err, w.shut()) }()
 	steps := Plan(s.Options)
-	of := len(steps)
-	for len(steps) > 0 {
+	done := 0
+	for ; len(steps) > 0; done++ {
+		w.tell(Progress{Step: steps[0], Done: done, Of: done + len(steps), Left: w.left(steps)})
 		step := steps[0]
 		steps = steps[1:]
-		w.tell(Progress{Step: step, Done: of - len(steps) - 1, Of: of, Left: w.left(steps)})
 		before := len(w.found)
 		if err := w.try(ctx, step); err != nil {
 			return w.found, err
 		}
 		if len(w.found) > before && !s.Thorough {
 			steps = w.narrow(steps, step)
-			of = len(steps) + (of - len(steps))
 		}
 	}
-	w.tell(Progress{Done: of, Of: of})
+	w.tell(Progress{Done: done, Of: done})
 	return w.found, nil
 }
 
