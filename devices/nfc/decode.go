@@ -1,6 +1,6 @@
-// Package nfc reads the cards that a serial reader reports, as lines of text or in
-// the frames of an RDM6300. It turns bytes into UIDs and repeated reports into one
-// visit; it opens no port.
+// Package nfc reads the cards that a reader reports: as lines of text, in the frames
+// of an RDM6300, in answers of a PN532, or as keys of a keyboard. It turns bytes into
+// UIDs and repeated reports into one visit; it opens no port.
 package nfc
 
 import (
@@ -40,7 +40,7 @@ const (
 type Decoder struct {
 	encoding Encoding
 	line     []byte
-	tooLong  bool
+	spoilt   bool
 	garbage  uint64
 }
 
@@ -60,7 +60,7 @@ func (d *Decoder) Feed(b []byte) (uids []string) {
 		case c == '\r' || c == '\n' || c == stx || c == etx || c == 0:
 			uids = append(uids, d.end()...)
 		case len(d.line) == longestLine:
-			d.tooLong = true
+			d.spoilt = true
 		default:
 			d.line = append(d.line, c)
 		}
@@ -70,21 +70,25 @@ func (d *Decoder) Feed(b []byte) (uids []string) {
 
 // Pending reports whether a line has begun. When nothing follows for IdleGap, it
 // has ended.
-func (d *Decoder) Pending() bool { return len(d.line) > 0 }
+func (d *Decoder) Pending() bool { return len(d.line) > 0 || d.spoilt }
 
 // Idle ends a line of a reader that sends no terminator.
 func (d *Decoder) Idle() (uids []string) { return d.end() }
+
+// spoil makes nothing of the present line: a part of it was lost, and what is left
+// of it could be the UID of another card.
+func (d *Decoder) spoil() { d.spoilt = true }
 
 // Garbage returns how many lines held no UID.
 func (d *Decoder) Garbage() uint64 { return d.garbage }
 
 func (d *Decoder) end() (uids []string) {
-	line, tooLong := string(d.line), d.tooLong
-	d.line, d.tooLong = d.line[:0], false
+	line, spoilt := string(d.line), d.spoilt
+	d.line, d.spoilt = d.line[:0], false
 	if strings.TrimSpace(line) == "" {
 		return nil
 	}
-	if !tooLong {
+	if !spoilt {
 		if uid, err := Parse(line, d.encoding); err == nil {
 			return []string{uid}
 		}
