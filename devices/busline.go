@@ -70,11 +70,11 @@ type polled struct {
 	point profile.Point
 }
 
-func newBusLine(cfg LineConfig, devs []DeviceConfig, profiles map[string]profile.Profile, opts Options) *busLine {
+func newBusLine(cfg LineConfig, devs []DeviceConfig, profiles map[string]profile.Profile, opts Options, opener func(context.Context) (connection, error)) *busLine {
 	l := &busLine{
 		cfg: cfg, sink: opts.Sink, memory: opts.Memory, now: opts.Now,
 		log: opts.Logger.With("line", cfg.ID), told: map[string]bool{},
-		open: func(ctx context.Context) (connection, error) { return open(ctx, cfg) },
+		open: opener,
 		wait: line.Wait,
 		state: LineStatus{
 			ID: cfg.ID, Protocol: cfg.Protocol, State: LineDown,
@@ -152,6 +152,10 @@ func (l *busLine) run(ctx context.Context) {
 			return
 		}
 		switch {
+		case errors.Is(err, line.ErrNoBox): // which was waited for already
+			l.lineDown(ctx, err)
+			l.repeat(ctx)
+			continue
 		case l.heard, errors.Is(err, errUnheard):
 			backoff.Reset()
 		default:

@@ -32,6 +32,11 @@ const (
 	RDM6300     Protocol = "rdm6300"
 )
 
+// Protocols lists what a line may speak.
+func Protocols() []Protocol {
+	return []Protocol{ModbusRTU, ModbusASCII, ModbusTCP, DLT645, CJT188, MBus, NFCASCII, RDM6300}
+}
+
 // ofReader reports whether a card reader speaks it, and not devices.
 func (p Protocol) ofReader() bool { return p == NFCASCII || p == RDM6300 }
 

@@ -26,12 +26,14 @@ type Options struct {
 	Logger *slog.Logger     // nil says nothing
 	Now    func() time.Time // nil is time.Now
 	Memory Memory           // nil forgets with the end of the program
+	Force  bool             // run also lines that are planned above 90 % of their time
 }
 
 // Field is all lines of one gateway.
 type Field struct {
-	lines []owner
-	now   func() time.Time
+	lines   []owner
+	callers *line.Callers // the boxes that dial in
+	now     func() time.Time
 }
 
 // owner is the one goroutine that holds a line.
@@ -43,7 +45,11 @@ type owner interface {
 // New returns the field that the configuration describes, or all its problems
 // joined. Nothing is opened before Run.
 func New(lines []LineConfig, devs []DeviceConfig, readers []ReaderConfig, profiles map[string]profile.Profile, opts Options) (*Field, error) {
-	if problems := Validate(lines, devs, readers, profiles); len(problems) > 0 {
+	check := Validate
+	if opts.Force {
+		check = Mistakes
+	}
+	if problems := check(lines, devs, readers, profiles); len(problems) > 0 {
 		errs := make([]error, len(problems))
 		for i, p := range problems {
 			errs[i] = p
@@ -60,15 +66,30 @@ func New(lines []LineConfig, devs []DeviceConfig, readers []ReaderConfig, profil
 		opts.Now = time.Now
 	}
 	f := &Field{now: opts.Now}
+	var err error
+	if f.callers, err = newCallers(lines, opts.Logger); err != nil {
+		return nil, fmt.Errorf("field: %w", err)
+	}
 	for _, l := range lines {
-		f.lines = append(f.lines, newOwner(l, devs, readers, profiles, opts))
+		f.lines = append(f.lines, f.newOwner(l, devs, readers, profiles, opts))
 	}
 	return f, nil
 }
 
-func newOwner(l LineConfig, devs []DeviceConfig, readers []ReaderConfig, profiles map[string]profile.Profile, opts Options) owner {
+func newCallers(lines []LineConfig, log *slog.Logger) (*line.Callers, error) {
+	var boxes []line.TCP
+	for _, l := range lines {
+		if l.TCP != nil {
+			boxes = append(boxes, *l.TCP)
+		}
+	}
+	return line.NewCallers(boxes, log)
+}
+
+func (f *Field) newOwner(l LineConfig, devs []DeviceConfig, readers []ReaderConfig, profiles map[string]profile.Profile, opts Options) owner {
+	opener := func(ctx context.Context) (connection, error) { return f.open(ctx, l) }
 	if !l.Protocol.ofReader() {
-		return newBusLine(l, devs, profiles, opts)
+		return newBusLine(l, devs, profiles, opts, opener)
 	}
 	reader := ""
 	for _, r := range readers {
@@ -76,7 +97,7 @@ func newOwner(l LineConfig, devs []DeviceConfig, readers []ReaderConfig, profile
 			reader = r.ID
 		}
 	}
-	return newReaderLine(l, reader, opts)
+	return newReaderLine(l, reader, opts, opener)
 }
 
 // Run reads all lines until the context ends, and returns when all of them have
@@ -84,6 +105,7 @@ func newOwner(l LineConfig, devs []DeviceConfig, readers []ReaderConfig, profile
 // context.
 func (f *Field) Run(ctx context.Context) error {
 	var all sync.WaitGroup
+	all.Go(func() { f.callers.Run(ctx) })
 	for _, l := range f.lines {
 		all.Go(func() { l.run(ctx) })
 	}
@@ -103,9 +125,20 @@ func (f *Field) Status() []LineStatus {
 	return out
 }
 
+func (f *Field) open(ctx context.Context, l LineConfig) (connection, error) {
+	if l.TCP != nil && l.TCP.Listen != "" {
+		return f.callers.Open(ctx, *l.TCP)
+	}
+	return open(ctx, l)
+}
+
+// open opens a line alone.
 func open(ctx context.Context, l LineConfig) (*line.Conn, error) {
-	if l.Serial != nil {
+	switch {
+	case l.Serial != nil:
 		return line.OpenSerial(ctx, *l.Serial)
+	case l.TCP.Listen != "":
+		return line.Listen(ctx, *l.TCP, nil)
 	}
 	return line.DialTCP(ctx, *l.TCP)
 }

@@ -78,24 +78,48 @@ func (d DeviceConfig) model(profiles map[string]profile.Profile) profile.Profile
 	return p
 }
 
-func (c *checker) checkLoad(lines []LineConfig, devs []DeviceConfig) {
+// Overload returns the lines whose planned load is above 90 % of their time: periods
+// cannot be kept.
+func Overload(lines []LineConfig, devs []DeviceConfig, profiles map[string]profile.Profile) []facility.Problem {
+	var found []facility.Problem
 	for i, l := range lines {
-		if load := PlannedLoad(l, devs, c.profiles); load > refuseLoad {
-			c.problems = append(c.problems, overload(i, l, load))
+		if load := PlannedLoad(l, devs, profiles); load > refuseLoad {
+			found = append(found, overload(i, l, load))
 		}
 	}
+	return found
 }
 
 // Warnings returns what is doubtful and yet may run: lines whose planned load is
-// above 60 % of their time. Validate refuses 90 %.
+// above 60 % of their time, and meters on a line without even parity.
 func Warnings(lines []LineConfig, devs []DeviceConfig, profiles map[string]profile.Profile) []facility.Problem {
 	var found []facility.Problem
 	for i, l := range lines {
 		if load := PlannedLoad(l, devs, profiles); load > warnLoad && load <= refuseLoad {
 			found = append(found, overload(i, l, load))
 		}
+		if meter, ok := wantsParity(l, devs, profiles); ok {
+			found = append(found, facility.Problem{
+				Path: fmt.Sprintf("lines[%d].serial", i),
+				What: fmt.Sprintf("The line %q has no even parity, which meters as %q have by their standard.", l.ID, meter),
+				Cure: "Write \"parity: even\", and \"baud: 2400\" when nothing else is known of the meter; or leave it when the meter was set otherwise.",
+			})
+		}
 	}
 	return found
+}
+
+// wantsParity returns a meter of the line, when it is serial and has no even parity.
+func wantsParity(l LineConfig, devs []DeviceConfig, profiles map[string]profile.Profile) (meter string, ok bool) {
+	if l.Serial == nil || l.Serial.Parity == "even" {
+		return "", false
+	}
+	for _, d := range devs {
+		if d.Line == l.ID && profiles[d.Profile].Speaks() != profile.Modbus {
+			return d.ID, true
+		}
+	}
+	return "", false
 }
 
 func overload(i int, l LineConfig, load float64) facility.Problem {

@@ -65,7 +65,7 @@ type readerLine struct {
 	state LineStatus
 }
 
-func newReaderLine(cfg LineConfig, reader string, opts Options) *readerLine {
+func newReaderLine(cfg LineConfig, reader string, opts Options, opener func(context.Context) (connection, error)) *readerLine {
 	var o ReaderOptions
 	if cfg.Reader != nil {
 		o = *cfg.Reader
@@ -75,7 +75,7 @@ func newReaderLine(cfg LineConfig, reader string, opts Options) *readerLine {
 		log:      opts.Logger.With("line", cfg.ID, "reader", reader),
 		decoder:  newDecoder(cfg.Protocol, o),
 		debounce: nfc.NewDebounce(o.Debounce),
-		open:     func(ctx context.Context) (connection, error) { return open(ctx, cfg) },
+		open:     opener,
 		wait:     line.Wait,
 		state:    LineStatus{ID: cfg.ID, Protocol: cfg.Protocol, State: LineDown},
 	}

@@ -2,8 +2,8 @@ package devices
 
 import (
 	"fmt"
-	"maps"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -28,16 +28,22 @@ const (
 
 var identifier = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// Validate returns every mistake in the lines, devices and readers of a gateway.
-// The paths begin with "lines", "devices" or "readers".
+// Validate returns every mistake in the lines, devices and readers of a gateway, and
+// when there is none, the lines that are overloaded. The paths begin with "lines",
+// "devices" or "readers".
 func Validate(lines []LineConfig, devs []DeviceConfig, readers []ReaderConfig, profiles map[string]profile.Profile) []facility.Problem {
+	if problems := Mistakes(lines, devs, readers, profiles); len(problems) > 0 {
+		return problems
+	}
+	return Overload(lines, devs, profiles)
+}
+
+// Mistakes is Validate without a look at the load.
+func Mistakes(lines []LineConfig, devs []DeviceConfig, readers []ReaderConfig, profiles map[string]profile.Profile) []facility.Problem {
 	c := checker{lines: map[string]LineConfig{}, profiles: profiles}
 	c.checkLines(lines)
 	c.checkDevices(devs)
 	c.checkReaders(readers)
-	if len(c.problems) == 0 {
-		c.checkLoad(lines, devs)
-	}
 	return c.problems
 }
 
@@ -80,13 +86,14 @@ func (c *checker) checkLines(lines []LineConfig) {
 
 func (c *checker) checkProtocol(at string, l LineConfig) {
 	switch l.Protocol {
-	case ModbusRTU, ModbusTCP, NFCASCII, RDM6300:
 	case "":
-		c.bad(at+".protocol", "The line has no protocol.", "Write modbus-rtu, modbus-tcp, nfc-ascii or rdm6300.")
+		c.bad(at+".protocol", "The line has no protocol.", "Write one of: "+protocols()+".")
 		return
 	default:
-		c.bad(at+".protocol", fmt.Sprintf("The protocol %q is not known.", l.Protocol), "Write modbus-rtu, modbus-tcp, nfc-ascii or rdm6300.")
-		return
+		if !slices.Contains(Protocols(), l.Protocol) {
+			c.bad(at+".protocol", fmt.Sprintf("The protocol %q is not known.", l.Protocol), "Write one of: "+protocols()+".")
+			return
+		}
 	}
 	if l.Protocol == ModbusTCP && l.Serial != nil {
 		c.bad(at+".serial", "Modbus TCP does not run on a serial port.", "Write \"protocol: modbus-rtu\", or \"tcp: {address: HOST:502}\" instead of serial.")
@@ -102,6 +109,14 @@ func (c *checker) checkProtocol(at string, l LineConfig) {
 	default:
 		c.bad(at+".echo", fmt.Sprintf("Echo %q is not known.", l.Echo), "Write auto, on or off.")
 	}
+}
+
+func protocols() string {
+	var names []string
+	for _, p := range Protocols() {
+		names = append(names, string(p))
+	}
+	return strings.Join(names, ", ")
 }
 
 func (c *checker) checkReaderOptions(at string, p Protocol, r ReaderOptions) {
@@ -128,10 +143,16 @@ func (c *checker) checkPort(at string, l LineConfig, ports map[string]string) {
 		return
 	case l.Serial != nil:
 		c.checkSerial(at+".serial", *l.Serial)
+		if l.Serial.DataBits == 7 && !l.Protocol.ofReader() && l.Protocol != ModbusASCII {
+			c.bad(at+".serial.data_bits", fmt.Sprintf("A line of %s has bytes of 8 bits.", l.Protocol), "Write 8, or \"protocol: modbus-ascii\" when the devices speak it.")
+		}
 		port, where = filepath.Clean(l.Serial.Port), at+".serial.port"
 	default:
 		c.checkTCP(at+".tcp", *l.TCP)
 		port, where = l.TCP.Address, at+".tcp.address"
+		if l.TCP.Listen != "" {
+			port, where = strings.Join([]string{l.TCP.Listen, string(l.TCP.Registration), l.TCP.Peer}, " "), at+".tcp.listen"
+		}
 	}
 	if other, taken := ports[port]; taken {
 		c.bad(where, fmt.Sprintf("%s is the line %q already.", port, other), "One port is one line: put all its devices on that line, or correct the port.")
@@ -161,141 +182,63 @@ func (c *checker) checkSerial(at string, s line.Serial) {
 }
 
 func (c *checker) checkTCP(at string, t line.TCP) {
-	host, port, err := net.SplitHostPort(t.Address)
-	n, numErr := strconv.ParseUint(port, 10, 16)
-	if err != nil || numErr != nil || host == "" || n == 0 {
-		c.bad(at+".address", fmt.Sprintf("%q is not an address.", t.Address), "Write host and port, as \"192.168.1.50:502\".")
+	switch {
+	case t.Address != "" && t.Listen != "":
+		c.bad(at+".listen", "The line both dials and is dialled.", "Keep address for a gateway that is dialled, or listen for a box that dials in.")
+	case t.Listen != "":
+		c.checkListen(at, t)
+	default:
+		c.checkDial(at, t)
+	}
+	for key, p := range map[string]line.Packet{"registration": t.Registration, "heartbeat": t.Heartbeat} {
+		if _, err := p.Bytes(); err != nil {
+			c.bad(at+"."+key, fmt.Sprintf("%q is not what a box can send: %v.", string(p), err), "Write its text, or \"hex:\" and its bytes, as it is set in the box.")
+		}
 	}
 	if t.Baud != 0 && (t.Baud < minBaud || t.Baud > maxBaud) {
 		c.bad(at+".baud", fmt.Sprintf("%d baud is no speed of a serial port.", t.Baud), "Write the speed of the bus behind the serial server, or leave it out.")
 	}
 }
 
+func (c *checker) checkDial(at string, t line.TCP) {
+	host, port, err := net.SplitHostPort(t.Address)
+	n, numErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || numErr != nil || host == "" || n == 0 {
+		c.bad(at+".address", fmt.Sprintf("%q is not an address.", t.Address), "Write host and port, as \"192.168.1.50:502\"; or listen, as \":9000\", for a box that dials in.")
+	}
+	if t.Peer != "" {
+		c.bad(at+".peer", "A peer belongs to a line that listens.", "Take the key away, or write listen instead of address.")
+	}
+}
+
+func (c *checker) checkListen(at string, t line.TCP) {
+	_, port, err := net.SplitHostPort(t.Listen)
+	n, numErr := strconv.ParseUint(port, 10, 16)
+	if err != nil || numErr != nil || n == 0 {
+		c.bad(at+".listen", fmt.Sprintf("%q is not an address to listen on.", t.Listen), "Write the port where the box dials in, as \":9000\".")
+	}
+	if _, err := netip.ParseAddr(t.Peer); t.Peer != "" && err != nil {
+		c.bad(at+".peer", fmt.Sprintf("%q is not an IP address.", t.Peer), "Write where the box dials in from, as 192.168.1.50, or leave it out for anywhere.")
+	}
+}
+
 func (c *checker) checkTimes(at string, l LineConfig) {
-	if l.Timeout != 0 && (l.Timeout < minTimeout || l.Timeout > maxTimeout) {
-		c.bad(at+".timeout", fmt.Sprintf("A timeout of %s is out of bounds.", l.Timeout), "Write 10ms to 30s; 500ms to 2s are usual.")
+	c.checkTimeout(at+".timeout", l.Timeout)
+	c.checkTimeout(at+".timeout_min", l.TimeoutMin)
+	if l.Timeout != 0 && l.TimeoutMin > l.Timeout {
+		c.bad(at+".timeout_min", fmt.Sprintf("The least timeout of %s is above the timeout of %s.", l.TimeoutMin, l.Timeout), "Write less, or leave it out.")
 	}
-	if l.Gap < 0 || l.Gap > maxGap {
-		c.bad(at+".gap", fmt.Sprintf("A gap of %s is out of bounds.", l.Gap), "Write 0ms to 1s; 10ms is usual.")
+	c.checkGap(at+".gap", l.Gap)
+}
+
+func (c *checker) checkTimeout(at string, t time.Duration) {
+	if t != 0 && (t < minTimeout || t > maxTimeout) {
+		c.bad(at, fmt.Sprintf("A timeout of %s is out of bounds.", t), "Write 10ms to 30s; 500ms to 2s are usual.")
 	}
 }
 
-func (c *checker) checkDevices(devs []DeviceConfig) {
-	ids := map[string]bool{}
-	addresses := map[place]string{}
-	for i, d := range devs {
-		at := fmt.Sprintf("devices[%d]", i)
-		c.checkID(at+".id", d.ID, "device", ids)
-		l, known := c.checkLineOf(at, d.Line, false)
-		if !known {
-			c.checkProfile(at, d)
-			continue
-		}
-		c.checkProfile(at, d)
-		where := place{l.ID, c.profiles[d.Profile].Language(), c.checkAddress(at, d, l)}
-		if other, taken := addresses[where]; taken {
-			c.bad(at+".address", fmt.Sprintf("The address %s on the line %q is the device %q already.", d.Address, l.ID, other),
-				"Every device on a line needs its own address: read it off the device, or change one of them.")
-		}
-		addresses[where] = d.ID
-	}
-}
-
-// place is where a device is: the same number is another device in another
-// protocol.
-type place struct {
-	line     string
-	protocol profile.Protocol
-	address  Address
-}
-
-// checkLineOf returns the line of a device or reader; false when it is not fit.
-func (c *checker) checkLineOf(at, id string, reader bool) (LineConfig, bool) {
-	l, ok := c.lines[id]
-	switch {
-	case !ok:
-		c.bad(at+".line", fmt.Sprintf("There is no line %q.", id), "Write the id of one of the lines: "+c.lineIDs(reader)+".")
-		return l, false
-	case reader != l.Protocol.ofReader():
-		c.bad(at+".line", fmt.Sprintf("The line %q speaks %s.", id, l.Protocol), "Write the id of one of the lines: "+c.lineIDs(reader)+".")
-		return l, false
-	}
-	return l, true
-}
-
-func (c *checker) lineIDs(reader bool) string {
-	var ids []string
-	for _, id := range slices.Sorted(maps.Keys(c.lines)) {
-		if reader == c.lines[id].Protocol.ofReader() {
-			ids = append(ids, id)
-		}
-	}
-	if len(ids) == 0 {
-		return "there is none yet of the right protocol"
-	}
-	return strings.Join(ids, ", ")
-}
-
-// checkAddress returns the address in its one way of writing.
-func (c *checker) checkAddress(at string, d DeviceConfig, l LineConfig) Address {
-	protocol := c.profiles[d.Profile].Language()
-	a, err := d.Address.byProtocol(protocol)
-	if err == nil && (protocol != profile.Modbus || unitOf(l, a)) {
-		return a
-	}
-	cure := map[profile.Protocol]string{
-		profile.Modbus: "Write 1 to 247, as it is set on the device; on Modbus TCP also 255.",
-		profile.DLT645: "Write the twelve digits on the meter, as \"000000000161\".",
-		profile.CJT188: "Write the fourteen digits of the meter, as \"78330000123456\": maker's code and number.",
-		profile.MBus:   "Write the primary address, 0 to 250, or the eight digits on the meter, or sixteen with maker, version and medium.",
-	}[protocol]
-	c.bad(at+".address", fmt.Sprintf("%s is no address of a device that speaks %s.", d.Address, protocol), cure)
-	return a
-}
-
-func unitOf(l LineConfig, a Address) bool {
-	n, _ := a.Unit()
-	return n >= 1 && n <= 247 || l.Protocol == ModbusTCP && (n == 0 || n == 255)
-}
-
-func (c *checker) checkProfile(at string, d DeviceConfig) {
-	p, ok := c.profiles[d.Profile]
-	if !ok {
-		c.bad(at+".profile", fmt.Sprintf("There is no profile %q.", d.Profile),
-			"Write one of: "+strings.Join(slices.Sorted(maps.Keys(c.profiles)), ", ")+"; or add a file of that name to the profiles.")
-		return
-	}
-	for _, q := range slices.Sorted(maps.Keys(d.Periods)) {
-		path := at + ".periods." + q
-		if _, known := p.Point(q); !known {
-			c.bad(path, fmt.Sprintf("The profile %q has no quantity %q.", p.ID, q), "Write one of: "+quantities(p)+".")
-			continue
-		}
-		if t := d.Periods[q]; t < minPeriod || t > maxPeriod {
-			c.bad(path, fmt.Sprintf("A period of %s is out of bounds.", t), "Write 100ms to 24h.")
-		}
-	}
-}
-
-func quantities(p profile.Profile) string {
-	ids := make([]string, len(p.Points))
-	for i, pt := range p.Points {
-		ids[i] = pt.ID
-	}
-	return strings.Join(ids, ", ")
-}
-
-func (c *checker) checkReaders(readers []ReaderConfig) {
-	ids, lines := map[string]bool{}, map[string]string{}
-	for i, r := range readers {
-		at := fmt.Sprintf("readers[%d]", i)
-		c.checkID(at+".id", r.ID, "reader", ids)
-		if _, ok := c.checkLineOf(at, r.Line, true); !ok {
-			continue
-		}
-		if other, taken := lines[r.Line]; taken {
-			c.bad(at+".line", fmt.Sprintf("The line %q has the reader %q already.", r.Line, other), "A serial reader has a port of its own: add a line for this one.")
-		}
-		lines[r.Line] = r.ID
+func (c *checker) checkGap(at string, t time.Duration) {
+	if t < 0 || t > maxGap {
+		c.bad(at, fmt.Sprintf("A gap of %s is out of bounds.", t), "Write 0ms to 1s; 10ms is usual.")
 	}
 }
