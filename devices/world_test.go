@@ -159,7 +159,9 @@ var silent = simulator.Fault{Kind: simulator.Silent}
 // world is a line in memory with slaves, at 9600 baud, in a bubble of synctest.
 type world struct {
 	t      *testing.T
+	field  *Field
 	line   *busLine
+	baud   int
 	sink   *memory
 	bus    *simulator.Bus
 	slaves []*simulator.Slave
@@ -173,20 +175,26 @@ var errNoPort = errors.New("no such port")
 // newWorld makes a line with one device for each slave: "dev1" at address 1 ...
 func newWorld(t *testing.T, p profile.Profile, slaves ...*simulator.Slave) *world {
 	t.Helper()
-	w := &world{t: t, sink: newMemory(), slaves: slaves}
+	w := &world{t: t, sink: newMemory(), slaves: slaves, baud: 9600}
 	cfg := LineConfig{ID: "bus", Protocol: ModbusRTU, Serial: &SerialConfig{Port: "memory"}, Timeout: 500 * time.Millisecond}
 	var devs []DeviceConfig
 	for _, s := range slaves {
 		devs = append(devs, DeviceConfig{ID: fmt.Sprintf("dev%d", s.Address()), Profile: p.ID, Line: "bus", Address: Unit(s.Address())})
 	}
-	f, err := New([]LineConfig{cfg}, devs, nil, map[string]profile.Profile{p.ID: p}, Options{Sink: w.sink})
-	if err != nil {
-		t.Fatal(err)
+	w.start([]LineConfig{cfg}, devs, map[string]profile.Profile{p.ID: p}, Options{Sink: w.sink})
+	return w
+}
+
+// start makes the field of which the first line is that of the world.
+func (w *world) start(lines []LineConfig, devs []DeviceConfig, models map[string]profile.Profile, opts Options) {
+	w.t.Helper()
+	var err error
+	if w.field, err = New(lines, devs, nil, models, opts); err != nil {
+		w.t.Fatal(err)
 	}
-	w.line = f.lines[0].(*busLine)
+	w.line = w.field.lines[0].(*busLine)
 	w.line.wait = linetest.Wait
 	w.line.open = w.open
-	return w
 }
 
 func (w *world) open(context.Context) (connection, error) {
@@ -197,7 +205,7 @@ func (w *world) open(context.Context) (connection, error) {
 		return nil, w.broken
 	}
 	m, s := linetest.Pair()
-	bus, err := simulator.NewBus(s, simulator.Wire{Baud: 9600, Turnaround: 20 * time.Millisecond}, w.slaves...)
+	bus, err := simulator.NewBus(s, simulator.Wire{Baud: w.baud, Turnaround: 20 * time.Millisecond}, w.slaves...)
 	if err != nil {
 		return nil, err
 	}
