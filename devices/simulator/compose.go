@@ -48,7 +48,7 @@ func (a answer) mangle(own []byte) []byte {
 	case has(a, Truncated):
 		own = own[:len(own)/2]
 	case has(a, Cut):
-		own = own[:1+a.dice.IntN(len(own)-1)]
+		own = own[:min(len(own)-1, 1+a.dice.IntN(max(1, len(own)-1)))]
 	case has(a, Drop):
 		own = own[:a.dice.IntN(len(own))]
 	}
