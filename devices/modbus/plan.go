@@ -43,7 +43,7 @@ type Terms struct {
 	Cuts       map[Cut]bool  // what refusals of the device have taught
 	Wire       bus.Wire      // of its line; zero over TCP
 	Turnaround time.Duration // from the end of a request to the first byte of the reply; 0 is bus.Turnaround
-	Longest    time.Duration // of the line's time that one request for several wants may take; 0 is without bound
+	Longest    time.Duration // of the line's time that one request for several wants may take, but at least twice what it costs whatever it reads; 0 is without bound
 }
 
 // Cost returns how long a request for so many registers or bits occupies the line:
@@ -148,6 +148,7 @@ func plan(wants []Want, t *Terms, p steps) steps {
 	}
 	t.bar(wants, p)
 	overhead, character := t.overhead(), t.Wire.Character
+	longest := max(t.Longest, 2*overhead)
 	for i := range wants {
 		at := p[i]
 		table := wants[at.want].Table
@@ -160,7 +161,7 @@ func plan(wants []Want, t *Terms, p steps) steps {
 			end = max(end, p[k].end)
 			quantity := end - at.address()
 			cost := overhead + character*time.Duration(dataBytes(bits, quantity))
-			if k > i && (quantity > limit || t.Longest > 0 && cost > t.Longest) {
+			if k > i && (quantity > limit || t.Longest > 0 && cost > longest) {
 				break
 			}
 			better := step{cost: at.cost + cost, requests: at.requests + 1, quantity: at.quantity + quantity}

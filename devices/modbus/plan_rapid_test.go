@@ -93,7 +93,7 @@ func (w world) lawful(group []int) (table profile.Table, quantity int, wrong str
 	switch {
 	case quantity > limits.Registers && !table.Bits(), quantity > limits.Bits && table.Bits():
 		return table, quantity, "over the limit"
-	case w.terms.Longest > 0 && w.terms.Cost(table, quantity) > w.terms.Longest:
+	case w.terms.Longest > 0 && w.terms.Cost(table, quantity) > max(w.terms.Longest, 2*w.terms.Cost(profile.Holding, 0)):
 		return table, quantity, "too long"
 	case forbidden(limits.Forbidden, table, from, to):
 		return table, quantity, "forbidden"

@@ -71,9 +71,9 @@ func TestPlan(t *testing.T) {
 			want: []Batch{{profile.Holding, 0, 1, []int{0}}, {profile.Holding, 30, 11, []int{1, 2}}},
 		},
 		{
-			name: "no request is too long", wants: []Want{holding(0, 4), holding(4, 4), holding(8, 64)}, longest: 70 * time.Millisecond,
+			name: "no request is too long", wants: []Want{holding(0, 14), holding(14, 12), holding(26, 64)}, longest: 110 * time.Millisecond,
 			wire: bus.Wire{Character: time.Second / 960},
-			want: []Batch{{profile.Holding, 0, 8, []int{0, 1}}, {profile.Holding, 8, 64, []int{2}}},
+			want: []Batch{{profile.Holding, 0, 26, []int{0, 1}}, {profile.Holding, 26, 64, []int{2}}},
 		},
 		{
 			name: "a cut", wants: []Want{holding(0, 2), holding(2, 2), holding(4, 2)}, cuts: map[Cut]bool{{profile.Holding, 2}: true},

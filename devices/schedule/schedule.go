@@ -4,8 +4,6 @@
 package schedule
 
 import (
-	"cmp"
-	"slices"
 	"time"
 
 	"gengfu/facility"
@@ -14,11 +12,13 @@ import (
 // Class is how urgent a point is, 0 the most.
 type Class int
 
-// The classes: alarm bits and states, measured values, counters.
+// The classes: alarm bits and states, measured values, counters, and what hardly
+// ever changes: settings, numbers of the device.
 const (
 	Alarm Class = iota
 	Measure
 	Counter
+	Identity
 )
 
 // ClassOf returns the class of a kind of point.
@@ -32,6 +32,9 @@ func ClassOf(k facility.PointKind) Class {
 	return Measure
 }
 
+// seldom is from which period on a point is Identity, whatever its kind.
+const seldom = time.Hour
+
 // Point is something that is read again and again.
 type Point struct {
 	Device int // index of its device on the line, from 0
@@ -43,8 +46,13 @@ type Point struct {
 // one request can read together with the first. What is left stays due.
 type Job struct {
 	Device int
-	Points []int // indices of points, the most urgent first
+	Points []int // indices of points, the most urgent first; they are the scheduler's until the next call of Next
 	Probe  bool  // the device is down and is only asked whether it is back
+
+	// Within is how much of the line's time a probe may take, so that all that are
+	// down have their turn in time; 0 is as long as the device's timeout. The
+	// caller waits longer where it knows that the device is slower.
+	Within time.Duration
 }
 
 // confirmations is how many failures in a row make a device down, or a point bad
@@ -59,43 +67,73 @@ const patience = 2 * time.Second
 // so that an overloaded line still reads everything.
 const aging = 4
 
+// fastest is up to which period an alarm is fast: it is read between any two
+// requests for something else when it would otherwise be late.
+const fastest = 500 * time.Millisecond
+
 // Scheduler is the state of one line. It belongs to one goroutine.
 type Scheduler struct {
 	start    time.Time
 	points   []point
 	devices  []device
 	probes   budget
-	doubtful bool // the last job was for a device that may be silent
+	doubtful bool          // the last job was for a device that may be silent
+	lifted   bool          // the last job was urgent by its age only
+	asked    asked         // the last job
+	timeout  time.Duration // the longest that waiting for a silent device has cost
+	job      []int         // its points
+}
+
+type asked struct {
+	device int
+	at     time.Time
+	waited bool // something that is not fast was due
 }
 
 type point struct {
 	Point
 	phase    time.Duration // of its place in the period, from start
 	due      time.Time
-	failures int // in a row
+	failures int  // in a row
+	busy     int  // times in a row that it was put off
+	yields   bool // fast, and was asked for while something else waited
 }
+
+// fast points have no place in their period: they follow their own last reading.
+func (p *point) fast() bool { return p.Class == Alarm && p.Period <= fastest }
+
+// ready points are fast and may be asked for before they are due.
+func (p *point) ready() bool { return p.fast() && p.failures == 0 && p.busy == 0 && !p.yields }
 
 type device struct {
 	points   []int
-	answered bool // since the start or restart
-	failures int  // in a row
+	fast     bool          // has a fast point
+	took     time.Duration // what a request to it costs, of late
+	answered bool          // since the start or restart
+	failures int           // in a row
 	down     bool
 	until    time.Time // not asked before
 	tries    int       // when down: probes without an answer
+	patient  time.Time // when down: when a probe last waited as long as the timeout
 }
 
 // New returns a schedule that begins at start. Every point is read as soon as
 // possible once, the urgent first, and then at its own place in its period, so
 // that devices with the same period do not come all at once.
 func New(points []Point, start time.Time) *Scheduler {
-	s := &Scheduler{start: start, points: make([]point, len(points))}
+	s := &Scheduler{start: start, points: make([]point, len(points)), asked: asked{device: -1}}
 	for i, p := range points {
 		p.Period = max(p.Period, time.Millisecond)
+		if p.Period >= seldom && p.Class != Alarm {
+			p.Class = Identity
+		}
 		if p.Device >= len(s.devices) {
 			s.devices = append(s.devices, make([]device, p.Device+1-len(s.devices))...)
 		}
 		s.points[i] = point{Point: p, due: start}
-		s.devices[p.Device].points = append(s.devices[p.Device].points, i)
+		d := &s.devices[p.Device]
+		d.points = append(d.points, i)
+		d.fast = d.fast || s.points[i].fast()
 	}
 	for d := range s.devices {
 		s.spread(d)
@@ -118,209 +156,22 @@ func (s *Scheduler) spread(d int) {
 	}
 }
 
-// Next returns what to do now. When that is nothing, the job has no points and
-// wake says when to ask again; wake is zero when there are no points at all.
-func (s *Scheduler) Next(now time.Time) (job Job, wake time.Time) {
-	sure, sureDue, sureWake := s.pick(now, func(d *device) bool { return d.answered && !d.down && d.failures == 0 })
-	maybe, maybeDue, maybeWake := s.pick(now, func(d *device) bool { return !d.down && (!d.answered || d.failures > 0) })
-	probe, probeDue, probeWake := s.pickProbe(now)
-	if maybe < 0 {
-		maybe, maybeDue = probe, probeDue
-	}
-	if sure >= 0 && (maybe < 0 || s.doubtful || now.Sub(maybeDue) < patience || !s.probes.allow(now)) {
-		s.doubtful = false
-		return s.job(sure, now), sureDue
-	}
-	if maybe >= 0 {
-		s.doubtful = true
-		return s.job(maybe, now), maybeDue
-	}
-	s.doubtful = false
-	return Job{}, earliest(sureWake, maybeWake, probeWake)
-}
-
-// pick returns the device with the most urgent point that is due among those that
-// fit, or -1 and when the next one will be.
-func (s *Scheduler) pick(now time.Time, fits func(*device) bool) (best int, due, wake time.Time) {
-	best = -1
-	var rank Class
-	for d := range s.devices {
-		if !fits(&s.devices[d]) {
-			continue
-		}
-		if until := s.devices[d].until; until.After(now) {
-			wake = earliest(wake, until)
-			continue
-		}
-		for _, i := range s.devices[d].points {
-			p := &s.points[i]
-			if p.due.After(now) {
-				wake = earliest(wake, p.due)
-				continue
-			}
-			if r := p.rank(now); best < 0 || r < rank || r == rank && p.due.Before(due) {
-				best, rank, due = d, r, p.due
-			}
-		}
-	}
-	return best, due, wake
-}
-
-func (p *point) rank(now time.Time) Class {
-	return max(Alarm, p.Class-Class(now.Sub(p.due)/(aging*p.Period)))
-}
-
-// pickProbe returns the device that is down and waits longest for a probe. While
-// others answer, probes have a small share of the line; when nobody does, they
-// have all of it.
-func (s *Scheduler) pickProbe(now time.Time) (best int, due, wake time.Time) {
-	best = -1
-	alive := slices.ContainsFunc(s.devices, func(d device) bool { return d.answered && !d.down })
-	for i := range s.devices {
-		d := &s.devices[i]
-		switch {
-		case !d.down:
-		case d.until.After(now):
-			wake = earliest(wake, d.until)
-		case best < 0 || d.until.Before(due):
-			best, due = i, d.until
-		}
-	}
-	if best >= 0 && alive && !s.probes.allow(now) {
-		return -1, time.Time{}, s.probes.next(now)
-	}
-	return best, due, wake
-}
-
-// job collects what is due of the device. A probe is one request for the points
-// that failed least, because a slave may be silent about some registers only.
-func (s *Scheduler) job(d int, now time.Time) Job {
-	dev := &s.devices[d]
-	j := Job{Device: d, Probe: dev.down}
-	for _, i := range dev.points {
-		if dev.down || !s.points[i].due.After(now) {
-			j.Points = append(j.Points, i)
-		}
-	}
-	slices.SortStableFunc(j.Points, func(a, b int) int {
-		x, y := &s.points[a], &s.points[b]
-		if dev.down {
-			return cmp.Or(cmp.Compare(x.failures, y.failures), cmp.Compare(x.Class, y.Class))
-		}
-		return cmp.Or(cmp.Compare(x.rank(now), y.rank(now)), x.due.Compare(y.due))
-	})
-	return j
-}
-
-// Answered says that the points were read. It reports whether the device was down
-// until now; then all its other points are due at once.
-func (s *Scheduler) Answered(d int, points []int, now time.Time) (recovered bool) {
-	recovered = s.Alive(d, now)
-	for _, i := range points {
-		p := &s.points[i]
-		p.failures = 0
-		p.due = s.after(p, now)
-	}
-	return recovered
-}
-
-// Alive says that the device answered, if only to refuse. It reports whether the
-// device was down until now.
-func (s *Scheduler) Alive(d int, now time.Time) (recovered bool) {
-	dev := &s.devices[d]
-	recovered = dev.down
-	*dev = device{points: dev.points, answered: true}
-	if !recovered {
-		return false
-	}
-	s.probes = budget{} // what brought this one back may have brought others
-	for _, i := range dev.points {
-		p := &s.points[i]
-		p.due, p.failures = now, min(p.failures, confirmations-1)
-	}
-	return true
-}
-
-// Refused says that the device answered and did not give the points. They are
-// asked again alone and ever less often. It returns those that are bad now.
-func (s *Scheduler) Refused(d int, points []int, now time.Time) (bad []int) {
-	s.Alive(d, now)
-	for _, i := range points {
-		p := &s.points[i]
-		p.failures++
-		p.due = now.Add(Pause(p.failures - 1))
-		if p.failures >= confirmations {
-			bad = append(bad, i)
-		}
-	}
-	return bad
-}
-
-// Silent says that the device gave no usable answer when asked for the points,
-// and how much of the line's time that cost. The device is then left alone for at
-// least the hold. It returns the points that are bad now: all of the device when it
-// went down, and those asked for when it answers otherwise.
-func (s *Scheduler) Silent(d int, points []int, now time.Time, cost, hold time.Duration) (bad []int, down bool) {
-	dev := &s.devices[d]
-	mute := !dev.down // known to be silent about these points only
-	for _, i := range points {
-		mute = mute && s.points[i].failures >= confirmations
-		s.points[i].failures++
-	}
-	s.probes.spend(now, cost)
-	dev.until = now.Add(hold)
-	switch {
-	case dev.down:
-		dev.tries++
-		dev.until = now.Add(Pause(dev.tries))
-		return nil, false
-	case !mute:
-		dev.failures++
-	}
-	if dev.failures >= confirmations {
-		dev.down, dev.tries = true, 0
-		dev.until = now.Add(Pause(0))
-		return slices.Clone(dev.points), true
-	}
-	for _, i := range points {
-		if p := &s.points[i]; p.failures >= confirmations {
-			p.due = now.Add(Pause(p.failures - confirmations))
-			bad = append(bad, i)
-		}
-	}
-	return bad, false
-}
-
-// Restart forgets what is known of the devices and makes everything due: the line
-// was down and is back.
-func (s *Scheduler) Restart(now time.Time) {
-	for d := range s.devices {
-		s.devices[d] = device{points: s.devices[d].points}
-	}
-	for i := range s.points {
-		s.points[i].due, s.points[i].failures = now, 0
-	}
-	s.probes, s.doubtful = budget{}, false
-}
-
 // Down reports whether the device is taken to be silent.
 func (s *Scheduler) Down(d int) bool { return s.devices[d].down }
 
-// after returns the point's next place in its period after now; what was missed
-// is not made up for.
-func (s *Scheduler) after(p *point, now time.Time) time.Time {
-	first := s.start.Add(p.phase)
-	if now.Before(first) {
-		return first
-	}
-	return first.Add((now.Sub(first)/p.Period + 1) * p.Period)
-}
-
-func earliest(times ...time.Time) (first time.Time) {
-	for _, t := range times {
-		if first.IsZero() || !t.IsZero() && t.Before(first) {
-			first = t
+// Longest returns how much of the line's time one request should take at most, so
+// that fast points keep their period; 0 when there are none. A change of a fast
+// point is then read after at most
+//
+//	max(5/4 period, longest request + requests of all fast points) + its own request
+//
+// when the devices answer, whatever else is due.
+func (s *Scheduler) Longest() time.Duration {
+	var longest time.Duration
+	for i := range s.points {
+		if p := &s.points[i]; p.fast() && (longest == 0 || p.Period < longest) {
+			longest = p.Period
 		}
 	}
-	return first
+	return longest
 }
