@@ -3,22 +3,10 @@
 package line
 
 import (
-	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// poll waits for one of the events, rounded up to milliseconds, and returns those
-// that came; 0 is none in time, or a signal.
-func poll(fd int, events int16, wait time.Duration) (int16, error) {
-	fds := []unix.PollFd{{Fd: int32(fd), Events: events}}
-	ms := int((wait + time.Millisecond - 1) / time.Millisecond)
-	if _, err := unix.Poll(fds, ms); err != nil && !errors.Is(err, unix.EINTR) {
-		return 0, err
-	}
-	return fds[0].Revents, nil
-}
 
 // flush throws away what was received and not read, and written and not sent.
 func flush(d *device) error {
@@ -28,3 +16,6 @@ func flush(d *device) error {
 
 // limitUnanswered can be done on Linux only.
 func limitUnanswered(int, time.Duration) error { return nil }
+
+// grab can be done on Linux only.
+func grab(*device) error { return unix.ENOTTY }

@@ -2,29 +2,41 @@ package line
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
-// coarse is how long a wait is left to the kernel: more than a timer of the
-// runtime may be late when the program is idle, and the silence before a frame at
-// 9600 baud in one piece, because being woken twice costs three times as much.
-const coarse = 5 * time.Millisecond
+// Wait is Timer.Wait for once. Who waits again and again has a Timer.
+func Wait(ctx context.Context, until time.Time) (err error) {
+	var t Timer
+	defer func() { err = errors.Join(err, t.Close()) }()
+	return t.Wait(ctx, until)
+}
 
-// Wait returns at the given time, or with the context's error before. Long waits
-// are left to a timer; the last five milliseconds are waited precisely, because a
-// timer would round the 3.65 ms between two frames up to whole milliseconds.
-func Wait(ctx context.Context, until time.Time) error {
-	if left := time.Until(until) - coarse; left > 0 {
-		t := time.NewTimer(left)
-		defer t.Stop()
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-t.C:
-		}
+// Wait returns at the given time, or with the context's error before; a wait of
+// less than a tenth of a second is not cut short by the context.
+func (t *Timer) Wait(ctx context.Context, until time.Time) error {
+	if err := rough(ctx, until.Add(-coarse)); err != nil {
+		return err
 	}
+	return t.fine(ctx, until)
+}
+
+// rough waits by a timer of the runtime.
+func rough(ctx context.Context, until time.Time) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return fine(ctx, until)
+	left := time.Until(until)
+	if left <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }
