@@ -88,6 +88,58 @@ func TestALineOfAllProtocols(t *testing.T) {
 	})
 }
 
+// A line of all protocols on which everything goes wrong that does: no value is ever
+// one that its device did not show, and every device keeps being read.
+func TestFaultsOnALineOfAllProtocolsBookNothingWrong(t *testing.T) {
+	for _, faults := range []string{
+		"late 700ms 5%", "late 1500ms 3%", "cut 5%", "corrupt 5%", "flip 5%", "duplicate 5%", "foreign 5%", "noise 5%", "busy 5%", "exception 2 5%",
+		"late 700ms 1%, late 2500ms 1%, cut 1%, corrupt 1%, flip 1%, duplicate 1%, foreign 1%, noise 1%, busy 1%, silent 1%",
+	} {
+		t.Run(faults, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newMixedWorld(t, mixed(t)...)
+				set, err := simulator.ParseFaults(faults)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for i, s := range w.slaves {
+					s.Seed(uint64(i + 1))
+					s.SetFaults(set...)
+				}
+				w.run(20 * time.Minute)
+				for i, s := range w.slaves {
+					w.checkNothingWrong(t, fmt.Sprintf("dev%d", i+1), s)
+				}
+			})
+		})
+	}
+}
+
+// checkNothingWrong holds the good readings of the device against what it shows.
+func (w *world) checkNothingWrong(t *testing.T, device string, s *simulator.Slave) {
+	t.Helper()
+	for _, pt := range s.Profile().Points {
+		want, err := s.Get(pt.ID)
+		if err != nil {
+			t.Errorf("%s: %v", device, err)
+			continue
+		}
+		good := 0
+		for _, r := range w.sink.of(device + "/" + pt.ID) {
+			if r.Quality != facility.Good {
+				continue
+			}
+			if good++; !near(r.Value, want) {
+				t.Errorf("%s/%s (%s %s) at %s: %v, it shows %v", device, pt.ID, pt.Item, pt.Value, r.Time.Format("04:05.000"), r.Value, want)
+				break
+			}
+		}
+		if good == 0 {
+			t.Errorf("%s/%s: never good", device, pt.ID)
+		}
+	}
+}
+
 // checkShown holds all readings of the device against what it shows.
 func (w *world) checkShown(t *testing.T, device string, s *simulator.Slave) {
 	t.Helper()
@@ -117,4 +169,3 @@ func near(a, b float64) bool {
 	}
 	return d <= 1e-6*max(1, b, -b)
 }
-
