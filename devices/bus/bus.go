@@ -48,7 +48,7 @@ type Options struct {
 	Echo  Echo           // "" is auto
 	Trace func(Exchange) // sees every frame, may be nil
 
-	// Wait returns at a time or with the context's error; nil is line.Wait.
+	// Wait returns at a time or with the context's error; nil is that of a line.Timer.
 	Wait func(ctx context.Context, until time.Time) error
 }
 
@@ -114,7 +114,7 @@ func New(opts Options) *Bus {
 		opts.Echo = EchoAuto
 	}
 	if opts.Wait == nil {
-		opts.Wait = line.Wait
+		opts.Wait = new(line.Timer).Wait
 	}
 	return &Bus{opts: opts, echo: opts.Echo}
 }

@@ -130,22 +130,14 @@ func (r *reception) verdict() error {
 	return ErrTimeout
 }
 
-// nap leaves the rest of a frame to arrive instead of waking for each byte. It may
-// end late by as much as a timer may.
+// nap leaves the rest of a frame to arrive instead of waking for each byte.
 func (r *reception) nap(ctx context.Context, until time.Time) error {
-	const late = 2 * time.Millisecond
-	left := r.opts.Wire.Of(r.found.Missing-1) - late
-	if left < late {
+	const worthIt = time.Millisecond
+	left := r.opts.Wire.Of(r.found.Missing - 1)
+	if left < worthIt {
 		return nil
 	}
-	t := time.NewTimer(min(left, time.Until(until)))
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-t.C:
-		return nil
-	}
+	return r.opts.Wait(ctx, earlier(until, time.Now().Add(left)))
 }
 
 // close books what the exchange taught.
