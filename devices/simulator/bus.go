@@ -33,6 +33,7 @@ type Bus struct {
 	cancel context.CancelFunc
 	stop   sync.Once
 	owned  sync.WaitGroup
+	lag    time.Duration // that the line adds by itself, and that is taken off
 	onWire chan struct{} // one frame at a time; no mutex, so that the wait stands still in a synctest bubble
 	free   time.Time     // when the last frame has passed; of whoever has onWire
 
@@ -58,6 +59,9 @@ func NewLine(rw io.ReadWriteCloser, opts Options, slaves ...*Slave) (*Bus, error
 	}
 	b := &Bus{rw: rw, opts: opts, onWire: make(chan struct{}, 1)}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
+	if _, ok := rw.(*PTY); ok && opts.Wire.Baud > 0 {
+		b.lag = terminalLag()
+	}
 	known := languages(slaves, opts.ASCII)
 	for _, p := range []profile.Protocol{profile.Modbus, profile.DLT645, profile.CJT188, profile.MBus} {
 		if l, ok := known[p]; ok {

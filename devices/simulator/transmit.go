@@ -90,7 +90,7 @@ func (b *Bus) transmit(frame []byte, start time.Time) bool {
 		if due == len(frame) {
 			wait = b.waitExactly
 		}
-		if !wait(start.Add(w.Characters(due))) {
+		if !wait(start.Add(w.Characters(due) - b.lag)) {
 			return false
 		}
 		if _, err := b.rw.Write(frame[sent:due]); err != nil {
