@@ -9,12 +9,13 @@ import (
 
 type runCommand struct {
 	Config string `help:"The site file." placeholder:"FILE" env:"GENGFU_CONFIG" type:"path" required:""`
+	Force  bool   `help:"Run also lines that are planned above 90 %% of their time."`
 	listenFlag
 	dataFlag
 }
 
 func (cmd runCommand) Run(c *console) error {
-	cfg, err := config.Load(cmd.Config)
+	cfg, err := config.Load(cmd.Config, config.Force(cmd.Force))
 	if err != nil {
 		return err
 	}

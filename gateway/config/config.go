@@ -168,16 +168,24 @@ type Config struct {
 	Tiles    []facility.PointID
 	Proxies  []netip.Prefix
 	Warnings Report // right, but worth a look
+	Forced   bool   // lines that are planned above 90 % of their time may run
 }
+
+// Option changes what Load takes for right.
+type Option func(*Config)
+
+// Force lets lines run that are planned above 90 % of their time; they are warned
+// of.
+func Force(forced bool) Option { return func(c *Config) { c.Forced = forced } }
 
 // Load reads and checks the site file at path and all that it names. The error
 // is a Report when the file could be read.
-func Load(path string) (*Config, error) {
+func Load(path string, opts ...Option) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	return parse(path, filepath.Dir(path), data)
+	return parse(path, filepath.Dir(path), data, opts...)
 }
 
 // BuiltIn reads and checks a site file that is carried in the binary, "demo" or
@@ -190,8 +198,11 @@ func BuiltIn(name string) (*Config, error) {
 	return parse("configs/"+name+".yaml", "", data)
 }
 
-func parse(name, dir string, data []byte) (*Config, error) {
+func parse(name, dir string, data []byte, opts ...Option) (*Config, error) {
 	c := &Config{File: defaults()}
+	for _, o := range opts {
+		o(c)
+	}
 	if dir != "" {
 		c.Path = name
 	}
@@ -245,15 +256,30 @@ func (l *loader) load() {
 		return
 	}
 	c := l.config
-	l.add(devices.Validate(c.Lines, c.File.Devices, c.Readers, c.Profiles)...)
+	l.add(devices.Mistakes(c.Lines, c.File.Devices, c.Readers, c.Profiles)...)
 	l.checkPatrol()
 	if len(l.report) > 0 {
 		return
 	}
+	l.checkLoad()
 	c.Warnings = append(c.Warnings, l.doc.find(devices.Warnings(c.Lines, c.File.Devices, c.Profiles))...)
 	l.buildEstate()
 	l.checkTiles()
 	l.loadRules()
+}
+
+// checkLoad refuses what a line cannot keep up with, or warns of it.
+func (l *loader) checkLoad() {
+	c := l.config
+	over := devices.Overload(c.Lines, c.File.Devices, c.Profiles)
+	if !c.Forced {
+		for i := range over {
+			over[i].Cure += " Or run it all the same, with --force."
+		}
+		l.add(over...)
+		return
+	}
+	c.Warnings = append(c.Warnings, l.doc.find(over)...)
 }
 
 func (l *loader) loadProfiles() {

@@ -341,14 +341,15 @@ func (d *daemon) edgeParts(parts []part) ([]part, error) {
 	if err != nil {
 		return nil, err
 	}
+	learned := openMemory(d.Data, c.File.Devices, d.Logger.With("part", "memory"))
 	d.field, err = devices.New(c.Lines, c.File.Devices, c.Readers, c.Profiles, devices.Options{
-		Sink: d.collector, Logger: d.Logger.With("part", "field"),
+		Sink: d.collector, Logger: d.Logger.With("part", "field"), Memory: learned, Force: c.Forced,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return append(parts,
-		part{"uplink", d.uplink.Run}, part{"collector", d.collector.Run}, part{"field", d.field.Run}), nil
+		part{"uplink", d.uplink.Run}, part{"collector", d.collector.Run}, part{"memory", learned.Run}, part{"field", d.field.Run}), nil
 }
 
 // waiting returns what beside the hub is not ready: facts must have a way from
