@@ -30,29 +30,35 @@ const (
 	MBus        Protocol = "mbus"
 	NFCASCII    Protocol = "nfc-ascii"
 	RDM6300     Protocol = "rdm6300"
+	PN532       Protocol = "pn532"
+	Keyboard    Protocol = "keyboard"
 )
 
 // Protocols lists what a line may speak.
 func Protocols() []Protocol {
-	return []Protocol{ModbusRTU, ModbusASCII, ModbusTCP, DLT645, CJT188, MBus, NFCASCII, RDM6300}
+	return []Protocol{ModbusRTU, ModbusASCII, ModbusTCP, DLT645, CJT188, MBus, NFCASCII, RDM6300, PN532, Keyboard}
 }
 
 // ofReader reports whether a card reader speaks it, and not devices.
-func (p Protocol) ofReader() bool { return p == NFCASCII || p == RDM6300 }
+func (p Protocol) ofReader() bool {
+	return p == NFCASCII || p == RDM6300 || p == PN532 || p == Keyboard
+}
 
 // ofMeters reports whether a line is mainly for meters that do not speak Modbus.
 func (p Protocol) ofMeters() bool { return p == DLT645 || p == CJT188 || p == MBus }
 
-// SerialConfig and TCPConfig say where a line is; a line has one of them.
+// SerialConfig, TCPConfig and EvdevConfig say where a line is; a line has one of
+// them.
 type (
 	SerialConfig = line.Serial
 	TCPConfig    = line.TCP
+	EvdevConfig  = line.Evdev
 )
 
 // ReaderOptions says how a serial reader writes the cards that it sees.
 type ReaderOptions struct {
 	Debounce time.Duration `yaml:"debounce"` // the same card again within this is the same visit; 3s to 10s, 0 is 5s
-	Encoding nfc.Encoding  `yaml:"encoding"` // of nfc-ascii only: hex, hex-reversed or decimal; "" is hex
+	Encoding nfc.Encoding  `yaml:"encoding"` // of nfc-ascii and keyboard: hex, hex-reversed or decimal; "" is hex
 }
 
 // LineConfig is one line as the configuration says it.
@@ -61,6 +67,7 @@ type LineConfig struct {
 	Protocol Protocol      `yaml:"protocol"`
 	Serial   *SerialConfig `yaml:"serial"`
 	TCP      *TCPConfig    `yaml:"tcp"`
+	Evdev    *EvdevConfig  `yaml:"evdev"`   // a USB reader that types, of protocol keyboard
 	Timeout  time.Duration `yaml:"timeout"` // until a reply has begun, at most; 10ms to 30s; 0 is by protocol: Modbus 1s, over TCP 1.5s
 
 	// TimeoutMin is the least that a timeout is shortened to, once it is known how soon
@@ -69,7 +76,7 @@ type LineConfig struct {
 
 	Gap    time.Duration  `yaml:"gap"`    // silence before each request, at least 3.5 characters; at most 1s; 0 is 10ms on RTU
 	Echo   bus.Echo       `yaml:"echo"`   // whether the adapter returns what is sent: auto, on or off; "" is auto
-	Reader *ReaderOptions `yaml:"reader"` // of an nfc-ascii or rdm6300 line
+	Reader *ReaderOptions `yaml:"reader"` // of the line of a card reader
 }
 
 // DeviceConfig is one device as the configuration says it.
@@ -111,3 +118,13 @@ func (w *Writes) UnmarshalYAML(unmarshal func(any) error) error {
 
 // Allow reports whether the quantity may be written.
 func (w Writes) Allow(quantity string) bool { return w.All || slices.Contains(w.Only, quantity) }
+
+// serial returns the port with the speed that the protocol has by itself.
+func (c LineConfig) serial() SerialConfig {
+	const ofPN532 = 115_200
+	s := *c.Serial
+	if s.Baud == 0 && c.Protocol == PN532 {
+		s.Baud = ofPN532
+	}
+	return s
+}

@@ -136,7 +136,9 @@ func (f *Field) open(ctx context.Context, l LineConfig) (connection, error) {
 func open(ctx context.Context, l LineConfig) (*line.Conn, error) {
 	switch {
 	case l.Serial != nil:
-		return line.OpenSerial(ctx, *l.Serial)
+		return line.OpenSerial(ctx, l.serial())
+	case l.Evdev != nil:
+		return line.OpenEvdev(ctx, *l.Evdev)
 	case l.TCP.Listen != "":
 		return line.Listen(ctx, *l.TCP, nil)
 	}

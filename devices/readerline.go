@@ -32,19 +32,42 @@ type decoder interface {
 	Garbage() uint64
 }
 
+// poller is a decoder of a reader that says nothing unless it is asked. Next returns
+// what to send now, nil for nothing, and when to ask again unless something comes
+// before; Restart says that the line was opened anew.
+type poller interface {
+	decoder
+	Next(now time.Time) (send []byte, again time.Time)
+	Unanswered() int
+	Restart()
+}
+
 var (
 	_ decoder = (*nfc.Decoder)(nil)
 	_ decoder = (*nfc.RDM6300)(nil)
+	_ decoder = (*nfc.Keyboard)(nil)
+	_ poller  = (*nfc.PN532)(nil)
 )
 
 func newDecoder(p Protocol, o ReaderOptions) decoder {
-	if p == RDM6300 {
+	switch p {
+	case RDM6300:
 		return nfc.NewRDM6300()
+	case PN532:
+		return nfc.NewPN532()
+	case Keyboard:
+		return nfc.NewKeyboard(o.Encoding)
 	}
 	return nfc.NewDecoder(o.Encoding)
 }
 
-// readerLine owns the line of one serial reader. All of it belongs to the
+// mostUnanswered is after how many questions in a row without an answer a reader
+// counts as gone, although its port is there.
+const mostUnanswered = 4
+
+var errUnanswered = errors.New("the reader does not answer: look at its power, its wires and its mode")
+
+// readerLine owns the line of one reader. All of it belongs to the
 // goroutine of run, except what mu guards.
 type readerLine struct {
 	cfg      LineConfig
@@ -56,6 +79,7 @@ type readerLine struct {
 	debounce *nfc.Debounce
 	waiting  []facility.Tap
 	failing  string
+	silent   bool // the reader does not answer
 
 	// open and wait are the world outside; tests put their own.
 	open func(context.Context) (connection, error)
@@ -92,6 +116,10 @@ func (l *readerLine) run(ctx context.Context) {
 			backoff.Reset()
 		}
 		l.down(err)
+		if errors.Is(err, line.ErrNoBox) { // which was waited for already
+			l.hand(ctx)
+			continue
+		}
 		if err := l.wait(ctx, time.Now().Add(backoff.Next(rand.Float64()))); err != nil {
 			break
 		}
@@ -125,14 +153,14 @@ func (l *readerLine) session(ctx context.Context) (opened bool, err error) {
 			l.log.Debug("closing the line", "err", cerr)
 		}
 	}()
-	l.up()
+	l.begin()
 	var buf [256]byte
 	for {
-		wait := lookAgain
-		if l.decoder.Pending() {
-			wait = nfc.IdleGap
+		until, err := l.ask(ctx, conn)
+		if err != nil {
+			return true, err
 		}
-		n, err := conn.Read(ctx, buf[:], time.Now().Add(wait))
+		n, err := conn.Read(ctx, buf[:], until)
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			for _, uid := range l.decoder.Idle() {
@@ -145,6 +173,59 @@ func (l *readerLine) session(ctx context.Context) (opened bool, err error) {
 			l.seen(uid)
 		}
 		l.hand(ctx)
+	}
+}
+
+// begin forgets what had begun on the connection before.
+func (l *readerLine) begin() {
+	l.decoder.Idle()
+	if p, asks := l.decoder.(poller); asks {
+		p.Restart()
+	}
+	l.silent = false
+	l.up()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.state.Opened++
+}
+
+// ask sends what the reader is to be asked now, and returns until when to listen.
+func (l *readerLine) ask(ctx context.Context, conn connection) (until time.Time, err error) {
+	now := time.Now()
+	p, asks := l.decoder.(poller)
+	switch {
+	case asks:
+	case l.decoder.Pending():
+		return now.Add(nfc.IdleGap), nil
+	default:
+		return now.Add(lookAgain), nil
+	}
+	before := p.Unanswered()
+	frame, until := p.Next(now)
+	l.hear(p.Unanswered(), before)
+	if frame == nil {
+		return until, nil
+	}
+	l.mu.Lock()
+	l.state.Requests++
+	l.mu.Unlock()
+	return until, conn.Write(ctx, frame)
+}
+
+// hear takes notice of how many questions were not answered, by now and before.
+func (l *readerLine) hear(unanswered, before int) {
+	if unanswered > before {
+		l.mu.Lock()
+		l.state.Timeouts++
+		l.mu.Unlock()
+	}
+	switch {
+	case unanswered >= mostUnanswered && !l.silent:
+		l.silent = true
+		l.down(errUnanswered)
+	case unanswered == 0 && l.silent:
+		l.silent = false
+		l.up()
 	}
 }
 
@@ -203,7 +284,6 @@ func (l *readerLine) up() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.state.State, l.state.Reason = LineUp, ""
-	l.state.Opened++
 }
 
 func (l *readerLine) down(cause error) {

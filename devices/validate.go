@@ -82,6 +82,7 @@ func (c *checker) checkLines(lines []LineConfig) {
 			c.lines[l.ID] = l
 		}
 	}
+	c.checkBoxes(lines)
 }
 
 func (c *checker) checkProtocol(at string, l LineConfig) {
@@ -99,7 +100,7 @@ func (c *checker) checkProtocol(at string, l LineConfig) {
 		c.bad(at+".serial", "Modbus TCP does not run on a serial port.", "Write \"protocol: modbus-rtu\", or \"tcp: {address: HOST:502}\" instead of serial.")
 	}
 	if l.Reader != nil && !l.Protocol.ofReader() {
-		c.bad(at+".reader", fmt.Sprintf("A %s line has no reader.", l.Protocol), "Take the key away, or write \"protocol: nfc-ascii\" or \"rdm6300\".")
+		c.bad(at+".reader", fmt.Sprintf("A %s line has no reader.", l.Protocol), "Take the key away, or write the protocol of a card reader: nfc-ascii, rdm6300, pn532 or keyboard.")
 	}
 	if r := l.Reader; r != nil && l.Protocol.ofReader() {
 		c.checkReaderOptions(at+".reader", l.Protocol, *r)
@@ -123,8 +124,8 @@ func (c *checker) checkReaderOptions(at string, p Protocol, r ReaderOptions) {
 	if r.Debounce != 0 && (r.Debounce < nfc.MinDebounce || r.Debounce > nfc.MaxDebounce) {
 		c.bad(at+".debounce", fmt.Sprintf("A debounce of %s is out of bounds.", r.Debounce), "Write 3s to 10s; 5s is usual.")
 	}
-	if r.Encoding != "" && p == RDM6300 {
-		c.bad(at+".encoding", "The frames of an rdm6300 reader have one encoding.", "Take the key away, or write \"protocol: nfc-ascii\" for a reader that sends lines of text.")
+	if r.Encoding != "" && (p == RDM6300 || p == PN532) {
+		c.bad(at+".encoding", fmt.Sprintf("The frames of %s have one encoding.", p), "Take the key away, or write \"protocol: nfc-ascii\" for a reader that sends lines of text.")
 		return
 	}
 	if r.Encoding != "" && !slices.Contains(nfc.Encodings, r.Encoding) {
@@ -135,6 +136,11 @@ func (c *checker) checkReaderOptions(at string, p Protocol, r ReaderOptions) {
 func (c *checker) checkPort(at string, l LineConfig, ports map[string]string) {
 	var port, where string
 	switch {
+	case l.Evdev != nil || l.Protocol == Keyboard:
+		if !c.checkEvdev(at, l) {
+			return
+		}
+		port, where = filepath.Clean(l.Evdev.Device), at+".evdev.device"
 	case l.Serial == nil && l.TCP == nil:
 		c.bad(at, "The line is nowhere.", "Write \"serial: {port: /dev/ttyUSB0}\" or \"tcp: {address: HOST:PORT}\".")
 		return
@@ -178,6 +184,9 @@ func (c *checker) checkSerial(at string, s line.Serial) {
 	}
 	if s.StopBits != 0 && s.StopBits != 1 && s.StopBits != 2 {
 		c.bad(at+".stop_bits", fmt.Sprintf("A character has 1 or 2 stop bits, not %d.", s.StopBits), "Write 1 or 2.")
+	}
+	if s.RS485 != nil {
+		c.checkRS485(at+".rs485", *s.RS485)
 	}
 }
 

@@ -89,6 +89,12 @@ func (p *PN532) Next(now time.Time) (send []byte, again time.Time) {
 	return send, now.Add(pn532Timeout)
 }
 
+// Restart says that the line was opened anew, and nothing is known of the chip.
+func (p *PN532) Restart() {
+	p.frames.Reset()
+	p.stage, p.awaiting, p.unanswered, p.refused = waking, 0, 0, false
+}
+
 // Unanswered returns how many questions in a row were not answered.
 func (p *PN532) Unanswered() int { return p.unanswered }
 
