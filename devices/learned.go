@@ -34,7 +34,7 @@ func fingerprint(p profile.Profile) string {
 		Dialect  *profile.Dialect
 		Limits   profile.Limits
 		Points   []profile.Point
-	}{p.Speaks(), p.CJT188, p.Limits, p.Points})
+	}{p.Language(), p.CJT188, p.Limits, p.Points})
 	if err != nil {
 		return "" // there is nothing in a profile that JSON cannot say
 	}

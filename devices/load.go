@@ -115,7 +115,7 @@ func wantsParity(l LineConfig, devs []DeviceConfig, profiles map[string]profile.
 		return "", false
 	}
 	for _, d := range devs {
-		if d.Line == l.ID && profiles[d.Profile].Speaks() != profile.Modbus {
+		if d.Line == l.ID && profiles[d.Profile].Language() != profile.Modbus {
 			return d.ID, true
 		}
 	}

@@ -83,7 +83,7 @@ func (c LineConfig) wire() bus.Wire {
 // timingOf returns how the device is asked: as its configuration says, then its
 // profile, then its line, then its protocol.
 func timingOf(l LineConfig, d DeviceConfig, model profile.Profile) bus.Timing {
-	t := bus.Timing{Timeout: first(d.Timeout, model.Limits.Timeout, l.Timeout, usual(l, model.Speaks())), Pause: pauseOf(l, d, model)}
+	t := bus.Timing{Timeout: first(d.Timeout, model.Limits.Timeout, l.Timeout, usual(l, model.Language())), Pause: pauseOf(l, d, model)}
 	t.Pace = bus.NewPace(l.leastTimeout(), t.Timeout)
 	return t
 }
@@ -91,7 +91,7 @@ func timingOf(l LineConfig, d DeviceConfig, model profile.Profile) bus.Timing {
 // pauseOf returns the silence before a request to the device; 0 is the line's.
 func pauseOf(l LineConfig, d DeviceConfig, model profile.Profile) time.Duration {
 	p := first(d.Gap, model.Limits.Pause)
-	if p == 0 && l.Gap == 0 && model.Speaks() != profile.Modbus {
+	if p == 0 && l.Gap == 0 && model.Language() != profile.Modbus {
 		return meterGap
 	}
 	return p

@@ -24,7 +24,7 @@ func (c *checker) checkDevices(devs []DeviceConfig) {
 		c.checkMix(at, d, l)
 		c.checkTimeout(at+".timeout", d.Timeout)
 		c.checkGap(at+".gap", d.Gap)
-		where := place{l.ID, c.profiles[d.Profile].Speaks(), c.checkAddress(at, d, l)}
+		where := place{l.ID, c.profiles[d.Profile].Language(), c.checkAddress(at, d, l)}
 		if other, taken := addresses[where]; taken {
 			c.bad(at+".address", fmt.Sprintf("The address %s on the line %q is the device %q already.", d.Address, l.ID, other),
 				"Every device on a line needs its own address: read it off the device, or change one of them.")
@@ -35,7 +35,7 @@ func (c *checker) checkDevices(devs []DeviceConfig) {
 
 // checkMix sees to it that a device can be on the line.
 func (c *checker) checkMix(at string, d DeviceConfig, l LineConfig) {
-	speaks := c.profiles[d.Profile].Speaks()
+	speaks := c.profiles[d.Profile].Language()
 	switch {
 	case speaks == profile.Modbus:
 	case l.Protocol == ModbusTCP:
@@ -101,7 +101,7 @@ func (c *checker) lineIDs(reader bool) string {
 
 // checkAddress returns the address in its one way of writing.
 func (c *checker) checkAddress(at string, d DeviceConfig, l LineConfig) Address {
-	protocol := c.profiles[d.Profile].Speaks()
+	protocol := c.profiles[d.Profile].Language()
 	a, err := d.Address.byProtocol(protocol)
 	if err == nil && (protocol != profile.Modbus || unitOf(l, a)) {
 		return a

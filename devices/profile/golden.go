@@ -59,7 +59,7 @@ func (g Golden) check(p Profile) []facility.Problem {
 
 // read returns what the frames of the example say.
 func (g Golden) read(p Profile) (reading, error) {
-	if p.Speaks() != Modbus {
+	if p.Language() != Modbus {
 		return g.meterReading(p)
 	}
 	const cure = "Write the whole RTU frame in hex, with its CRC."

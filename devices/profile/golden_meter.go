@@ -52,7 +52,7 @@ func oneFrame[F any](r *framing.Reader[F], s string) (f F, err error) {
 // meterReading returns what the frames of an example say, of a model that does not
 // speak Modbus.
 func (g Golden) meterReading(p Profile) (reading, error) {
-	switch p.Speaks() {
+	switch p.Language() {
 	case DLT645:
 		return pair(dlt645.NewReader, g, read645)
 	case CJT188:

@@ -57,7 +57,7 @@ func TestMarksOfFilesTellModels(t *testing.T) {
 	profiles := load(t)
 	for id, p := range profiles {
 		for other, q := range profiles {
-			if len(p.Identify) == 0 || len(q.Identify) == 0 || p.Speaks() != profile.Modbus || q.Speaks() != profile.Modbus {
+			if len(p.Identify) == 0 || len(q.Identify) == 0 || p.Language() != profile.Modbus || q.Language() != profile.Modbus {
 				continue
 			}
 			all := true

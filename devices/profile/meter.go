@@ -12,14 +12,6 @@ import (
 	"gengfu/devices/mbus"
 )
 
-// Speaks returns the protocol of the model with its default.
-func (p Profile) Speaks() Protocol {
-	if p.Protocol == "" {
-		return Modbus
-	}
-	return p.Protocol
-}
-
 // Place645 is where a point of a DL/T 645 meter stands. Points with the same
 // identifier are read together.
 type Place645 struct {

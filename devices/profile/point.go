@@ -165,7 +165,7 @@ func (p Profile) Point(quantity string) (Point, bool) {
 func (p Profile) FacilityPoints(device string) []facility.Point {
 	out := make([]facility.Point, len(p.Points))
 	for i, pt := range p.Points {
-		pt.defaults(p.Speaks())
+		pt.defaults(p.Language())
 		out[i] = facility.Point{
 			ID:       facility.PointID{Device: device, Quantity: pt.ID},
 			Name:     pt.Name,

@@ -43,7 +43,7 @@ func (p Profile) Validate() []facility.Problem {
 	}
 	c.problems = append(c.problems, p.checkTogether()...)
 	for i, m := range p.Identify {
-		c.add(fmt.Sprintf("identify[%d]", i), m.check(p.Speaks()))
+		c.add(fmt.Sprintf("identify[%d]", i), m.check(p.Language()))
 	}
 	for i, g := range p.Golden {
 		c.add(fmt.Sprintf("golden[%d]", i), g.check(p))
@@ -83,12 +83,12 @@ func (l Limits) check() []facility.Problem {
 }
 
 func (p Profile) checkProtocol(c *checker) {
-	switch p.Speaks() {
+	switch p.Language() {
 	case Modbus, DLT645, CJT188, MBus:
 	default:
 		c.bad("protocol", fmt.Sprintf("%q is not a protocol.", p.Protocol), "Write modbus, dlt645, cjt188 or mbus, or leave it out for modbus.")
 	}
-	if p.CJT188 != nil && p.Speaks() != CJT188 {
+	if p.CJT188 != nil && p.Language() != CJT188 {
 		c.bad("cjt188", "The model does not speak CJ/T 188.", "Leave cjt188 out, or write protocol: cjt188.")
 	}
 	c.add("cjt188", p.CJT188.check())
@@ -105,7 +105,7 @@ func (p Point) check(model Profile) []facility.Problem {
 	if !slices.Contains(units, p.Unit) {
 		c.bad("unit", fmt.Sprintf("%q is not a known unit.", p.Unit), nearestUnit(p.Unit))
 	}
-	if model.Speaks() == Modbus {
+	if model.Language() == Modbus {
 		p.checkPlace(&c, model.Limits)
 		p.checkType(&c)
 		p.checkMine(&c)
@@ -277,7 +277,7 @@ func (p Profile) checkTogether() []facility.Problem {
 			if a.ID == b.ID {
 				c.bad(path+".id", fmt.Sprintf("The id %s is used by points[%d] too.", a.ID, j), "Give each quantity its own id.")
 			}
-			if p.Speaks() != Modbus {
+			if p.Language() != Modbus {
 				if a.collides(b) {
 					c.bad(path+".value", fmt.Sprintf("%s is the same value as %s.", a.ID, b.ID), "Correct the item or the value of one of them.")
 				}
@@ -321,7 +321,7 @@ func (p Profile) checkPersona() []facility.Problem {
 			c.bad(id, fmt.Sprintf("The profile has no point %q.", id), "Use the id of one of its points.")
 			continue
 		}
-		if err := pt.shows(p.Persona.Values[id], p.Speaks()); err != nil {
+		if err := pt.shows(p.Persona.Values[id], p.Language()); err != nil {
 			c.bad(id, fmt.Sprintf("The device cannot show this: %v.", err), "Choose a value that the point can hold.")
 		}
 	}

@@ -15,13 +15,13 @@ import (
 // checkMeter checks where a point stands in a model that does not speak Modbus.
 func (p Point) checkMeter(c *checker, model Profile) {
 	p.checkNoRegister(c)
-	p.checkOnly(c, model.Speaks())
+	p.checkOnly(c, model.Language())
 	p.checkBits(c, 64)
 	if p.Writable {
 		c.bad("writable", "Meters are only ever read.", "Leave writable out.")
 	}
 	var err error
-	switch model.Speaks() {
+	switch model.Language() {
 	case DLT645:
 		err = p.checkDLT645()
 	case CJT188:
