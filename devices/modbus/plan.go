@@ -42,6 +42,7 @@ type Terms struct {
 	Listed     Map           // all points of the model; the zero Map lists what is wanted and no more
 	Cuts       map[Cut]bool  // what refusals of the device have taught
 	Wire       bus.Wire      // of its line; zero over TCP
+	Framing    Framing       // of its line
 	Turnaround time.Duration // from the end of a request to the first byte of the reply; 0 is bus.Turnaround
 	Longest    time.Duration // of the line's time that one request for several wants may take, but at least twice what it costs whatever it reads; 0 is without bound
 }
@@ -55,7 +56,7 @@ type Terms struct {
 // that the line or the model wants. Over TCP it is the turnaround: what counts is
 // the requests.
 func (t Terms) Cost(table profile.Table, quantity int) time.Duration {
-	return t.overhead() + t.Wire.Of(dataBytes(table.Bits(), quantity))
+	return t.overhead() + time.Duration(dataBytes(table.Bits(), quantity))*t.perByte()
 }
 
 // overhead is what every request costs, whatever it reads.
@@ -64,7 +65,19 @@ func (t *Terms) overhead() time.Duration {
 	if turnaround == 0 {
 		turnaround = bus.Turnaround
 	}
-	return max(t.Wire.Silence(), t.Limits.Pause) + t.Wire.Of(requestLength+replyOverhead) + turnaround
+	characters := requestLength + replyOverhead
+	if t.Framing == ASCII { // which has an LRC of one byte for the two of the CRC
+		characters = charactersASCII(requestLength-2) + charactersASCII(replyOverhead-2)
+	}
+	return max(t.Wire.Silence(), t.Limits.Pause) + t.Wire.Of(characters) + turnaround
+}
+
+// perByte is what a byte of data costs.
+func (t *Terms) perByte() time.Duration {
+	if t.Framing == ASCII {
+		return 2 * t.Wire.Character
+	}
+	return t.Wire.Character
 }
 
 func dataBytes(bits bool, quantity int) int {
@@ -147,7 +160,7 @@ func plan(wants []Want, t *Terms, p steps) steps {
 		p[i].barrier = p[i].table() != p[i-1].table()
 	}
 	t.bar(wants, p)
-	overhead, character := t.overhead(), t.Wire.Character
+	overhead, perByte := t.overhead(), t.perByte()
 	longest := max(t.Longest, 2*overhead)
 	for i := range wants {
 		at := p[i]
@@ -160,7 +173,7 @@ func plan(wants []Want, t *Terms, p steps) steps {
 			}
 			end = max(end, p[k].end)
 			quantity := end - at.address()
-			cost := overhead + character*time.Duration(dataBytes(bits, quantity))
+			cost := overhead + perByte*time.Duration(dataBytes(bits, quantity))
 			if k > i && (quantity > limit || t.Longest > 0 && cost > longest) {
 				break
 			}

@@ -45,6 +45,7 @@ func drawWorld(t *rapid.T, most int) world {
 			},
 			Cuts:       map[Cut]bool{},
 			Wire:       rapid.SampledFrom([]bus.Wire{{}, {Character: 4167 * time.Microsecond}, {Character: 1042 * time.Microsecond}, {Character: 87 * time.Microsecond}}).Draw(t, "wire"),
+			Framing:    rapid.SampledFrom([]Framing{RTU, ASCII, TCP}).Draw(t, "framing"),
 			Turnaround: rapid.SampledFrom([]time.Duration{0, 5 * time.Millisecond, 200 * time.Millisecond}).Draw(t, "turnaround"),
 		},
 	}

@@ -209,3 +209,27 @@ func sharesStart(wants []Want, i int, lacks func(int, int) bool) bool {
 		return w.Table == wants[i].Table && w.Address == wants[i].Address && lacks(w.Address, w.Words)
 	})
 }
+
+func TestCost(t *testing.T) {
+	slow := bus.Wire{Character: time.Second / 960}
+	cases := []struct {
+		name     string
+		terms    Terms
+		table    profile.Table
+		quantity int
+		want     time.Duration
+	}{
+		// 3.5 + 8 + 5 + 20 characters and 30 ms.
+		{"ten registers at 9600 baud", Terms{Wire: slow}, profile.Holding, 10, 68020833},
+		{"with a pause and a quick slave", Terms{Wire: slow, Limits: profile.Limits{Pause: 20 * time.Millisecond}, Turnaround: 5 * time.Millisecond}, profile.Holding, 10, 59375000},
+		{"nine coils", Terms{Wire: slow}, profile.Coil, 9, 49270833},
+		// 17 + 11 + 40 characters: twice the bytes, an LRC, a colon and a line end.
+		{"in ASCII", Terms{Wire: slow, Framing: ASCII}, profile.Holding, 10, 104479166},
+		{"over TCP", Terms{}, profile.Holding, 125, bus.Turnaround},
+	}
+	for _, c := range cases {
+		if got := c.terms.Cost(c.table, c.quantity); (got - c.want).Abs() > time.Microsecond {
+			t.Errorf("%s: got %d, want %d", c.name, got, c.want)
+		}
+	}
+}

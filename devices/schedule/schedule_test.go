@@ -381,3 +381,144 @@ func BenchmarkNext(b *testing.B) {
 		}
 	}
 }
+
+func TestWhatIsReadOnceADayIsTheLeastUrgent(t *testing.T) {
+	s := New([]Point{
+		{Device: 0, Class: Measure, Period: 24 * time.Hour},
+		{Device: 1, Class: Counter, Period: time.Minute},
+		{Device: 2, Class: Alarm, Period: 24 * time.Hour},
+	}, start)
+	for _, want := range []int{2, 1, 0} {
+		job, _ := s.Next(start)
+		if job.Device != want {
+			t.Fatalf("got %+v, want device %d", job, want)
+		}
+		s.Answered(job.Device, job.Points, start)
+	}
+}
+
+func TestABusyDeviceIsAskedAgainSoonAndHasNotFailed(t *testing.T) {
+	s := New([]Point{{0, Measure, time.Minute}}, start)
+	now := start
+	var asked []time.Duration
+	for range 12 {
+		job, wake := s.Next(now)
+		if len(job.Points) == 0 {
+			now = wake
+			job, _ = s.Next(now)
+		}
+		asked = append(asked, now.Sub(start))
+		bad := s.Postponed(0, job.Points, now)
+		if got, want := len(bad) > 0, len(asked) >= 8; got != want || s.Down(0) {
+			t.Fatalf("asked %v: bad %v, down %v", asked, bad, s.Down(0))
+		}
+	}
+	if asked[1] != 100*time.Millisecond || asked[11]-asked[10] != 2*time.Second {
+		t.Errorf("asked after %v", asked)
+	}
+	if s.Answered(0, []int{0}, now) || len(s.Postponed(0, []int{0}, now)) > 0 {
+		t.Error("an answer does not end it")
+	}
+}
+
+func TestAFastPointIsReadBetweenTwoOthers(t *testing.T) {
+	s := New([]Point{
+		{Device: 0, Class: Alarm, Period: 100 * time.Millisecond},
+		{Device: 0, Class: Alarm, Period: 100 * time.Millisecond},
+		{Device: 0, Class: Measure, Period: 100 * time.Millisecond},
+		{Device: 1, Class: Counter, Period: 100 * time.Millisecond},
+	}, start)
+	now := start
+	var order []int
+	for range 40 {
+		job, _ := s.Next(now)
+		if len(job.Points) == 0 {
+			t.Fatalf("nothing is due on an overloaded line at %s", now.Sub(start))
+		}
+		order = append(order, job.Points[0])
+		read := job.Points[:1]
+		if job.Points[0] == 0 {
+			read = []int{0, 1}
+		}
+		now = now.Add(90 * time.Millisecond)
+		s.Answered(job.Device, slices.Clone(read), now)
+	}
+	for i, p := range order[2:] {
+		if (p == 0) == (order[i+1] == 0) {
+			t.Fatalf("read %v", order)
+		}
+	}
+	if !slices.Contains(order, 2) || !slices.Contains(order, 3) {
+		t.Fatalf("read %v", order)
+	}
+	if s.Longest() != 100*time.Millisecond {
+		t.Errorf("a request may take %s", s.Longest())
+	}
+}
+
+func TestALineWithoutFastPointsHasNoBound(t *testing.T) {
+	if l := New([]Point{{0, Alarm, time.Second}, {1, Measure, 100 * time.Millisecond}}, start).Longest(); l != 0 {
+		t.Errorf("got %s", l)
+	}
+}
+
+// One failure does not put an alarm behind the measures of others.
+func TestARetryKeepsItsPlace(t *testing.T) {
+	s := New([]Point{{0, Alarm, time.Second}, {1, Measure, time.Second}}, start)
+	s.Answered(0, []int{0}, start)
+	s.Answered(1, []int{1}, start)
+	now := start.Add(2 * time.Second)
+	s.Silent(0, []int{0}, now, 0, 0)
+	if job, _ := s.Next(now); job.Device != 0 {
+		t.Errorf("got %+v, want the alarm", job)
+	}
+}
+
+func TestAProbeIsShortWhileOthersAreDue(t *testing.T) {
+	s := New([]Point{{0, Measure, time.Minute}, {1, Measure, time.Minute}}, start)
+	now := start
+	fail := func() { s.Silent(1, []int{1}, now, 200*time.Millisecond, 0) }
+	fail()
+	fail()
+	s.Answered(0, []int{0}, now)
+	for range 5 { // until the pauses are long
+		now = s.devices[1].until
+		s.Answered(0, []int{0}, now)
+		if job, _ := s.Next(now); !job.Probe {
+			t.Fatalf("got %+v, want a probe", job)
+		}
+		fail()
+	}
+	now = s.devices[1].until
+	s.points[0].due = now.Add(10 * time.Second)
+	if job, _ := s.Next(now); !job.Probe || job.Within < 600*time.Millisecond || job.Within > 700*time.Millisecond {
+		t.Errorf("got %+v, want a long probe while nothing else is due", job)
+	}
+	s.points[0].due = now.Add(50 * time.Millisecond)
+	if job, _ := s.Next(now); !job.Probe || job.Within != shortProbe {
+		t.Errorf("got %+v, want a short probe before something else is due", job)
+	}
+	now = now.Add(rarePatience)
+	s.points[0].due = now.Add(50 * time.Millisecond)
+	if job, _ := s.Next(now); !job.Probe || job.Within != 0 {
+		t.Errorf("got %+v, want a patient probe now and then", job)
+	}
+	s.devices[0].down = true
+	if job, _ := s.Next(now); !job.Probe || job.Within != 0 {
+		t.Errorf("got %+v, want a probe without bound when nobody answers", job)
+	}
+}
+
+// A device that comes and goes does not give the dead more than their share.
+func TestADeviceThatFlapsDoesNotFreeTheBudget(t *testing.T) {
+	var b budget
+	now := start
+	for range 60 {
+		b.spend(now, 10*time.Second)
+		b.forgive(now)
+		now = now.Add(10 * time.Second)
+	}
+	if b.allow(now) {
+		t.Error("what was spent is forgotten each time")
+	}
+}
