@@ -46,6 +46,9 @@ func (s Setting) Wire() bus.Wire {
 // Framings are the parities and stop bits as --parity takes them.
 func Framings() []string { return []string{"8N1", "8E1", "8O1", "8N2", "7E1"} }
 
+// ParseFraming returns one of Framings as a setting without a baud rate.
+func ParseFraming(framing string) Setting { return setting(0, framing) }
+
 func setting(baud int, framing string) Setting {
 	s := Setting{Baud: baud, DataBits: int(framing[0] - '0'), StopBits: int(framing[2] - '0')}
 	s.Parity = map[byte]string{'N': "none", 'E': "even", 'O': "odd"}[framing[1]]
@@ -57,6 +60,7 @@ type Options struct {
 	Socket    bool             // a TCP address, whose serial side cannot be set from here
 	Bauds     []int            // in the order of likelihood when empty
 	Framings  []string         // of Framings
+	First     *Setting         // tried before all others, also when it is none of them; nil for none
 	Protocols []sniff.Protocol // of those of package sniff
 	Addresses []int            // of Modbus slaves and primary ones of M-Bus
 	Thorough  bool             // ask silent addresses in a second way, and try all settings even when one has answered
@@ -109,6 +113,10 @@ func Settings(o Options) []Setting {
 				}
 			}
 		}
+	}
+	if first := o.First; first != nil {
+		out = slices.DeleteFunc(out, func(s Setting) bool { return s == *first })
+		out = slices.Insert(out, 0, *first)
 	}
 	return out
 }

@@ -19,14 +19,19 @@ import (
 
 // cli is every command with its flags.
 type cli struct {
-	Run      runCommand      `cmd:"" help:"Run the gateway of a site."`
-	Demo     demoCommand     `cmd:"" help:"Run the gateway on a simulated estate; nothing else is needed."`
-	Check    checkCommand    `cmd:"" help:"Check a configuration: file, line, and what to write instead."`
-	Read     readCommand     `cmd:"" help:"Read one device now and show what it says."`
-	Simulate simulateCommand `cmd:"" help:"Make something happen in a running demo: break a pump, burst a pipe, tap a checkpoint."`
-	User     userCommand     `cmd:"" help:"Add, list and change the people who may sign in."`
-	Health   healthCommand   `cmd:"" help:"Ask a running gateway whether it is ready; exit status 0 is yes."`
-	Version  versionCommand  `cmd:"" help:"Print the version."`
+	Run       runCommand       `cmd:"" help:"Run the gateway of a site."`
+	Demo      demoCommand      `cmd:"" help:"Run the gateway on a simulated estate; nothing else is needed."`
+	Check     checkCommand     `cmd:"" help:"Check a configuration: file, line, and what to write instead."`
+	Read      readCommand      `cmd:"" help:"Read one device now and show what it says."`
+	Scan      scanCommand      `cmd:"" help:"Look for devices on a line, whatever they speak, and name them."`
+	Sniff     sniffCommand     `cmd:"" help:"Listen to a line without sending anything, and show what is said."`
+	Trace     traceCommand     `cmd:"" help:"Show the frames of a line of the gateway that runs."`
+	Replay    replayCommand    `cmd:"" help:"Decode again what trace or sniff kept, and show what differs."`
+	Simulate  simulateCommand  `cmd:"" help:"Make something happen in a running demo: break a pump, burst a pipe, tap a checkpoint."`
+	Simulator simulatorCommand `cmd:"" help:"Put simulated devices on a serial line or a socket, with faults by name and rate."`
+	User      userCommand      `cmd:"" help:"Add, list and change the people who may sign in."`
+	Health    healthCommand    `cmd:"" help:"Ask a running gateway whether it is ready; exit status 0 is yes."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 
 	LogLevel string `help:"How much to log: debug, info, warn or error." enum:"debug,info,warn,error" default:"info" env:"GENGFU_LOG"`
 }

@@ -349,7 +349,8 @@ func (d *daemon) edgeParts(parts []part) ([]part, error) {
 		return nil, err
 	}
 	return append(parts,
-		part{"uplink", d.uplink.Run}, part{"collector", d.collector.Run}, part{"memory", learned.Run}, part{"field", d.field.Run}), nil
+		part{"uplink", d.uplink.Run}, part{"collector", d.collector.Run}, part{"memory", learned.Run}, part{"field", d.field.Run},
+		part{"control", d.control().run}), nil
 }
 
 // waiting returns what beside the hub is not ready: facts must have a way from
