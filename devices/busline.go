@@ -94,13 +94,16 @@ func newBusLine(cfg LineConfig, devs []DeviceConfig, profiles map[string]profile
 	}
 	l.out.said = make([]said, len(l.out.kinds))
 	l.sched = schedule.New(polls, opts.Now())
+	for _, d := range l.devices {
+		d.peer.bound(l.sched.Longest())
+	}
 	return l
 }
 
 // add puts a device on the line and returns how its points are to be read.
 func (l *busLine) add(d DeviceConfig, model profile.Profile) (polls []schedule.Point) {
 	s := &slave{
-		cfg: d, protocol: model.Speaks(), model: fingerprint(model), first: len(l.points),
+		cfg: d, protocol: model.Language(), model: fingerprint(model), first: len(l.points),
 		peer: l.masters.peer(l.cfg, d, model), timing: timingOf(l.cfg, d, model),
 	}
 	for _, pt := range model.Points {
@@ -227,7 +230,7 @@ func (l *busLine) poll(ctx context.Context, job schedule.Job) error {
 	q := d.plan(job.Points)
 	l.listen(d)
 	began := l.now()
-	values, err := d.peer.ask(ctx, q, d.timing)
+	values, err := d.peer.ask(ctx, q, d.within(job.Within, q))
 	now := l.now()
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
@@ -252,6 +255,22 @@ func (l *busLine) poll(ctx context.Context, job schedule.Job) error {
 		return errUnheard
 	}
 	return nil
+}
+
+// hasty is the least that a probe waits for a device of which nothing is known.
+const hasty = 80 * time.Millisecond
+
+// within returns the timing of a question that may take so long of the line's time,
+// 0 for as long as the device needs. A device that is known to be slower is given
+// twice its time.
+func (d *slave) within(limit time.Duration, q question) bus.Timing {
+	t := d.timing
+	if limit == 0 {
+		return t
+	}
+	left := limit - d.peer.cost(q, t.Pause)
+	t.Timeout = min(t.Timeout, max(left, hasty, 2*d.timing.Pace.Turnaround()))
+	return t
 }
 
 // plan returns the question that reads the most urgent of the points of the line.

@@ -32,6 +32,7 @@ func together[P comparable](points []int, place func(point int) P) []int {
 type unlearning struct{}
 
 func (unlearning) refused(question, error) bool { return false }
+func (unlearning) bound(time.Duration)          {}
 func (unlearning) recall(Learned)               {}
 func (unlearning) keep() Learned                { return Learned{} }
 
@@ -150,6 +151,7 @@ func (p *meter188) ask(ctx context.Context, q question, t bus.Timing) ([]value, 
 }
 
 func (p *meter188) refused(question, error) bool { return false }
+func (p *meter188) bound(time.Duration)          {}
 
 func (p *meter188) cost(q question, pause time.Duration) time.Duration {
 	bytes := cjt188.RequestLength + cjt188.ReplyLength(p.meter.Type, p.places[q.points[0]].DI)

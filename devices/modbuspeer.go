@@ -91,6 +91,8 @@ func (p *modbusPeer) refused(q question, err error) bool {
 	return ok
 }
 
+func (p *modbusPeer) bound(longest time.Duration) { p.terms.Longest = longest }
+
 func (p *modbusPeer) cost(q question, pause time.Duration) time.Duration {
 	t := p.terms
 	t.Limits.Pause = pause

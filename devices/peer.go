@@ -29,6 +29,10 @@ type peer interface {
 	// will plan otherwise from now on, and nothing is yet known of the points.
 	refused(q question, err error) bool
 
+	// bound says how much of the line's time one question should take at most, where
+	// it can be divided; 0 is without bound.
+	bound(longest time.Duration)
+
 	// cost is how long the question takes on the line with a usual device.
 	cost(q question, pause time.Duration) time.Duration
 
@@ -146,7 +150,7 @@ func (m *masters) attach(conn bus.Conn) {
 // peer returns the device as the master of its protocol knows it. The model has its
 // defaults.
 func (m *masters) peer(l LineConfig, d DeviceConfig, model profile.Profile) peer {
-	switch model.Speaks() {
+	switch model.Language() {
 	case profile.DLT645:
 		return newMeter645(m.dlt645, l, d, model)
 	case profile.CJT188:

@@ -247,6 +247,9 @@ func (b *Bus) trace(start time.Time, request, reply []byte, err error) {
 	if b.opts.Trace == nil {
 		return
 	}
+	if len(reply) == 0 {
+		reply = nil // cloned, it would be empty and not nil
+	}
 	b.opts.Trace(Exchange{
 		At: start, Request: bytes.Clone(request), Reply: bytes.Clone(reply), Took: time.Since(start), Err: err,
 	})
