@@ -139,6 +139,23 @@ func TestFacilityPoints(t *testing.T) {
 			t.Errorf("%v is a detail: %v", pt.ID, pt.Detail)
 		}
 	}
+	for _, c := range []struct {
+		point profile.Point
+		want  float64
+	}{
+		{profile.Point{Kind: "counter", Type: "u16"}, 65536},
+		{profile.Point{Kind: "counter", Type: "u32", Scale: 0.01}, 42949672.96},
+		{profile.Point{Kind: "counter", Type: "bcd32", Scale: 0.01, Wrap: 10000}, 10000},
+		{profile.Point{Kind: "counter", Type: "bcd32", Scale: 0.01}, 1e6},
+		{profile.Point{Kind: "counter", Type: "f32"}, 0},
+		{profile.Point{Kind: "counter", Type: "i32"}, 0},
+		{profile.Point{Kind: "measure", Type: "u32"}, 0},
+	} {
+		got := profile.Profile{Points: []profile.Point{c.point}}.FacilityPoints("x")[0].Wrap
+		if math.Abs(got-c.want) > 1e-6 {
+			t.Errorf("%+v rolls over at %v, want %v", c.point, got, c.want)
+		}
+	}
 	if p.Points[0].Period != 0 {
 		t.Error("FacilityPoints changed the profile")
 	}

@@ -173,7 +173,7 @@ func (p Profile) FacilityPoints(device string) []facility.Point {
 			Unit:     pt.Unit,
 			Min:      pt.Min,
 			Max:      pt.Max,
-			Wrap:     pt.Wrap,
+			Wrap:     pt.wrap(),
 			Labels:   pt.Labels,
 			Period:   pt.Period,
 			Decimals: pt.Decimals,
@@ -181,4 +181,14 @@ func (p Profile) FacilityPoints(device string) []facility.Point {
 		}
 	}
 	return out
+}
+
+// wrap is what a counter shows 0 instead of, 0 when nobody knows. A register that is
+// said to be nothing else rolls over when it is full, if not before.
+func (p Point) wrap() float64 {
+	full := map[string]float64{U16: 1 << 16, U32: 1 << 32, BCD16: 1e4, BCD32: 1e8, BCD48: 1e12}
+	if p.Wrap != 0 || p.Kind != facility.Counter || p.Bit != nil || p.Offset != 0 || p.Scale < 0 {
+		return p.Wrap
+	}
+	return scaled(full[p.Type], p.Scale)
 }
