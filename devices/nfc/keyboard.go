@@ -50,6 +50,16 @@ func (k *Keyboard) Feed(b []byte) (uids []string) {
 	return uids
 }
 
+// Pending reports whether a UID or an event has begun.
+func (k *Keyboard) Pending() bool { return len(k.event) > 0 || k.Decoder.Pending() }
+
+// Idle ends the UID of a reader that types no Enter. The kernel tells events whole,
+// so that the beginning of one is the rest of a connection that broke.
+func (k *Keyboard) Idle() (uids []string) {
+	k.event = k.event[:0]
+	return k.Decoder.Idle()
+}
+
 func (k *Keyboard) hear(kind, code uint16, value int32) (uids []string) {
 	switch {
 	case kind == evSyn && code == synDropped:
