@@ -43,6 +43,7 @@ type slaveOrder struct {
 	Profile string // "" has no points
 	Address int
 	Words   int // holding registers from 0 on, besides those of the profile
+	Floats  int // or 32-bit floats
 }
 
 // done is what the far end did.
@@ -172,6 +173,9 @@ func (s *site) open(o order) (done, error) {
 		}
 		if so.Words > 0 {
 			slave.SetWords(profile.Holding, 0, pattern(so.Words)...)
+		}
+		if so.Floats > 0 {
+			slave.SetWords(profile.Holding, 0, floatWords(so.Floats)...)
 		}
 		slaves = append(slaves, slave)
 		l.slaves[so.Address] = slave

@@ -46,6 +46,8 @@ type group struct {
 
 var groups = []group{
 	{"share", measureShare},
+	{"tcp", measureTCP},
+	{"planner", measurePlanner},
 }
 
 func main() {
