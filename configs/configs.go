@@ -4,7 +4,7 @@ package configs
 
 import "embed"
 
-// FS holds example.yaml, demo.yaml, profiles/*.yaml and rules/*.yaml.
+// FS holds example.yaml, demo.yaml, profiles/*.yaml with schema.json, and rules/*.yaml.
 //
 //go:embed *.yaml profiles rules
 var FS embed.FS

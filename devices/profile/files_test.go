@@ -160,3 +160,30 @@ func TestFacilityPoints(t *testing.T) {
 		t.Error("FacilityPoints changed the profile")
 	}
 }
+
+// The list of profiles in the README is that of the files.
+func TestReadmeListsTheFiles(t *testing.T) {
+	readme, err := os.ReadFile("../../configs/profiles/README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]string{}
+	for line := range strings.Lines(string(readme)) {
+		if cells := strings.Split(line, "|"); len(cells) == 9 && strings.Contains(cells[1], "`") {
+			listed[strings.Trim(cells[1], " `")] = strings.Trim(cells[3], " `")
+		}
+	}
+	profiles := load(t)
+	for id, p := range profiles {
+		if listed[id] != p.Kind {
+			t.Errorf("%s is listed as %q, it is %q", id, listed[id], p.Kind)
+		}
+		delete(listed, id)
+	}
+	if len(listed) > 0 {
+		t.Errorf("there are no files for %v", listed)
+	}
+	if len(profiles) < 40 {
+		t.Errorf("%d profiles", len(profiles))
+	}
+}
