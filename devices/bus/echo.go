@@ -39,7 +39,7 @@ func (r *reception) skipEcho() {
 		r.from += i + len(request)
 		return
 	}
-	if r.echo == EchoOn && resembles(rest, request) {
+	if (r.echo == EchoOn || r.opts.Echo != EchoOff && !r.ask.Mirror) && resembles(rest, request) {
 		r.echoed = true
 		r.from += len(request)
 	}
@@ -50,7 +50,8 @@ func (r *reception) mirrored() bool {
 	return r.echo != EchoOn && !r.pacing.doubts(r.tooSoon(len(r.ask.Frame)))
 }
 
-// resembles reports whether an echo came that lost some bits on its way.
+// resembles reports whether an echo came that lost some bits of one byte on its way.
+// With two of them changed it could be another master's request, checks and all.
 func resembles(received, request []byte) bool {
 	if len(received) < len(request) {
 		return false
@@ -61,7 +62,14 @@ func resembles(received, request []byte) bool {
 			wrong++
 		}
 	}
-	return wrong <= len(request)/4
+	return wrong < 2
+}
+
+// echoBegins reports whether the request begins to come back behind a frame, which
+// then was on its way before.
+func (r *reception) echoBegins(behind []byte) bool {
+	const certain = 3
+	return !r.echoed && len(behind) >= certain && bytes.HasPrefix(r.ask.Frame, behind)
 }
 
 // echoMissing returns how much of an echo is still to come, when all that was

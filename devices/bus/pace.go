@@ -49,9 +49,13 @@ func (p *Pace) Timeout() time.Duration {
 	if p.seen < enough || p.missed > 1 {
 		return p.most
 	}
-	t := max(p.mean+4*p.deviation, 3*slices.Max(p.recent[:min(p.seen, len(p.recent))]), p.least)
+	t := max(p.mean+4*p.deviation, 3*p.Slowest(), p.least)
 	return min(t<<(2*p.missed), p.most)
 }
+
+// Slowest returns the longest that the slave took for one of its last sixteen
+// replies, 0 while none is known.
+func (p *Pace) Slowest() time.Duration { return slices.Max(p.recent[:]) }
 
 // Turnaround returns the typical time until the slave answers, 0 while none is
 // known.

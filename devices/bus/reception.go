@@ -73,14 +73,15 @@ func (r *reception) look() bool {
 		if r.found.Frame == nil {
 			return false
 		}
-		if !r.pacing.refuses(r.tooSoon(len(r.found.Frame))) {
+		behind := 0
+		if i := bytes.Index(rest, r.found.Frame); i >= 0 {
+			behind = len(rest) - i - len(r.found.Frame)
+		}
+		if !r.echoBegins(rest[len(rest)-behind:]) && !r.pacing.refuses(r.tooSoon(len(r.found.Frame))) {
 			return true
 		}
 		r.early = true
-		r.from = r.n
-		if i := bytes.Index(rest, r.found.Frame); i >= 0 {
-			r.from -= len(rest) - i - len(r.found.Frame)
-		}
+		r.from = r.n - behind
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"time"
 
 	"gengfu/devices/profile"
@@ -28,8 +29,26 @@ func (m *Master) readGuarded(ctx context.Context, r Request, t Timing, words []u
 	return nil
 }
 
-// readAlike asks the same again, when nothing else should be taken for its reply. If
-// a second reply comes, one of them was late after all.
+// harmless is how many bytes of noise before a reply are nothing to wonder about:
+// drivers that switch on and off leave one or two.
+const harmless = 3
+
+// mostDoubts is how many replies are doubted in a row.
+const mostDoubts = 3
+
+// doubts reports whether a reply that looks right may be of another request: the
+// one before come twice, or another master's whose request was not understood. Its
+// like is then not asked for again for a while.
+func (m *Master) doubts(r Request, data []byte) bool {
+	if m.opts.Framing == TCP || m.spurious <= harmless && !m.told.repeats(r, data, time.Now()) {
+		return false
+	}
+	m.lost.add(lost{shape: r.expected(), sent: m.bus.Sent(), passed: true}, time.Now(), 0)
+	return true
+}
+
+// readAlike asks the same again, when nothing else should be taken for its reply. It
+// listens for a second one: then one of the two was late after all.
 func (m *Master) readAlike(ctx context.Context, r Request, t Timing) ([]byte, error) {
 	e := r.expected()
 	if err := m.opts.Wait(ctx, m.lost.of(e).until); err != nil {
@@ -38,29 +57,31 @@ func (m *Master) readAlike(ctx context.Context, r Request, t Timing) ([]byte, er
 	if err := m.sync(ctx, r, t); err != nil {
 		return nil, err
 	}
-	data, err := m.read(ctx, r, t)
-	if err != nil || !time.Now().Before(m.lost.of(e).doubt) {
-		return data, err
+	for range mostDoubts {
+		stale := m.counters.Stale
+		data, err := m.read(ctx, r, t)
+		if err != nil {
+			return nil, err
+		}
+		if err := m.bus.Listen(ctx, m.bus.Sent().Add(m.patience(e, t))); err != nil {
+			return nil, err
+		}
+		if m.counters.Stale == stale && m.spurious <= harmless {
+			return data, nil
+		}
 	}
-	stale := m.counters.Stale
-	if err := m.bus.Listen(ctx, m.bus.Sent().Add(m.patience(e, t))); err != nil {
-		return nil, err
-	}
-	if m.counters.Stale > stale {
-		return nil, m.failed(e, t, fmt.Errorf("two replies: %w", ErrGarbled))
-	}
-	return data, nil
+	return nil, m.failed(e, t, fmt.Errorf("more than one reply: %w", ErrGarbled))
 }
 
-// unlearned is how long a slave may take to answer of which nothing was learned, and
-// which has just answered.
+// unlearned is how long a slave may take to answer, of which nothing was learned
+// and which has just answered.
 const unlearned = 50 * time.Millisecond
 
-// patience returns how long after a request a second reply may end.
+// patience returns how long after a request its own reply has ended.
 func (m *Master) patience(e expected, t Timing) time.Duration {
 	wait := unlearned
-	if t.Pace != nil {
-		wait = t.Pace.Timeout()
+	if t.Pace != nil && t.Pace.Slowest() > 0 {
+		wait = t.Pace.Slowest()*3/2 + 10*time.Millisecond
 	}
 	return min(wait, m.timeout(t)) + m.wireTime(e)
 }
@@ -69,28 +90,38 @@ func (m *Master) patience(e expected, t Timing) time.Duration {
 var errNoWider = errors.New("no wider request can be made")
 
 func (m *Master) readWider(ctx context.Context, r Request, t Timing) ([]byte, error) {
+	doubted := 0
 	for w := range variants(r, true) {
 		if m.told.refused[w] || !t.allows(w) || m.lost.ambiguous(w.expected(), time.Now()) {
 			continue
 		}
 		data, err := m.read(ctx, w, t)
-		if err == nil {
-			m.told.note(w, data, time.Now())
+		if err != nil {
+			return nil, m.refusedWider(w, err)
+		}
+		if !m.doubts(w, data) {
 			return w.part(r, data), nil
 		}
-		var refused Exception
-		if !errors.As(err, &refused) || refused.Later() || refused.Unreached() {
-			return nil, err
+		if doubted++; doubted == mostDoubts {
+			return nil, fmt.Errorf("replies that may be of other requests: %w", ErrGarbled)
 		}
-		if errors.Is(err, ErrGarbled) {
-			m.counters.Garbled--
-		} else {
-			m.counters.Exceptions-- // nobody but the master wanted those registers
-			m.told.refused[w] = true
-		}
-		return nil, errNoWider
 	}
 	return nil, errNoWider
+}
+
+// refusedWider remembers that a slave does not give more than was wanted.
+func (m *Master) refusedWider(w Request, err error) error {
+	var refused Exception
+	if !errors.As(err, &refused) || refused.Later() || refused.Unreached() {
+		return err
+	}
+	if errors.Is(err, ErrGarbled) {
+		m.counters.Garbled--
+	} else {
+		m.counters.Exceptions-- // nobody but the master wanted those registers
+		m.told.refused[w] = true
+	}
+	return errNoWider
 }
 
 // sync gets an answer to a request whose reply no late one can be taken for.
@@ -166,35 +197,39 @@ func variants(r Request, wider bool) func(yield func(Request) bool) {
 // repeatable is how long a reply may come a second time.
 const repeatable = 2 * time.Second
 
-// memory is what slaves have told, to know a reply that came twice.
+// memory is what slaves have told, to know a reply that comes a second time.
 type memory struct {
 	seed    maphash.Seed
-	shapes  map[expected]telling // what had this shape last
-	values  map[Request]uint64   // what a request brought last
-	refused map[Request]bool     // requests for more than was wanted that were refused
+	recent  map[expected][]telling // the last replies of a shape, while they may come again
+	values  map[Request]uint64     // what a request brought last
+	refused map[Request]bool       // requests for more than was wanted that were refused
 }
 
 type telling struct {
-	request Request
-	data    uint64
-	at      time.Time
+	data uint64
+	at   time.Time
 }
+
+// mostTold bounds how many replies of one shape are remembered.
+const mostTold = 16
 
 func newMemory() memory {
 	return memory{
-		seed: maphash.MakeSeed(), shapes: map[expected]telling{}, values: map[Request]uint64{}, refused: map[Request]bool{},
+		seed: maphash.MakeSeed(), recent: map[expected][]telling{}, values: map[Request]uint64{}, refused: map[Request]bool{},
 	}
 }
 
-// repeats reports whether a reply may be the one before, come twice: it says the
-// same as that to a request for other registers, and not what these held last. If
-// not, it is noted.
+// repeats reports whether a reply may be an earlier one, come again: it says what
+// one of its shape has said a short while ago, and not what the same request brought
+// last. If not, it is noted.
 func (m *memory) repeats(r Request, data []byte, now time.Time) bool {
 	sum := maphash.Bytes(m.seed, data)
-	last, ok := m.shapes[r.expected()]
-	if ok && last.request != r && last.data == sum && now.Sub(last.at) < repeatable {
-		if was, known := m.values[r]; !known || was != sum {
-			return true
+	last, known := m.values[r]
+	if !known || last != sum {
+		for _, t := range m.recent[r.expected()] {
+			if t.data == sum && now.Sub(t.at) < repeatable {
+				return true
+			}
 		}
 	}
 	m.note(r, data, now)
@@ -203,6 +238,11 @@ func (m *memory) repeats(r Request, data []byte, now time.Time) bool {
 
 func (m *memory) note(r Request, data []byte, now time.Time) {
 	sum := maphash.Bytes(m.seed, data)
-	m.shapes[r.expected()] = telling{request: r, data: sum, at: now}
+	told := m.recent[r.expected()]
+	told = slices.DeleteFunc(told, func(t telling) bool { return now.Sub(t.at) >= repeatable || t.data == sum })
+	if len(told) >= mostTold {
+		told = slices.Delete(told, 0, 1)
+	}
+	m.recent[r.expected()] = append(told, telling{sum, now})
 	m.values[r] = sum
 }

@@ -21,7 +21,7 @@ type Options struct {
 	Gap     time.Duration      // over TCP: silence before each request
 	Trace   func(bus.Exchange) // over TCP: sees every frame, may be nil
 
-	// Wait returns at a time or with the context's error; nil is line.Wait.
+	// Wait returns at a time or with the context's error; nil is that of a line.Timer.
 	Wait func(ctx context.Context, until time.Time) error
 }
 
@@ -64,6 +64,8 @@ type Master struct {
 	tcp      tcpLine
 	lost     unanswered
 	told     memory
+	spurious int       // bytes behind the last request that are no frame of anybody
+	before   time.Time // when the request before had left
 	counters Counters
 	request  []byte // the frame that was sent last
 	pdu      modbus.ProtocolDataUnit
@@ -77,7 +79,7 @@ type Master struct {
 // NewMaster returns a master that has no line yet.
 func NewMaster(opts Options) *Master {
 	if opts.Wait == nil {
-		opts.Wait = line.Wait
+		opts.Wait = new(line.Timer).Wait
 	}
 	m := &Master{
 		opts: opts, bus: opts.Bus, told: newMemory(),
@@ -129,8 +131,7 @@ func (m *Master) ReadInto(ctx context.Context, r Request, t Timing, words []uint
 	if err != nil {
 		return fmt.Errorf("%s: %w", r, err)
 	}
-	if m.opts.Framing != TCP && m.told.repeats(r, data, time.Now()) {
-		m.lost.add(lost{shape: r.expected(), sent: m.bus.Sent(), passed: true}, time.Now(), 0)
+	if m.doubts(r, data) {
 		return m.readGuarded(ctx, r, t, words)
 	}
 	r.unpack(data, words)
@@ -154,6 +155,10 @@ func (m *Master) read(ctx context.Context, r Request, t Timing) ([]byte, error) 
 // body of the reply.
 func (m *Master) exchange(ctx context.Context, e expected, t Timing) ([]byte, error) {
 	m.counters.Requests++
+	m.spurious = 0
+	if m.bus != nil {
+		m.before = m.bus.Sent()
+	}
 	body, err := m.send(ctx, e, t)
 	if err != nil {
 		return nil, m.failed(e, t, err)

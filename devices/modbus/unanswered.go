@@ -29,7 +29,6 @@ type lost struct {
 	sent   time.Time // when the request had left
 	pace   *bus.Pace // of the slave, to learn how late it was; nil for none
 	until  time.Time // the reply is better let pass by until then
-	doubt  time.Time // a reply is better not believed at once until then
 	ends   time.Time // it may come until then, even after that to a later request
 	passed bool      // the slave has answered a later request after it was held
 }
@@ -37,7 +36,7 @@ type lost struct {
 // add remembers a request that was given up.
 func (u *unanswered) add(l lost, now time.Time, hold time.Duration) {
 	u.expire(now)
-	l.until, l.doubt, l.ends = now.Add(hold), now.Add(2*hold), now.Add(lateness)
+	l.until, l.ends = now.Add(hold), now.Add(lateness)
 	if i := slices.IndexFunc(*u, func(o lost) bool { return o.shape == l.shape }); i >= 0 {
 		(*u)[i] = l
 		return
@@ -99,17 +98,22 @@ func (u *unanswered) expire(now time.Time) {
 // on this line, late or twice or to another master; another master's request, that
 // its reply will. What looks like it is then read with another length.
 func (m *Master) overhear(stray []byte, at time.Time) {
-	bodies := bodiesRTU
+	bodies, around := bodiesRTU, func(body int) int { return body + checkLength }
 	if m.opts.Framing == ASCII {
-		bodies = bodiesASCII
+		bodies, around = bodiesASCII, charactersASCII
 	}
+	spurious := len(stray)
 	for body := range bodies(stray) {
+		spurious -= around(len(body))
 		if e, ok := answering(body); ok {
 			m.counters.Stale++
 			m.stray(e, at)
 		} else if e, ok := asked(body); ok && !m.own(body) {
 			m.stray(e, at)
 		}
+	}
+	if !m.bus.Sent().Equal(m.before) {
+		m.spurious += max(0, spurious)
 	}
 }
 

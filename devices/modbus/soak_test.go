@@ -1,0 +1,154 @@
+package modbus
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"gengfu/devices/bus"
+	"gengfu/devices/line"
+	"gengfu/devices/line/linetest"
+	"gengfu/devices/profile"
+)
+
+var (
+	soakPolls = flag.Int("polls", 20_000, "polls of the soak test")
+	soakSeed  = flag.Uint64("soakseed", 1, "seed of the soak test")
+	soakRate  = flag.Float64("faults", 0.05, "share of the requests of the soak test that are spoilt")
+)
+
+const soakTimeout = 200 * time.Millisecond
+
+// soak polls eight slaves over a line on which anything may happen, and compares
+// every value with what the register held while it was asked.
+type soak struct {
+	*Master
+	adversary *adversary
+	paces     map[byte]*bus.Pace
+	free      map[byte]time.Time // when a slave may be asked again after a failure
+	requests  []Request
+	last      map[Request]time.Time // when a request was last made
+	failing   map[byte]int          // polls in a row that failed though nothing was spoilt in them
+
+	polls, answered, failed, wrong, stale int
+	resync                                int // the most polls that it took until one brought the value again
+	tell, slow                            func(format string, args ...any)
+}
+
+func newSoak(framing Framing, seed uint64, rate float64) *soak {
+	wire := bus.Wire{Character: line.Serial{Baud: 19200}.Character()}
+	a := &adversary{
+		random: rand.New(rand.NewPCG(seed, 1)), framing: framing, wire: wire, rate: rate, began: time.Now(),
+		sparse: map[byte]bool{7: true, 8: true}, polled: map[Request]bool{}, free: map[byte]time.Time{},
+	}
+	s := &soak{
+		adversary: a, paces: map[byte]*bus.Pace{}, free: map[byte]time.Time{}, last: map[Request]time.Time{}, failing: map[byte]int{},
+	}
+	for unit := byte(1); unit <= 8; unit++ {
+		for _, r := range []Request{
+			{unit, profile.Holding, 0, 10},
+			{unit, profile.Holding, 50, 10},
+			{unit, profile.Holding, 100, 2},
+			{unit, profile.Input, 0, 2},
+			{unit, profile.Input, 20, 60},
+			{unit, profile.Coil, 0, 32},
+			{unit, profile.Coil, 64, 32},
+		} {
+			s.requests = append(s.requests, r)
+			a.polled[r] = true
+		}
+		s.paces[unit] = bus.NewPace(100*time.Millisecond, soakTimeout)
+	}
+	shared := bus.New(bus.Options{Wire: wire, Wait: linetest.Wait, Trace: func(x bus.Exchange) {
+		a.note("% x -> % x %v", x.Request, x.Reply, x.Err)
+	}})
+	shared.Attach(a)
+	s.Master = NewMaster(Options{Framing: framing, Bus: shared, Timeout: soakTimeout, Wait: linetest.Wait})
+	return s
+}
+
+func (s *soak) run(ctx context.Context, polls int) {
+	words := make([]uint16, 125)
+	for s.polls < polls {
+		if s.polls%1000 == 0 {
+			s.adversary.echo = []float64{0, 1, 0.5}[s.polls/1000%3]
+		}
+		r := s.requests[s.adversary.random.IntN(len(s.requests))]
+		if time.Now().Before(s.free[r.Unit]) && s.adversary.random.IntN(4) > 0 {
+			time.Sleep(5 * time.Millisecond) // the scheduler leaves it alone, mostly
+			continue
+		}
+		s.polls++
+		s.poll(ctx, r, words[:r.Quantity])
+	}
+}
+
+func (s *soak) poll(ctx context.Context, r Request, words []uint16) {
+	began, faults := time.Now(), s.adversary.faults
+	err := s.ReadInto(ctx, r, Timing{Pace: s.paces[r.Unit]}, words)
+	clean := s.adversary.faults == faults && s.adversary.calm(began, time.Now())
+	defer func() { s.last[r] = began }()
+	if err != nil {
+		s.failed++
+		if errors.Is(err, ErrTimeout) {
+			s.free[r.Unit] = time.Now().Add(s.paces[r.Unit].Window())
+		}
+		if clean {
+			s.failing[r.Unit]++
+			s.resync = max(s.resync, 1+s.failing[r.Unit])
+			s.slow("poll %d: nothing was spoilt, and yet %v\n%s", s.polls, err, strings.Join(s.adversary.journal, "\n"))
+		}
+		return
+	}
+	s.failing[r.Unit] = 0
+	s.resync = max(s.resync, 1)
+	s.answered++
+	switch {
+	case s.held(r, words, began, time.Now()):
+	case s.held(r, words, s.last[r].Add(-stepLength), time.Now()):
+		s.stale++
+	default:
+		s.wrong++
+		s.tell("poll %d: %v was given % x\n%s", s.polls, r, words, strings.Join(s.adversary.journal, "\n"))
+	}
+}
+
+// held reports whether the registers held the words all at once in that time.
+func (s *soak) held(r Request, words []uint16, from, to time.Time) bool {
+	for step := s.adversary.step(to); step >= s.adversary.step(from); step-- {
+		same := true
+		for i := 0; same && i < len(words); i++ {
+			same = words[i] == truth(r.Unit, r.Table, int(r.Address)+i, step)
+		}
+		if same {
+			return true
+		}
+	}
+	return false
+}
+
+func TestSoak(t *testing.T) {
+	for name, framing := range map[string]Framing{"rtu": RTU, "ascii": ASCII} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSoak(framing, *soakSeed, *soakRate)
+				s.tell, s.slow = t.Errorf, t.Logf
+				s.run(t.Context(), *soakPolls)
+				fmt.Printf("%s: polls %d wrong %d resync_max %d; faults %d, answered %d, one poll old %d, %+v\n",
+					name, s.polls, s.wrong, s.resync, s.adversary.faults, s.answered, s.stale, s.Counters())
+				if s.resync > 1 {
+					t.Errorf("it took %d polls until a value was right again", s.resync)
+				}
+				if s.answered < s.polls*9/10 {
+					t.Errorf("only %d of %d polls were answered", s.answered, s.polls)
+				}
+			})
+		})
+	}
+}
