@@ -79,7 +79,20 @@ func (l Limits) check() []facility.Problem {
 	if l.Pause < 0 || l.Pause > 5*time.Second {
 		c.bad("pause", fmt.Sprintf("A pause of %v is not sensible.", l.Pause), "Write 1ms to 5s, or leave it out for the line's gap.")
 	}
+	for i, r := range l.Forbidden {
+		if r.Table.Function() == 0 || r.From < 0 || r.To < r.From || r.To > 0xFFFF {
+			c.bad(fmt.Sprintf("forbidden[%d]", i), fmt.Sprintf("%q %d to %d is no stretch of a table.", r.Table, r.From, r.To),
+				"Write {table: holding, from: 100, to: 199}, as on the wire.")
+		}
+	}
 	return c.problems
+}
+
+// forbids reports whether the point lies where no request may reach.
+func (l Limits) forbids(p Point) bool {
+	return slices.ContainsFunc(l.Forbidden, func(r Range) bool {
+		return p.Table == r.Table && p.Address <= r.To && p.Address+p.Words() > r.From
+	})
 }
 
 func (p Profile) checkProtocol(c *checker) {
@@ -138,6 +151,9 @@ func (p Point) checkPlace(c *checker, l Limits) {
 	}
 	if limit := l.Registers; limit > 0 && p.Words() > limit {
 		c.bad("type", fmt.Sprintf("%s takes %d registers, but the model stands only %d in one read.", p.Type, p.Words(), limit), "Raise limits.registers or choose a narrower type.")
+	}
+	if l.forbids(p) {
+		c.bad("address", fmt.Sprintf("%s lies where limits.forbidden lets no request reach.", p.ID), "Correct the address or the stretch.")
 	}
 	if p.Writable && (p.Table == Discrete || p.Table == Input) {
 		c.bad("writable", fmt.Sprintf("The table %s cannot be written.", p.Table), "Write writable: false, or table holding or coil.")

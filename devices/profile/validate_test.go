@@ -50,6 +50,13 @@ func TestValidate(t *testing.T) {
 		{"gap", func(p *profile.Profile) { p.Limits.Gap = 125 }, "limits.gap", "124"},
 		{"timeout", func(p *profile.Profile) { p.Limits.Timeout = time.Hour }, "limits.timeout", "30s"},
 		{"pause", func(p *profile.Profile) { p.Limits.Pause = -1 }, "limits.pause", "5s"},
+		{"forbidden backwards", func(p *profile.Profile) {
+			p.Limits.Forbidden = []profile.Range{{Table: "holding", From: 9, To: 8}}
+		}, "limits.forbidden[0]", "from: 100"},
+		{"forbidden nowhere", func(p *profile.Profile) { p.Limits.Forbidden = []profile.Range{{To: 8}} }, "limits.forbidden[0]", "no stretch"},
+		{"forbidden point", func(p *profile.Profile) {
+			p.Limits.Forbidden = []profile.Range{{Table: "input", From: 1, To: 1}}
+		}, "points[0].address", "limits.forbidden"},
 		{"too wide for the limit", func(p *profile.Profile) { p.Limits.Registers = 1 }, "points[0].type", "limits.registers"},
 		{"quantity", func(p *profile.Profile) { p.Points[0].ID = "Voltage L1" }, "points[0].id", "underscores"},
 		{"point without name", func(p *profile.Profile) { p.Points[0].Name = facility.Text{} }, "points[0].name", "zh"},
