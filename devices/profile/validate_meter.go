@@ -205,9 +205,9 @@ func (p Point) showable(value float64, speaks Protocol) error {
 	if err != nil || speaks != DLT645 || p.Bit != nil {
 		return err
 	}
-	at, err := p.DLT645()
-	if err != nil {
-		return nil // said of the point already
+	at, wrong := p.DLT645()
+	if wrong != nil {
+		return nil //nolint:nilerr // said of the point already
 	}
 	f := at.format()
 	digits := math.Round(math.Abs(raw) * math.Pow10(f.Decimals))
