@@ -3,7 +3,9 @@ package command
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -126,7 +128,7 @@ func personas(arg string, models map[string]profile.Profile) (out []*simulator.S
 	case !ok || address == "":
 		return nil, fmt.Errorf("%q has no address: write it as %s@1", arg, id)
 	case !known:
-		return nil, fmt.Errorf("there is no profile %q; \"gengfu simulator --help\" shows how devices are written, and configs/profiles which there are", id)
+		return nil, noProfile(id, models)
 	}
 	all := []string{address}
 	if from, to, ranged := strings.Cut(address, "-"); ranged {
@@ -142,6 +144,14 @@ func personas(arg string, models map[string]profile.Profile) (out []*simulator.S
 		out = append(out, s)
 	}
 	return out, nil
+}
+
+func noProfile(id string, models map[string]profile.Profile) error {
+	names := slices.Sorted(maps.Keys(models))
+	if near := facility.Nearest(id, names); near != "" {
+		return fmt.Errorf("there is no profile %q; did you mean %s?", id, near)
+	}
+	return fmt.Errorf("there is no profile %q; there are %s", id, strings.Join(names, ", "))
 }
 
 // between counts from one address to another; leading zeros stay.
@@ -201,7 +211,7 @@ func (cmd simulatorCommand) serve(c *console, opts simulator.Options, slaves []*
 	}
 	server, err := serve(l, opts, slaves...)
 	if err != nil {
-		return "", nil, errors.Join(err, l.Close())
+		return "", nil, errors.Join(fmt.Errorf("%w; with --transparent it is a serial server, on which all protocols pass", err), l.Close())
 	}
 	return server.Addr(), server.Close, nil
 }
