@@ -59,9 +59,7 @@ func (p *modbusPeer) question(points []int, b modbus.Batch) question {
 }
 
 func (p *modbusPeer) ask(ctx context.Context, q question, t bus.Timing) ([]value, error) {
-	words, err := p.master.Read(ctx, q.batch.Request(p.unit), modbus.Timing{
-		Timeout: t.Timeout, Pause: t.Pause, Pace: t.Pace, Allow: p.terms.Allows,
-	})
+	words, err := p.master.Read(ctx, q.batch.Request(p.unit), p.timing(t))
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +69,10 @@ func (p *modbusPeer) ask(ctx context.Context, q question, t bus.Timing) ([]value
 		v.number, v.quality, v.reason = p.points[pt].Decode(q.batch.Of(p.wants[pt], words))
 	}
 	return values, nil
+}
+
+func (p *modbusPeer) timing(t bus.Timing) modbus.Timing {
+	return modbus.Timing{Timeout: t.Timeout, Pause: t.Pause, Pace: t.Pace, Allow: p.terms.Allows}
 }
 
 // refused cuts a batch that the slave does not give as a whole.
