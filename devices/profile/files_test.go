@@ -119,7 +119,7 @@ func roundTrip(t *rapid.T, pt profile.Point) {
 		step = 1e-6 * math.Max(1, math.Abs(value))
 	}
 	again, q, reason := pt.Decode(words)
-	if q != facility.Good || math.Abs(again-value) > 0.5*step+1e-9 {
+	if q != facility.Good || math.Abs(again-value) > 0.5*step+1e-9+1e-12*math.Abs(value) {
 		t.Fatalf("%v became %04x, which is %v (%v %q)", value, words, again, q, reason)
 	}
 }
