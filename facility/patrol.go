@@ -102,6 +102,7 @@ type TapSource string
 // The sources of taps, the least forgeable first.
 const (
 	TapReader TapSource = "reader"    // a guard's badge on a fixed reader
+	TapWand   TapSource = "wand"      // a fixed tag read by a patrol wand, whose dump was brought in later
 	TapNFC    TapSource = "phone_nfc" // a fixed tag read by a signed-in phone
 	TapURL    TapSource = "phone_url" // the URL of a tag opened by a signed-in phone
 	TapQR     TapSource = "phone_qr"
@@ -124,12 +125,12 @@ const (
 // Tap is the fact that somebody was at a checkpoint. It is made once and never
 // dropped or altered.
 type Tap struct {
-	ID         string    // UUIDv7, made where the tap was made
+	ID         string    // UUIDv7, made where the tap was made; for TapWand a UUIDv5 of what it says
 	Source     TapSource //
-	Reader     string    // id of the reader, for TapReader
+	Reader     string    // id of the reader, for TapReader; number of the wand, for TapWand
 	Credential string    // normalised UID that the reader saw: a badge at a fixed reader
-	Checkpoint string    // id, for taps from a phone
-	Person     string    // login, for taps from a phone
+	Checkpoint string    // id, for taps from a phone or wand
+	Person     string    // login, for taps from a phone or wand; empty for a wand that nobody signed for
 	TappedAt   time.Time // on the device's clock
 	SentAt     time.Time // on the device's clock, when it was handed over
 	ReceivedAt time.Time // on the hub's clock; zero until then
