@@ -278,6 +278,12 @@ func (w *sweeping) askItem(ctx context.Context, d Device, q Question) (Answer, e
 	return a, nil
 }
 
+// ItemRequest returns the request for an item of a meter of DL/T 645 or CJ/T 188.
+func ItemRequest(d Device, item string) ([]byte, error) { return itemRequest(d, item) }
+
+// MBusRequest returns the request for the data of a meter by its primary address.
+func MBusRequest(address byte) []byte { return askMBus(address) }
+
 func itemRequest(d Device, item string) ([]byte, error) {
 	if d.Protocol == sniff.DLT645 {
 		a, err := dlt645.ParseAddress(d.Address)

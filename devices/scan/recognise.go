@@ -109,6 +109,12 @@ func rank(out []Candidate) {
 	}
 }
 
+// Fit says how well answers fit one model: above 0 they speak for it, below against it.
+func Fit(answers []Answer, p *profile.Profile) float64 { return knowledgeOf(answers).judge(p).Score }
+
+// Questions returns what reads all points of a model of Modbus.
+func Questions(p *profile.Profile) []Question { return questions(p) }
+
 // Next returns what to ask to know better, false when nothing more is to be learned.
 func Next(answers []Answer, profiles []profile.Profile) (Question, bool) {
 	k := knowledgeOf(answers)
