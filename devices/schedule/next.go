@@ -40,10 +40,13 @@ func (s *Scheduler) Next(now time.Time) (job Job, wake time.Time) {
 		s.asked = asked{device: d, at: now, waited: true}
 		return s.give(d, point, now), now
 	}
-	s.asked = asked{device: best.device, at: now, waited: best.others || maybe.device >= 0}
+	waited := sure.others || maybe.others
+	s.asked = asked{device: best.device, at: now, waited: waited}
 	s.doubtful = doubtful
 	if !best.fast {
 		s.lifted = best.lifted
+	}
+	if !best.fast || !waited {
 		s.resume()
 	}
 	job = s.give(best.device, best.point, now)
@@ -152,28 +155,38 @@ func (s *Scheduler) between(job claim, now time.Time) (device, point int) {
 }
 
 // give collects what is due of the device, first the point that the job is for. The
-// fast points of a device are read together. A probe is one request for the points
-// that failed least, because a slave may be silent about some registers only.
+// fast points of a device are read together.
 func (s *Scheduler) give(d, first int, now time.Time) Job {
 	dev := &s.devices[d]
 	s.job = s.job[:0]
+	if dev.down {
+		s.job = append(s.job, s.likeliest(dev))
+		return Job{Device: d, Points: s.job, Probe: true}
+	}
 	for _, i := range dev.points {
 		p := &s.points[i]
-		if dev.down || !p.due.After(now) || i == first || s.points[first].fast() && p.ready() {
+		if !p.due.After(now) || i == first || s.points[first].fast() && p.ready() {
 			s.job = append(s.job, i)
 		}
 	}
 	slices.SortStableFunc(s.job, func(a, b int) int {
-		x, y := &s.points[a], &s.points[b]
 		switch {
-		case dev.down:
-			return cmp.Or(cmp.Compare(x.failures, y.failures), cmp.Compare(x.Class, y.Class))
 		case a == first:
 			return -1
 		case b == first:
 			return 1
 		}
+		x, y := &s.points[a], &s.points[b]
 		return cmp.Or(cmp.Compare(x.rank(now), y.rank(now)), x.due.Compare(y.due))
 	})
-	return Job{Device: d, Points: s.job, Probe: dev.down}
+	return Job{Device: d, Points: s.job}
+}
+
+// likeliest returns the point that failed least, because a slave may be silent
+// about some registers only. One is enough to know whether it is back.
+func (s *Scheduler) likeliest(dev *device) int {
+	return slices.MinFunc(dev.points, func(a, b int) int {
+		x, y := &s.points[a], &s.points[b]
+		return cmp.Or(cmp.Compare(x.failures, y.failures), cmp.Compare(x.Class, y.Class))
+	})
 }

@@ -93,7 +93,7 @@ func (s *Scheduler) pickProbe(now time.Time) claim {
 		case d.until.After(now):
 			best.wake = earliest(best.wake, d.until)
 		case best.device < 0 || d.until.Before(best.due):
-			best = claim{device: i, point: d.points[0], due: d.until, wake: best.wake}
+			best = claim{device: i, point: d.points[0], due: d.until, others: true, wake: best.wake}
 		}
 	}
 	if best.device >= 0 && s.answers() && !s.probes.allow(now) {

@@ -47,7 +47,7 @@ type Point struct {
 type Job struct {
 	Device int
 	Points []int // indices of points, the most urgent first; they are the scheduler's until the next call of Next
-	Probe  bool  // the device is down and is only asked whether it is back
+	Probe  bool  // the device is down and is only asked whether it is back, for one point
 
 	// Within is how much of the line's time a probe may take, so that all that are
 	// down have their turn in time; 0 is as long as the device's timeout. The
