@@ -37,8 +37,37 @@ type Bus struct {
 	onWire chan struct{} // one frame at a time; no mutex, so that the wait stands still in a synctest bubble
 	free   time.Time     // when the last frame has passed; of whoever has onWire
 
+	faults *lineFaults
+}
+
+// lineFaults are the faults of a line, which outlive its connections.
+type lineFaults struct {
 	mu       sync.Mutex
 	mischief mischief
+}
+
+func newLineFaults(opts Options) *lineFaults {
+	f := &lineFaults{mischief: mischief{dice: seeded(opts.Seed, "line")}}
+	f.set(opts.Faults)
+	return f
+}
+
+func (f *lineFaults) set(faults []Fault) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mischief.set(faults)
+}
+
+func (f *lineFaults) draw() []Fault {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.mischief.draw()
+}
+
+func (f *lineFaults) has(kind FaultKind) (Fault, bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.mischief.has(kind)
 }
 
 // tongue is one protocol of the line with the devices that speak it.
@@ -57,7 +86,21 @@ func NewLine(rw io.ReadWriteCloser, opts Options, slaves ...*Slave) (*Bus, error
 	if err := distinct(slaves); err != nil {
 		return nil, err
 	}
-	b := &Bus{rw: rw, opts: opts, onWire: make(chan struct{}, 1)}
+	seed(opts, slaves)
+	return newBus(rw, opts, newLineFaults(opts), slaves), nil
+}
+
+func seed(opts Options, slaves []*Slave) {
+	if opts.Seed == 0 {
+		return
+	}
+	for _, s := range slaves {
+		s.Seed(opts.Seed)
+	}
+}
+
+func newBus(rw io.ReadWriteCloser, opts Options, faults *lineFaults, slaves []*Slave) *Bus {
+	b := &Bus{rw: rw, opts: opts, faults: faults, onWire: make(chan struct{}, 1)}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	if _, ok := rw.(*PTY); ok && opts.Wire.Baud > 0 {
 		b.lag = terminalLag()
@@ -70,18 +113,11 @@ func NewLine(rw io.ReadWriteCloser, opts Options, slaves ...*Slave) (*Bus, error
 			})})
 		}
 	}
-	b.mischief.dice = seeded(opts.Seed, "line")
-	b.mischief.set(opts.Faults)
-	if opts.Seed != 0 {
-		for _, s := range slaves {
-			s.Seed(opts.Seed)
-		}
-	}
 	chunks := make(chan chunk)
 	b.owned.Go(func() { b.receive(chunks) })
 	b.owned.Go(func() { b.assemble(chunks) })
 	b.owned.Go(b.beat)
-	return b, nil
+	return b
 }
 
 func distinct(slaves []*Slave) error {
@@ -101,24 +137,8 @@ func distinct(slaves []*Slave) error {
 }
 
 // SetFaults makes the line misbehave from the next request on, in all of these
-// ways; without any it is healthy.
-func (b *Bus) SetFaults(faults ...Fault) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.mischief.set(faults)
-}
-
-func (b *Bus) draw() []Fault {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.mischief.draw()
-}
-
-func (b *Bus) fault(kind FaultKind) (Fault, bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.mischief.has(kind)
-}
+// ways; without any it is healthy. Heartbeats are those that it began with.
+func (b *Bus) SetFaults(faults ...Fault) { b.faults.set(faults) }
 
 // Close ends the line and waits for everything that it started.
 func (b *Bus) Close() error {
@@ -239,7 +259,7 @@ func (b *Bus) look(buf []byte, at int, settled bool, spoken time.Time) (best sig
 func (b *Bus) handle(t tongue, request []byte, end time.Time) {
 	var answers []answer
 	for _, s := range t.slaves {
-		if a, ok := s.serve(request, b.draw); ok {
+		if a, ok := s.serve(request, b.faults.draw); ok {
 			answers = append(answers, a)
 		}
 	}

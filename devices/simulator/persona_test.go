@@ -60,13 +60,48 @@ func places(t *testing.T, s *simulator.Slave, opts simulator.Options) map[string
 	if p := s.Profile(); p.Language() != profile.Modbus {
 		protocol = devices.Protocol(p.Language())
 	}
-	return map[string]devices.LineConfig{
-		"pty": {ID: "bus", Protocol: protocol, Serial: &devices.SerialConfig{Port: tty.Path(), Baud: opts.Wire.Baud}},
-		"socket": {
-			ID: "bus", Protocol: protocol,
-			TCP: &devices.TCPConfig{Address: server.Addr(), Baud: opts.Wire.Baud},
-		},
+	serial := &devices.SerialConfig{Port: tty.Path(), Baud: opts.Wire.Baud}
+	lines := map[string]devices.LineConfig{
+		"pty":    {ID: "bus", Protocol: protocol, Serial: serial},
+		"socket": {ID: "bus", Protocol: protocol, TCP: &devices.TCPConfig{Address: server.Addr(), Baud: opts.Wire.Baud}},
 	}
+	if opts.ASCII {
+		for place, line := range lines {
+			line.Protocol = devices.ModbusASCII
+			lines[place] = line
+		}
+	}
+	return lines
+}
+
+// behindGateway puts a Modbus TCP gateway before the device.
+func behindGateway(t *testing.T, s *simulator.Slave, opts simulator.Options) devices.LineConfig {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := simulator.ServeModbusTCP(l, opts, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := server.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return devices.LineConfig{ID: "bus", Protocol: devices.ModbusTCP, TCP: &devices.TCPConfig{Address: server.Addr()}}
+}
+
+// readOnce reads the device as the gateway's own command does.
+func readOnce(t *testing.T, line devices.LineConfig, s *simulator.Slave) ([]facility.Reading, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	p := s.Profile()
+	d := devices.DeviceConfig{ID: "it", Line: "bus", Profile: p.ID, Address: devices.Address(s.Name())}
+	readings, _, err := devices.ReadOnce(ctx, line, d, p)
+	return readings, err
 }
 
 // check holds what was read against what the device shows; good says that all of it
@@ -109,6 +144,7 @@ func TestEveryPersonaIsReadAsItIs(t *testing.T) {
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		p := all[id]
 		t.Run(id, func(t *testing.T) {
+			t.Parallel()
 			if p.Persona.Values == nil {
 				t.Error("it has no persona")
 			}
@@ -119,18 +155,110 @@ func TestEveryPersonaIsReadAsItIs(t *testing.T) {
 					t.Errorf("%s shows %v (%v), the persona says %v", quantity, got, err, value)
 				}
 			}
-			for place, line := range places(t, s, simulator.Options{Wire: fast}) {
-				t.Run(place, func(t *testing.T) {
-					ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-					defer cancel()
-					d := devices.DeviceConfig{ID: "it", Line: "bus", Profile: p.ID, Address: devices.Address(s.Name())}
-					readings, _, err := devices.ReadOnce(ctx, line, d, p)
-					if err != nil {
-						t.Fatal(err)
-					}
-					check(t, s, readings, true)
-				})
+			lines := places(t, s, simulator.Options{Wire: fast})
+			if p.Language() == profile.Modbus {
+				lines["gateway"] = behindGateway(t, s, simulator.Options{})
+			}
+			for place, line := range lines {
+				readings, err := readOnce(t, line, s)
+				if err != nil {
+					t.Errorf("%s: %v", place, err)
+				}
+				check(t, s, readings, true)
 			}
 		})
 	}
+}
+
+func TestModbusASCIIIsReadAsItIs(t *testing.T) {
+	for _, id := range []string{"eastron-sdm630", "digital-input-16"} {
+		s := meter(t, profiles(t)[id], "7")
+		for place, line := range places(t, s, simulator.Options{Wire: fast, ASCII: true}) {
+			readings, err := readOnce(t, line, s)
+			if err != nil {
+				t.Errorf("%s on a %s: %v", id, place, err)
+			}
+			check(t, s, readings, true)
+		}
+	}
+}
+
+// impatient is a line that has given up before a late reply comes.
+func impatient(l devices.LineConfig) devices.LineConfig {
+	l.Timeout = 60 * time.Millisecond
+	return l
+}
+
+// Whatever goes wrong, no persona is read as what it does not show.
+func TestNoPersonaIsReadWrongUnderFaults(t *testing.T) {
+	faults, err := simulator.ParseFaults(
+		"late 90ms 8%, cut 8%, corrupt 8%, flip 8%, duplicate 8%, foreign 8%, noise 8%, split 15ms 8%, busy 4%, exception 3 4%, silent 4%, drop 2%, truncated 4%")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := profiles(t)
+	for i, id := range slices.Sorted(maps.Keys(all)) {
+		p := all[id]
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			s := meter(t, p, addressOf(p))
+			opts := simulator.Options{Wire: fast, Faults: faults, Seed: uint64(1 + i)}
+			for _, line := range places(t, s, opts) {
+				readings, _ := readOnce(t, impatient(line), s) // it may well have failed
+				check(t, s, readings, false)
+			}
+			if p.Language() == profile.Modbus {
+				readings, _ := readOnce(t, impatient(behindGateway(t, s, opts)), s)
+				check(t, s, readings, false)
+			}
+		})
+	}
+}
+
+// Each fault by itself, often, on one device of every protocol: nothing wrong is
+// read, and what the fault leaves room for is.
+func TestNoFaultMakesAValueWrong(t *testing.T) {
+	all := profiles(t)
+	for _, id := range []string{"eastron-sdm120", "dlt645-1997", "cjt188-water", "mbus-heat"} {
+		for i, name := range []string{
+			"late 90ms 30%", "slow 20ms", "cut 30%", "corrupt 30%", "flip 30%", "duplicate", "foreign 50%", "noise 30%",
+			"drop 30%", "exception 2 30%", "dead", "echo",
+		} {
+			t.Run(id+"/"+name, func(t *testing.T) {
+				t.Parallel()
+				faults, err := simulator.ParseFaults(name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := meter(t, all[id], addressOf(all[id]))
+				opts := simulator.Options{Wire: fast, Faults: faults, Seed: uint64(100 + i)}
+				for place, line := range places(t, s, opts) {
+					good := 0
+					for tries := 0; tries < 12 && good == 0; tries++ {
+						readings, err := readOnce(t, impatient(line), s)
+						if err != nil && name == "echo" {
+							t.Errorf("%s: %v", place, err)
+						}
+						check(t, s, readings, false)
+						good = countGood(readings)
+						if name == "dead" {
+							break
+						}
+					}
+					if (good == 0) != (name == "dead") {
+						t.Errorf("%s: %d good readings", place, good)
+					}
+				}
+			})
+		}
+	}
+}
+
+func countGood(readings []facility.Reading) (n int) {
+	for _, r := range readings {
+		if r.Quality == facility.Good {
+			n++
+		}
+	}
+	return n
 }

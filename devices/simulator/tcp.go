@@ -18,14 +18,14 @@ import (
 type Server struct {
 	listener net.Listener
 	units    map[byte]*Slave
-	opts     Options
 	done     chan struct{}
 	stop     sync.Once
 	owned    sync.WaitGroup
 
-	mu       sync.Mutex
-	conns    map[net.Conn]struct{}
-	mischief mischief // of the line, when it is no bus
+	faults *lineFaults
+
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
 }
 
 // ServeTCP answers Modbus TCP (MBAP) on the listener until Close. For a unit that
@@ -61,15 +61,8 @@ func ServeLine(l net.Listener, opts Options, slaves ...*Slave) (*Server, error) 
 	if err != nil {
 		return nil, err
 	}
-	opts.Seed = 0 // the dice go on with the next connection
 	s.owned.Go(func() {
-		s.accept(func(c net.Conn) {
-			bus, err := NewLine(c, opts, slaves...)
-			if err != nil {
-				return
-			}
-			bus.Wait()
-		})
+		s.accept(func(c net.Conn) { newBus(c, opts, s.faults, slaves).Wait() })
 	})
 	return s, nil
 }
@@ -79,35 +72,21 @@ func newServer(l net.Listener, opts Options, slaves []*Slave) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{
-		listener: l, opts: opts, units: map[byte]*Slave{},
+		listener: l, units: map[byte]*Slave{}, faults: newLineFaults(opts),
 		done: make(chan struct{}), conns: make(map[net.Conn]struct{}),
 	}
-	s.mischief.dice = seeded(opts.Seed, "line")
-	s.mischief.set(opts.Faults)
+	seed(opts, slaves)
 	for _, one := range slaves {
 		if r, ok := one.face.(*registers); ok {
 			s.units[r.unit] = one
-		}
-		if opts.Seed != 0 {
-			one.Seed(opts.Seed)
 		}
 	}
 	return s, nil
 }
 
-// SetFaults makes a Modbus TCP gateway misbehave from the next request on, in all
-// of these ways; without any it is healthy.
-func (s *Server) SetFaults(faults ...Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.mischief.set(faults)
-}
-
-func (s *Server) draw() []Fault {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.mischief.draw()
-}
+// SetFaults makes the line misbehave from the next request on, in all of these
+// ways; without any it is healthy.
+func (s *Server) SetFaults(faults ...Fault) { s.faults.set(faults) }
 
 // Addr returns where it listens, "127.0.0.1:41234".
 func (s *Server) Addr() string { return s.listener.Addr().String() }
@@ -208,7 +187,7 @@ func (s *Server) answer(tid uint16, unit byte, pdu []byte) (utterance, bool) {
 		refusal := append([]byte{unit}, exception(pdu, gatewayTarget)...)
 		return utterance{parts: []part{{bytes: mbap{tid}.wrap(refusal, false)}}}, true
 	}
-	a, ok := slave.serve(request, s.draw)
+	a, ok := slave.serve(request, s.faults.draw)
 	if !ok {
 		return utterance{}, false
 	}

@@ -33,7 +33,7 @@ func (b *Bus) say(u utterance, due time.Time) {
 
 // echo sends the master's bytes back while they come in.
 func (b *Bus) echo(heard []byte, end time.Time) {
-	if _, on := b.fault(Echo); !on {
+	if _, on := b.faults.has(Echo); !on {
 		return
 	}
 	start := end.Add(-b.opts.Wire.Characters(len(heard)))
@@ -46,7 +46,7 @@ const heartbeat = "www.usr.cn"
 
 // beat sends the heartbeats that the line was given when it began.
 func (b *Bus) beat() {
-	f, on := b.fault(Heartbeat)
+	f, on := b.faults.has(Heartbeat)
 	for on {
 		due := time.Now().Add(f.Delay)
 		if !b.wait(due) {
