@@ -47,6 +47,7 @@ var expected = map[string]string{
 	"GET /api/checkpoints/by-token/:token": "AG",
 	"GET /api/taps":                        "AMDGV",
 	"POST /api/taps":                       "AG",
+	"POST /api/taps/import":                "AMD",
 
 	"GET /api/people":          "AMDTGV",
 	"POST /api/people":         "A",

@@ -116,15 +116,20 @@ type Extension struct {
 
 // Options are what New needs.
 type Options struct {
-	Estate     facility.Estate
-	Tiles      []facility.PointID // of the overview
-	People     People
-	Orders     Orders
-	Desk       Desk
-	Watch      Watch
-	Live       Live
-	History    History
-	Metrics    http.Handler // may be nil
+	Estate  facility.Estate
+	Tiles   []facility.PointID // of the overview
+	People  People
+	Orders  Orders
+	Desk    Desk
+	Watch   Watch
+	Live    Live
+	History History
+	Metrics http.Handler // may be nil
+
+	// ReadDump reads the dump of a patrol wand; nil takes none. Its error is a
+	// *facility.DumpError.
+	ReadDump func(dump []byte, o facility.DumpOptions, people []facility.Person, now time.Time) ([]facility.DumpLine, error)
+
 	DemoLogins []DemoLogin
 	Extensions []Extension
 	BaseURL    string // for the URLs of tags; empty: taken from the request

@@ -51,6 +51,7 @@ func (s *Server) routes() []route {
 		{get, "/api/checkpoints/by-token/:token", may(facility.MakeTap), s.checkpointByToken},
 		{get, "/api/taps", may(facility.SeePatrol), s.listTaps},
 		{post, "/api/taps", may(facility.MakeTap), s.takeTaps},
+		{post, "/api/taps/import", may(facility.ImportTaps), s.importTaps},
 
 		{get, "/api/people", access{kind: signedIn}, s.listPeople},
 		{post, "/api/people", may(facility.ManagePeople), s.createPerson},

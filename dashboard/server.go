@@ -120,11 +120,11 @@ func (s *Server) newApp() *fiber.App {
 	return app
 }
 
-// isUpload reports whether a request goes to where photos are taken.
+// isUpload reports whether a request goes to where photos or dumps are taken.
 func isUpload(h *fasthttp.RequestHeader) bool {
 	path, _, _ := strings.Cut(string(h.RequestURI()), "?")
 	orders := strings.HasPrefix(path, "/api/orders/") || strings.HasPrefix(path, "/basic/orders/")
-	return orders && strings.HasSuffix(path, "/photos")
+	return orders && strings.HasSuffix(path, "/photos") || path == "/api/taps/import"
 }
 
 // mayUpload reports whether somebody who is signed in sends a request. It is

@@ -32,6 +32,7 @@ const (
 	AcknowledgeAlarm Permission = "acknowledge_alarm" //
 	CreateOrder      Permission = "create_order"      //
 	MakeTap          Permission = "make_tap"          // from a phone
+	ImportTaps       Permission = "import_taps"       // the dumps of patrol wands
 	ManagePeople     Permission = "manage_people"     //
 	SeeAudit         Permission = "see_audit"         //
 	SeeHealth        Permission = "see_health"        // journal, streams, lines
@@ -39,13 +40,13 @@ const (
 
 // Permissions lists them all.
 var Permissions = []Permission{
-	SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, MakeTap, ManagePeople, SeeAudit, SeeHealth,
+	SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, MakeTap, ImportTaps, ManagePeople, SeeAudit, SeeHealth,
 }
 
 var granted = map[Role]map[Permission]bool{
-	RoleAdmin:      set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, MakeTap, ManagePeople, SeeAudit, SeeHealth),
-	RoleManager:    set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, SeeAudit, SeeHealth),
-	RoleDesk:       set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder),
+	RoleAdmin:      set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, MakeTap, ImportTaps, ManagePeople, SeeAudit, SeeHealth),
+	RoleManager:    set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, ImportTaps, SeeAudit, SeeHealth),
+	RoleDesk:       set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, ImportTaps),
 	RoleTechnician: set(SeeEstate, AcknowledgeAlarm, CreateOrder),
 	RoleGuard:      set(SeePatrol, CreateOrder, MakeTap),
 	RoleViewer:     set(SeeEstate, SeeAllOrders, SeePatrol),

@@ -18,6 +18,7 @@ func TestRoles(t *testing.T) {
 		facility.AcknowledgeAlarm: "admin manager desk technician",
 		facility.CreateOrder:      "admin manager desk technician guard",
 		facility.MakeTap:          "admin guard",
+		facility.ImportTaps:       "admin manager desk",
 		facility.ManagePeople:     "admin",
 		facility.SeeAudit:         "admin manager",
 		facility.SeeHealth:        "admin manager",

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"gengfu/dashboard"
+	"gengfu/devices/wand"
+	"gengfu/facility"
 )
 
 // serving is what browsers and monitors reach: the dashboard on a hub, and on an
@@ -32,6 +34,9 @@ func (d *daemon) serving(ln net.Listener) (part, error) {
 		Desk: d.hub, Live: d.hub, History: d.history, Metrics: d.scraping(),
 		DemoLogins: d.DemoLogins, Extensions: d.Extensions, BaseURL: c.Dashboard.BaseURL, TrustedProxies: c.Proxies,
 		Version: d.Version, Logger: d.Logger.With("part", "dashboard"), TLS: conf,
+		ReadDump: func(dump []byte, o facility.DumpOptions, people []facility.Person, now time.Time) ([]facility.DumpLine, error) {
+			return wand.Read(dump, o, wand.House{Zone: c.Estate.Site.Zone, Now: now, Checkpoints: c.Estate.Checkpoints, People: people})
+		},
 	})
 	if err != nil {
 		return part{}, fmt.Errorf("dashboard: %w", err)

@@ -70,7 +70,7 @@ func (j *Judge) Tap(t facility.Tap, badge func(uid string) string) (facility.Jud
 	if skewed {
 		flag(facility.FlagClockSkew)
 	}
-	if received.Sub(at) > slowest {
+	if received.Sub(at) > slowest && t.Source != facility.TapWand { // which keeps all until the end of the shift
 		flag(facility.FlagDelayed)
 	}
 	if judged.Checkpoint == "" {

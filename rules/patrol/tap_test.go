@@ -66,6 +66,8 @@ func TestWhoTapsWhere(t *testing.T) {
 		{"a phone with the token", facility.Tap{Source: facility.TapQR, Checkpoint: "token-pump", Person: "li"}, "pump", "li", facility.OnTime, nil},
 		{"a phone that read a tag", facility.Tap{Source: facility.TapNFC, Credential: "04A035B2", Person: "li"}, "pump", "li", facility.OnTime, nil},
 		{"a phone at an unknown tag", facility.Tap{Source: facility.TapNFC, Credential: "FFFFFFFF", Person: "li"}, "", "li", "", []facility.TapFlag{facility.FlagUnknownCheckpoint}},
+		{"a wand that somebody signed for", facility.Tap{Source: facility.TapWand, Reader: "W7", Checkpoint: "roof", Person: "li"}, "roof", "li", facility.OnTime, nil},
+		{"a wand that nobody signed for", facility.Tap{Source: facility.TapWand, Reader: "W7", Checkpoint: "roof"}, "roof", "", facility.OnTime, []facility.TapFlag{facility.FlagUnknownBadge}},
 		{"a phone of nobody", facility.Tap{Source: facility.TapURL, Checkpoint: "roof"}, "roof", "", facility.OnTime, []facility.TapFlag{facility.FlagUnknownBadge}},
 	}
 	for _, test := range tests {

@@ -1,4 +1,5 @@
 import type { Permission } from './api/types'
+import { withOffice } from './i18n'
 import { homeOf, pages, type Page } from './nav'
 import OverviewPage from './pages/OverviewPage.vue'
 import { createRouter, type Guard, type Route, type Router, type RouteRecord } from './routing/router'
@@ -14,11 +15,11 @@ const views: Record<Page, Pick<RouteRecord, 'component' | 'load'>> = {
   alarms: { load: () => import('./pages/AlarmsPage.vue') },
   orders: { load: () => import('./pages/OrdersPage.vue') },
   my: { load: () => import('./pages/MyPage.vue') },
-  patrol: { load: () => import('./pages/PatrolPage.vue') },
+  patrol: { load: () => withOffice(import('./pages/PatrolPage.vue')) },
   walk: { load: () => import('./pages/WalkPage.vue') },
   devices: { load: () => import('./pages/DevicesPage.vue') },
-  people: { load: () => import('./pages/PeoplePage.vue') },
-  health: { load: () => import('./pages/HealthPage.vue') },
+  people: { load: () => withOffice(import('./pages/PeoplePage.vue')) },
+  health: { load: () => withOffice(import('./pages/HealthPage.vue')) },
   me: { load: () => import('./pages/MePage.vue') },
 }
 
@@ -29,8 +30,8 @@ const records: RouteRecord[] = [
     meta: { page, needs: pages[page].needs },
     ...views[page],
   })),
-  { name: 'device', path: '/devices/:id', load: () => import('./pages/DevicePage.vue'), meta: { page: 'devices', needs: 'see_estate' } },
-  { name: 'tags', path: '/tags', load: () => import('./pages/TagsPage.vue'), meta: { page: 'patrol', needs: 'see_audit' } },
+  { name: 'device', path: '/devices/:id', load: () => withOffice(import('./pages/DevicePage.vue')), meta: { page: 'devices', needs: 'see_estate' } },
+  { name: 'tags', path: '/tags', load: () => withOffice(import('./pages/TagsPage.vue')), meta: { page: 'patrol', needs: 'see_audit' } },
   { name: 'tap', path: '/t/:token', load: () => import('./pages/TapPage.vue') },
   { name: 'sign-in', path: '/sign-in', load: () => import('./pages/SignInPage.vue'), meta: { open: true } },
   { name: 'forbidden', path: '/forbidden', load: () => import('./pages/LostPage.vue') },

@@ -1,16 +1,25 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import en from '../src/i18n/en.json'
-import { chooseLang, fill, lang, pick, speak, t, type Key } from '../src/i18n'
-import zh from '../src/i18n/zh.json'
+import { chooseLang, fill, lang, pick, speak, t, withOffice, type Key } from '../src/i18n'
+import enFirst from '../src/i18n/en.json'
+import enOffice from '../src/i18n/office.en.json'
+import zhOffice from '../src/i18n/office.zh.json'
+import zhFirst from '../src/i18n/zh.json'
 
+const zh = { ...zhFirst, ...zhOffice }
+const en = { ...enFirst, ...enOffice }
 const keys = Object.keys(zh) as Key[]
 const holes = (s: string) => [...new Set(s.match(/\{\w+\}/g) ?? [])].sort()
 
 describe('the two languages', () => {
   it('say the same things', () => {
-    expect(Object.keys(en).sort()).toEqual([...keys].sort())
+    expect(Object.keys(enFirst).sort()).toEqual(Object.keys(zhFirst).sort())
+    expect(Object.keys(enOffice).sort()).toEqual(Object.keys(zhOffice).sort())
+  })
+
+  it('say nothing twice', () => {
+    expect(Object.keys(zhOffice).filter((k) => k in zhFirst)).toEqual([])
   })
 
   it.each(keys)('%s has a sentence with the same holes in both', (key) => {
@@ -59,5 +68,14 @@ describe('the language of the page', () => {
     expect(document.documentElement.lang).toBe('en')
     await speak('zh')
     expect([t('nav.alarms'), pick({ zh: '', en: 'Pump' }), pick(null)]).toEqual(['报警', 'Pump', ''])
+  })
+
+  it('has the words of the office with its pages, in the language that is spoken then', async () => {
+    expect(t('people.add')).toBe('people.add')
+    expect(await withOffice(Promise.resolve('page'))).toBe('page')
+    expect(t('people.add')).toBe(zh['people.add'])
+    await speak('en')
+    expect([t('people.add'), t('nav.alarms')]).toEqual([en['people.add'], 'Alarms'])
+    await speak('zh')
   })
 })

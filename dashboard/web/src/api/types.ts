@@ -7,7 +7,7 @@ export const roles: readonly Role[] = ['admin', 'manager', 'desk', 'technician',
 
 export type Permission =
   | 'see_estate' | 'see_all_orders' | 'see_patrol' | 'acknowledge_alarm' | 'create_order'
-  | 'make_tap' | 'manage_people' | 'see_audit' | 'see_health'
+  | 'make_tap' | 'import_taps' | 'manage_people' | 'see_audit' | 'see_health'
 
 export interface Person {
   login: string
@@ -232,7 +232,7 @@ export interface Checkpoint {
   url?: string | null
 }
 
-export type TapSource = 'reader' | 'phone_nfc' | 'phone_url' | 'phone_qr'
+export type TapSource = 'reader' | 'wand' | 'phone_nfc' | 'phone_url' | 'phone_qr'
 export type TapFlag =
   | 'duplicate' | 'unknown_badge' | 'unknown_checkpoint' | 'no_round' | 'out_of_order' | 'clock_skew' | 'delayed'
 

@@ -1,18 +1,24 @@
 import { shallowReactive } from 'vue'
 import type { Text } from '../api/types'
+import type office from './office.zh.json'
 import type zh from './zh.json'
 
-export type Key = keyof typeof zh
+export type Key = keyof typeof zh | keyof typeof office
 export type Lang = 'zh' | 'en'
 export type Words = Record<Key, string>
 export type Params = Record<string, string | number>
 
 const storageKey = 'gengfu.lang'
 
-const dictionaries: Record<Lang, () => Promise<{ default: Words }>> = {
-  zh: () => import('./zh.json'),
-  en: () => import('./en.json'),
+type Book = 'first' | 'office'
+type Part = Promise<{ default: Partial<Words> }>
+
+// What a phone needs first is one book; the words of office pages come with them.
+const books: Record<Book, Record<Lang, () => Part>> = {
+  first: { zh: () => import('./zh.json'), en: () => import('./en.json') },
+  office: { zh: () => import('./office.zh.json'), en: () => import('./office.en.json') },
 }
+const open = new Set<Book>(['first'])
 
 const spoken = shallowReactive({ lang: 'zh' as Lang, words: {} as Words })
 
@@ -34,10 +40,21 @@ export function chooseLang(search: string, remembered: string | null): Lang {
 
 /** speak loads a language and switches the page to it. */
 export async function speak(to: Lang): Promise<void> {
-  const words = (await dictionaries[to]()).default
-  spoken.words = words
+  const parts = await Promise.all([...open].map((book) => books[book][to]()))
+  spoken.words = Object.assign({}, ...parts.map((part) => part.default))
   spoken.lang = to
   document.documentElement.lang = to === 'zh' ? 'zh-CN' : 'en'
+}
+
+/** withOffice loads a page together with the words of the office. */
+export async function withOffice<T>(page: Promise<T>): Promise<T> {
+  const words = open.has('office') ? undefined : books.office[spoken.lang]()
+  const [loaded, part] = await Promise.all([page, words])
+  if (part) {
+    open.add('office')
+    spoken.words = { ...spoken.words, ...part.default }
+  }
+  return loaded
 }
 
 export function rememberedLang(): string | null {
