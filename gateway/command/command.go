@@ -27,7 +27,8 @@ type cli struct {
 	Sniff     sniffCommand     `cmd:"" help:"Listen to a line without sending anything, and show what is said."`
 	Trace     traceCommand     `cmd:"" help:"Show the frames of a line of the gateway that runs."`
 	Replay    replayCommand    `cmd:"" help:"Decode again what trace or sniff kept, and show what differs."`
-	Doctor   doctorCommand   `cmd:"" help:"Find out why a line or a device does not answer, and say what to do."`
+	Write     writeCommand     `cmd:"" help:"Write one value of a device, where profile and site file allow it; asks before."`
+	Doctor    doctorCommand    `cmd:"" help:"Find out why a line or a device does not answer, and say what to do."`
 	Simulate  simulateCommand  `cmd:"" help:"Make something happen in a running demo: break a pump, burst a pipe, tap a checkpoint."`
 	Simulator simulatorCommand `cmd:"" help:"Put simulated devices on a serial line or a socket, with faults by name and rate."`
 	User      userCommand      `cmd:"" help:"Add, list and change the people who may sign in."`

@@ -292,3 +292,12 @@ func short(values []sniff.Value) string {
 	}
 	return strings.Join(said, ", ")
 }
+
+// bilingual writes a text in both languages, where they differ.
+func bilingual(t facility.Text) string {
+	zh, en := t.In("zh"), t.In("en")
+	if zh == en {
+		return zh
+	}
+	return zh + " · " + en
+}
