@@ -71,11 +71,11 @@ describe('the language of the page', () => {
   })
 
   it('has the words of the office with its pages, in the language that is spoken then', async () => {
-    expect(t('people.add')).toBe('people.add')
+    expect(t('people.new')).toBe('people.new')
     expect(await withOffice(Promise.resolve('page'))).toBe('page')
-    expect(t('people.add')).toBe(zh['people.add'])
+    expect(t('people.new')).toBe(zh['people.new'])
     await speak('en')
-    expect([t('people.add'), t('nav.alarms')]).toEqual([en['people.add'], 'Alarms'])
+    expect([t('people.new'), t('nav.alarms')]).toEqual([en['people.new'], 'Alarms'])
     await speak('zh')
   })
 })
