@@ -256,7 +256,7 @@ func TestAnAlarmBitAmongTwentyMeters(t *testing.T) {
 				t.Errorf("known after %s at the 99th percentile", p99)
 			}
 			own := l.terms().Cost(profile.Holding, 2)
-			if most := max(c.alarm*5/4, max(l.sched.Longest(), l.longest)+own) + own; quantile(late, 1) > most {
+			if most := max(c.alarm*9/8, max(l.sched.Longest(), l.longest)+own) + own; quantile(late, 1) > most {
 				t.Errorf("known after %s, the bound is %s", quantile(late, 1), most)
 			}
 			for p := range l.points {

@@ -129,7 +129,7 @@ func (p *point) rank(now time.Time) Class {
 	return max(Alarm, p.Class-Class(now.Sub(p.due)/(aging*p.Period)))
 }
 
-// between returns the fast point that would be late by more than a quarter of its
+// between returns the fast point that would be late by more than an eighth of its
 // period if the job went first, with its device, or -1.
 func (s *Scheduler) between(job claim, now time.Time) (device, point int) {
 	device = -1
@@ -145,7 +145,7 @@ func (s *Scheduler) between(job claim, now time.Time) (device, point int) {
 		}
 		for _, i := range dev.points {
 			p := &s.points[i]
-			bound := p.due.Add(p.Period / 4)
+			bound := p.due.Add(p.Period / 8)
 			if p.ready() && end.After(bound) && (device < 0 || bound.Before(earliest)) {
 				device, point, earliest = d, i, bound
 			}

@@ -66,7 +66,7 @@ func TestFastPointsAreInTimeWhateverIsDue(t *testing.T) {
 				continue
 			}
 			// The other fast ones may need several requests each.
-			most := max(l.points[p].Period*5/4, time.Duration(1+l.fast())*l.longest) + l.longest
+			most := max(l.points[p].Period*9/8, time.Duration(1+l.fast())*l.longest) + l.longest
 			for i, at := range l.sampled[p] {
 				if i > 0 && at.After(learned) && at.Sub(l.sampled[p][i-1]) > most {
 					t.Fatalf("point %d %+v was not looked at for %s, not more than %s", p, l.points[p], at.Sub(l.sampled[p][i-1]), most)

@@ -160,17 +160,17 @@ func (s *Scheduler) spread(d int) {
 func (s *Scheduler) Down(d int) bool { return s.devices[d].down }
 
 // Longest returns how much of the line's time one request should take at most, so
-// that fast points keep their period; 0 when there are none. A change of a fast
-// point is then read after at most
+// that fast points keep their period: half of it. It is 0 when there are none. A
+// change of a fast point is then read after at most
 //
-//	max(5/4 period, longest request + requests of all fast points) + its own request
+//	max(9/8 period, longest request + requests of all fast points) + its own request
 //
 // when the devices answer, whatever else is due.
 func (s *Scheduler) Longest() time.Duration {
 	var longest time.Duration
 	for i := range s.points {
-		if p := &s.points[i]; p.fast() && (longest == 0 || p.Period < longest) {
-			longest = p.Period
+		if p := &s.points[i]; p.fast() && (longest == 0 || p.Period/2 < longest) {
+			longest = p.Period / 2
 		}
 	}
 	return longest

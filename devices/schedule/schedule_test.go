@@ -451,7 +451,7 @@ func TestAFastPointIsReadBetweenTwoOthers(t *testing.T) {
 	if !slices.Contains(order, 2) || !slices.Contains(order, 3) {
 		t.Fatalf("read %v", order)
 	}
-	if s.Longest() != 100*time.Millisecond {
+	if s.Longest() != 50*time.Millisecond {
 		t.Errorf("a request may take %s", s.Longest())
 	}
 }
