@@ -165,6 +165,9 @@ func (m Mark) checkString(c *checker) {
 		c.bad("length", fmt.Sprintf("A text of %d registers is not possible.", m.Length), "Write 1 to 125.")
 		return
 	}
+	if m.Order != "" && m.Order != ABCD {
+		c.bad("order", "A text has no order of bytes.", "Leave order out.")
+	}
 	if m.Equals != nil || len(m.OneOf) > 0 {
 		c.bad("equals", "A text does not equal a number.", "Write text: with the name that the device shows.")
 	}

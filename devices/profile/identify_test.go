@@ -93,6 +93,7 @@ func TestValidateMarks(t *testing.T) {
 		{"any text", profile.Mark{Table: "holding", Type: "string", Length: 1, Text: "*"}, "text", "1 to 2"},
 		{"text that is no ASCII", profile.Mark{Table: "holding", Type: "string", Length: 9, Text: "电表"}, "text", "ASCII"},
 		{"number of a text", profile.Mark{Table: "holding", Type: "string", Length: 9, Text: "x", Equals: ptr(int64(1))}, "equals", "text:"},
+		{"order of a text", profile.Mark{Table: "holding", Type: "string", Length: 9, Text: "x", Order: "CDAB"}, "order", "Leave"},
 		{"medium", profile.Mark{Medium: []int{7}}, "medium", "M-Bus"},
 	}
 	for _, c := range cases {

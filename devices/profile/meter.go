@@ -25,7 +25,7 @@ type Place645 struct {
 func (p Point) DLT645() (Place645, error) {
 	di, err := dlt645.ParseDI(p.Item)
 	if err != nil {
-		return Place645{}, keyed("item", err.Error(), "Write eight hex digits, as 00010000, or four for a meter of 1997.")
+		return Place645{}, keyed("item", err.Error(), `Write eight hex digits in quotes, as "00010000", or four for a meter of 1997.`)
 	}
 	item, known := dlt645.Lookup(di)
 	if p.Format != "" {
@@ -37,7 +37,7 @@ func (p Point) DLT645() (Place645, error) {
 	}
 	if !known {
 		return Place645{}, keyed("item", fmt.Sprintf("The item %s is not of the standard.", di),
-			"Say how it is read, as format: number 4 2 kWh, or correct the item.")
+			`Say how it is read, as format: number 4 2 kWh, or correct the item. Its digits stand in quotes, as "00010000".`)
 	}
 	names := values645(item)
 	name, ok := choose(p.Value, names)
@@ -126,7 +126,7 @@ type Place188 struct {
 func (p Point) CJT188() (Place188, error) {
 	di, err := cjt188.ParseDI(p.Item)
 	if err != nil {
-		return Place188{}, keyed("item", err.Error(), "Write four hex digits, as 901F for what the meter shows now.")
+		return Place188{}, keyed("item", err.Error(), `Write four hex digits in quotes, as "901F" for what the meter shows now.`)
 	}
 	if p.Value == "" {
 		return Place188{}, keyed("value", "It is not said which value of the item it is.", "Write value: volume, or another one of the reply.")

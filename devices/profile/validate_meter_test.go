@@ -70,6 +70,7 @@ func TestValidateMeters(t *testing.T) {
 		{"storage", e, func(p *profile.Profile) { p.Points[0].Storage = 1 }, "points[0].storage", "M-Bus"},
 		{"no item", e, func(p *profile.Profile) { p.Points[0].Item = "" }, "points[0].item", "eight hex"},
 		{"item not hex", e, func(p *profile.Profile) { p.Points[0].Item = "energy" }, "points[0].item", "eight hex"},
+		{"item without quotes, which YAML takes for an octal number", e, func(p *profile.Profile) { p.Points[0].Item = "4096" }, "points[0].item", "in quotes"},
 		{"item unknown", e, func(p *profile.Profile) { p.Points[0].Item = "0E000002" }, "points[0].item", "format:"},
 		{"value of a block", e, func(p *profile.Profile) { p.Points[1].Value = "" }, "points[1].value", "voltage_a, voltage_b"},
 		{"value misspelt", e, func(p *profile.Profile) { p.Points[0].Value = "power" }, "points[0].value", "forward_active_energy"},
