@@ -24,15 +24,6 @@ const (
 	mostListed = 1000
 )
 
-// dumpState is what becomes of a line of a dump.
-type dumpState string
-
-const (
-	dumpNew   dumpState = "new"   // it is taken, or would be
-	dumpKnown dumpState = "known" // it was taken before, or stands in the dump twice
-	dumpWrong dumpState = "wrong"
-)
-
 // dumpShape is the answer to a dump.
 type dumpShape struct {
 	DryRun bool            `json:"dry_run"`
@@ -43,11 +34,11 @@ type dumpShape struct {
 }
 
 type dumpLineShape struct {
-	Line  int            `json:"line"`
-	State dumpState      `json:"state"`
-	Tap   *tapShape      `json:"tap,omitempty"`
-	What  *facility.Text `json:"what,omitempty"`
-	Cure  *facility.Text `json:"cure,omitempty"`
+	Line  int                `json:"line"`
+	State facility.DumpState `json:"state"`
+	Tap   *tapShape          `json:"tap,omitempty"`
+	What  *facility.Text     `json:"what,omitempty"`
+	Cure  *facility.Text     `json:"cure,omitempty"`
 }
 
 // importTaps takes the dump of a patrol wand, or says what it would take of it. The
@@ -80,15 +71,12 @@ func (s *Server) importTaps(c *fiber.Ctx, v *visitor) error {
 	if err != nil {
 		return doing("read a dump", err)
 	}
-	for i := range lines {
-		lines[i].Tap.SentAt, lines[i].Tap.ReceivedAt = now.UTC(), now.UTC()
-	}
-	states, err := s.dumpStates(ctx, lines)
+	states, taps, err := s.dumpStates(ctx, lines, now.UTC())
 	if err != nil {
 		return err
 	}
 	if !dry {
-		if err := s.takeDump(ctx, v, lines, states); err != nil {
+		if err := s.takeDump(ctx, v, taps, len(lines)); err != nil {
 			return err
 		}
 	}
@@ -134,93 +122,58 @@ func yes(field, s string) (bool, error) {
 	return b, nil
 }
 
-// dumpStates says what becomes of each line, by what the ledger has already.
-func (s *Server) dumpStates(ctx context.Context, lines []facility.DumpLine) ([]dumpState, error) {
-	var first, last time.Time
-	for _, l := range lines {
-		at := l.Tap.TappedAt
-		if l.Tap.ID == "" {
-			continue
-		}
-		if first.IsZero() || at.Before(first) {
-			first = at
-		}
-		if at.After(last) {
-			last = at
+// dumpStates says what becomes of each line, by what the ledger has already, and
+// which taps are new.
+func (s *Server) dumpStates(ctx context.Context, lines []facility.DumpLine, now time.Time) ([]facility.DumpState, []facility.Tap, error) {
+	var there []facility.JudgedTap
+	if first, last := facility.DumpSpan(lines); !first.IsZero() {
+		var err error
+		if there, err = s.options.Watch.Taps(ctx, first, last.Add(time.Second)); err != nil {
+			return nil, nil, doing("list the taps", err)
 		}
 	}
-	had := map[string]bool{}
-	if !first.IsZero() {
-		taps, err := s.options.Watch.Taps(ctx, first, last.Add(time.Second))
-		if err != nil {
-			return nil, doing("list the taps", err)
-		}
-		for _, t := range taps {
-			had[t.Tap.ID] = true
-		}
-	}
-	states := make([]dumpState, len(lines))
-	for i, l := range lines {
-		switch {
-		case l.Tap.ID == "":
-			states[i] = dumpWrong
-		case had[l.Tap.ID]:
-			states[i] = dumpKnown
-		default:
-			states[i] = dumpNew
-			had[l.Tap.ID] = true
-		}
-	}
-	return states, nil
+	states, taps := facility.DumpStates(lines, there, now)
+	return states, taps, nil
 }
 
-// takeDump hands over the taps that are new, in the order in which they were made.
-func (s *Server) takeDump(ctx context.Context, v *visitor, lines []facility.DumpLine, states []dumpState) error {
-	var taps []facility.Tap
-	wands := map[string]bool{}
-	for i, l := range lines {
-		if states[i] != dumpNew {
-			continue
-		}
-		taps = append(taps, l.Tap)
-		wands[l.Tap.Reader] = true
+// takeDump hands over the taps that are new in a dump of so many lines.
+func (s *Server) takeDump(ctx context.Context, v *visitor, taps []facility.Tap, lines int) error {
+	if len(taps) == 0 {
+		return nil
 	}
-	slices.SortStableFunc(taps, func(a, b facility.Tap) int { return a.TappedAt.Compare(b.TappedAt) })
+	target := clip(taps[0].Reader, 64)
 	for part := range slices.Chunk(taps, maxTaps) {
 		if err := s.options.Desk.TakeTaps(ctx, part); err != nil {
 			return doing("keep the taps of a dump", err)
 		}
-	}
-	if len(taps) == 0 {
-		return nil
-	}
-	target := "several wands"
-	for w := range wands {
-		if len(wands) == 1 {
-			target = clip(w, 64)
+		for _, t := range part {
+			if t.Reader != taps[0].Reader {
+				target = "several wands"
+			}
 		}
 	}
-	s.audit(ctx, v.person.Login, "taps.import", target, fmt.Sprintf("%d of %d lines", len(taps), len(lines)))
+	s.audit(ctx, v.person.Login, "taps.import", target, fmt.Sprintf("%d of %d lines", len(taps), lines))
 	return nil
 }
 
-func (v *views) dump(dry bool, lines []facility.DumpLine, states []dumpState) dumpShape {
+func (v *views) dump(dry bool, lines []facility.DumpLine, states []facility.DumpState) dumpShape {
 	shape := dumpShape{DryRun: dry, Lines: []dumpLineShape{}}
 	var wrong, others []dumpLineShape
 	for i, l := range lines {
 		line := dumpLineShape{Line: l.Number, State: states[i]}
 		switch states[i] {
-		case dumpWrong:
+		case facility.DumpWrong:
 			shape.Wrong++
 			line.What, line.Cure = &l.What, &l.Cure
 			wrong = append(wrong, line)
 			continue
-		case dumpKnown:
+		case facility.DumpKnown:
 			shape.Known++
-		case dumpNew:
+		case facility.DumpNew:
 			shape.New++
 		}
 		if len(others) < mostListed {
+			l.Tap.ReceivedAt = v.now
 			tap := v.tap(facility.JudgedTap{Tap: l.Tap, Checkpoint: l.Tap.Checkpoint, Person: l.Tap.Person})
 			line.Tap = &tap
 			others = append(others, line)

@@ -100,8 +100,8 @@ func TestImportTaps(t *testing.T) {
 		t.Errorf("the earliest is handed over first, as it was made: %+v", first)
 	}
 	got := desk.bring(threeTaps, "wand", "W7", "dry_run", "1").dump(t)
-	if l := got.Lines; len(l) != 4 || l[1].State != dumpWrong || l[1].What.EN != "Wrong." || l[1].Cure.ZH != "改正" ||
-		l[0].State != dumpKnown || l[0].Tap.CheckpointName.EN != "East gate" {
+	if l := got.Lines; len(l) != 4 || l[1].State != facility.DumpWrong || l[1].What.EN != "Wrong." || l[1].Cure.ZH != "改正" ||
+		l[0].State != facility.DumpKnown || l[0].Tap.CheckpointName.EN != "East gate" {
 		t.Errorf("the lines are %+v", l)
 	}
 	var imports []string

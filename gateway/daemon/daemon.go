@@ -243,9 +243,7 @@ func (d *daemon) openHub(ctx context.Context) error {
 			return err
 		}
 	}
-	d.hubLog, err = journal.Open(filepath.Join(d.Data, hubFile), journal.Options{
-		Cursors: hub.Cursors, MaxBytes: 4 << 30, Logger: d.Logger.With("journal", "hub"),
-	})
+	d.hubLog, err = openHubLog(d.Data, d.Logger)
 	if err != nil || !c.MQTT.Embedded() {
 		return err
 	}

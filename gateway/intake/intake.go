@@ -195,18 +195,23 @@ func publish(ctx context.Context, c *broker.Connection, messages []broker.Messag
 // Local makes facts that began at the hub durable in its journal: taps from
 // phones. It returns when they are.
 func (in *Intake) Local(ctx context.Context, site string, taps []facility.Tap) error {
+	return Keep(ctx, in.o.Journal, site, taps, in.o.Now())
+}
+
+// Keep makes taps durable in the journal of a hub, which judges them when it runs.
+func Keep(ctx context.Context, j *journal.Journal, site string, taps []facility.Tap, now time.Time) error {
 	if len(taps) == 0 {
 		return nil
 	}
 	h := payload.Header{
 		Site: site, Gateway: LocalGateway, Stream: facility.Urgent,
-		Epoch: in.o.Journal.Epoch(), Received: in.o.Now().UTC(),
+		Epoch: j.Epoch(), Received: now.UTC(),
 	}
 	batches := make([][]byte, len(taps))
 	for i, t := range taps {
 		batches[i] = payload.AppendTap(nil, t)
 	}
-	if _, err := in.o.Journal.Append(ctx, payload.Wrap(h, batches...)); err != nil {
+	if _, err := j.Append(ctx, payload.Wrap(h, batches...)); err != nil {
 		return fmt.Errorf("take %d taps: %w", len(taps), err)
 	}
 	return nil
