@@ -13,7 +13,7 @@ import (
 type Profile struct {
 	ID       string        `yaml:"id"` // the file's name without .yaml
 	Name     facility.Text `yaml:"name"`
-	Kind     string        `yaml:"kind"` // the measurement: "pump", "water_meter", "electricity_meter", "level", "pressure", "digital_input", "drive", "climate"
+	Kind     string        `yaml:"kind"` // the measurement: "pump", "water_meter", "electricity_meter", "heat_meter", "gas_meter", "level", "pressure", "digital_input", "drive", "climate"
 	Maker    string        `yaml:"maker"`
 	Model    string        `yaml:"model"`
 	Source   string        `yaml:"source"`   // manual, page or code that the map was taken from

@@ -28,7 +28,7 @@ func (p Profile) Validate() []facility.Problem {
 		c.bad("name", "The profile has no name.", "Write name: {zh: …, en: …}.")
 	}
 	if !quantityID.MatchString(p.Kind) {
-		c.bad("kind", fmt.Sprintf("%q cannot be a kind of device.", p.Kind), "Use for example pump, water_meter, electricity_meter, level, pressure, digital_input, drive or climate.")
+		c.bad("kind", fmt.Sprintf("%q cannot be a kind of device.", p.Kind), "Use for example pump, drive, water_meter, electricity_meter, heat_meter, gas_meter, level, pressure, digital_input or climate.")
 	}
 	if strings.TrimSpace(p.Source) == "" {
 		c.bad("source", "It is not said where the register map comes from.", "Name the manual and page, or the code that it was taken from.")
