@@ -173,7 +173,7 @@ func (m *Master) failed(r Request, err, serial error) error {
 		m.lost.Add(r.Address, time.Now())
 	}
 	if serial != nil {
-		err = fmt.Errorf("%w; it answers with another serial number: if it always does, write any_serial: true in its profile (%v)", err, serial)
+		err = fmt.Errorf("%w; it answers with another serial number: if it always does, write any_serial: true in its profile (%w)", err, serial)
 	}
 	return fmt.Errorf("%s: %w", r, err)
 }
@@ -185,7 +185,7 @@ func (m *Master) refused(r Request, err error) error {
 	named := errors.As(err, &said) && len(said.Body) > 0 && said.Body[0] == r.Serial
 	if !named && m.lost.Explains(r.Address, time.Now()) {
 		m.bus.Disturbed()
-		return fmt.Errorf("%s: %v, which may be the late answer to an earlier request: %w", r, err, bus.ErrGarbled)
+		return fmt.Errorf("%s: %s, which may be the late answer to an earlier request: %w", r, err.Error(), bus.ErrGarbled)
 	}
 	return fmt.Errorf("%s: %w", r, err)
 }

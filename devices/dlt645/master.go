@@ -92,7 +92,7 @@ func (m *Master) ReadAddress(ctx context.Context, t bus.Timing) (Address, error)
 func (m *Master) refused(a Address, r Request, err error) error {
 	if m.lost.Explains(a, time.Now()) {
 		m.bus.Disturbed()
-		return fmt.Errorf("%s: %v, which may be the late answer to an earlier request: %w", r, err, bus.ErrGarbled)
+		return fmt.Errorf("%s: %s, which may be the late answer to an earlier request: %w", r, err.Error(), bus.ErrGarbled)
 	}
 	return fmt.Errorf("%s: %w", r, err)
 }

@@ -125,7 +125,7 @@ func TestMasterAfterALateReply(t *testing.T) {
 	for name, c := range map[string]struct {
 		control dlt645.Control
 		data    []byte
-	}{"value": {fine, value(99)}, "refusal": {refusal, []byte{byte(dlt645.NoSuchData)}}} {
+	}{"value": {fine, value(99)}, "refusal": {refusal, []byte{dlt645.NoSuchData}}} {
 		t.Run(name, func(t *testing.T) {
 			onLine(t, func(n int, f dlt645.Frame) []linetest.Say {
 				switch n {
@@ -160,7 +160,7 @@ func TestMasterAfterALateReply(t *testing.T) {
 
 func TestMasterIsRefused(t *testing.T) {
 	onLine(t, func(n int, f dlt645.Frame) []linetest.Say {
-		return []linetest.Say{say(soon, reply(t, f, refusal, byte(dlt645.NoSuchData)))}
+		return []linetest.Say{say(soon, reply(t, f, refusal, dlt645.NoSuchData))}
 	}, func(t *testing.T, m *dlt645.Master, _ *meter) {
 		_, err := m.Read(t.Context(), own, energy(63), bus.Timing{})
 		var refused dlt645.Refusal
