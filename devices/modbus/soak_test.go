@@ -2,6 +2,7 @@ package modbus
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
@@ -39,6 +40,7 @@ type soak struct {
 	polls, answered, failed, wrong, stale int
 	resync                                int // the most polls that it took until one brought the value again
 	tell, slow                            func(format string, args ...any)
+	read                                  func(ctx context.Context, r Request, words []uint16) error
 }
 
 func newSoak(framing Framing, seed uint64, rate float64) *soak {
@@ -70,6 +72,9 @@ func newSoak(framing Framing, seed uint64, rate float64) *soak {
 	}})
 	shared.Attach(a)
 	s.Master = NewMaster(Options{Framing: framing, Bus: shared, Timeout: soakTimeout, Wait: linetest.Wait})
+	s.read = func(ctx context.Context, r Request, words []uint16) error {
+		return s.ReadInto(ctx, r, Timing{Pace: s.paces[r.Unit]}, words)
+	}
 	return s
 }
 
@@ -91,7 +96,7 @@ func (s *soak) run(ctx context.Context, polls int) {
 
 func (s *soak) poll(ctx context.Context, r Request, words []uint16) {
 	began, faults := time.Now(), s.adversary.faults
-	err := s.ReadInto(ctx, r, Timing{Pace: s.paces[r.Unit]}, words)
+	err := s.read(ctx, r, words)
 	clean := s.adversary.faults == faults && s.adversary.calm(began, time.Now())
 	defer func() { s.last[r] = began }()
 	if err != nil {
@@ -111,7 +116,7 @@ func (s *soak) poll(ctx context.Context, r Request, words []uint16) {
 	s.answered++
 	switch {
 	case s.held(r, words, began, time.Now()):
-	case s.held(r, words, s.last[r].Add(-stepLength), time.Now()):
+	case !s.last[r].IsZero() && s.held(r, words, s.last[r].Add(-stepLength), began):
 		s.stale++
 	default:
 		s.wrong++
@@ -151,4 +156,47 @@ func TestSoak(t *testing.T) {
 			})
 		})
 	}
+}
+
+// naive reads like a master that takes the first frame of the right slave, function
+// and length for the reply, after it has emptied its buffer.
+func (s *soak) naive(ctx context.Context, r Request, words []uint16) error {
+	if err := s.adversary.Discard(); err != nil {
+		return err
+	}
+	request := binary.BigEndian.AppendUint16([]byte{r.Unit, r.Table.Function()}, r.Address)
+	request = s.adversary.wrap(binary.BigEndian.AppendUint16(request, r.Quantity))
+	if err := s.adversary.Write(ctx, request); err != nil {
+		return err
+	}
+	var buf [1024]byte
+	for n := 0; n < len(buf); {
+		k, err := s.adversary.Read(ctx, buf[n:], time.Now().Add(soakTimeout))
+		if err != nil {
+			return err
+		}
+		n += k
+		e := r.expected()
+		for i := range n - e.length() - checkLength + 1 {
+			if frame := buf[i:n][:e.length()+checkLength]; e.lengthAt(frame) == e.length() && crcOK(frame) {
+				r.unpack(frame[bodyHead:], words)
+				return nil
+			}
+		}
+	}
+	return ErrGarbled
+}
+
+// The adversary is worth something only if it deceives a master without protection.
+func TestTheAdversaryDeceivesANaiveMaster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSoak(RTU, *soakSeed, *soakRate)
+		s.tell, s.slow = func(string, ...any) {}, func(string, ...any) {}
+		s.read = s.naive
+		s.run(t.Context(), 20_000)
+		t.Logf("%d of %d values are wrong, and %d are old", s.wrong, s.answered, s.stale)
+		if s.wrong < 10 {
+			t.Errorf("only %d wrong values", s.wrong)
+		}
+	})
 }
