@@ -99,10 +99,12 @@ func TestShippedRulesFitShippedSites(t *testing.T) {
 
 // TestShippedRulesAreAwake makes sure that an optional rule does not rest by a
 // slip of the pen: but for those that are for simpler pumps, each has a device in
-// the demo estate or among the drives, of which the estate has none.
+// the demo estate or among the drives and meters of heat and gas, of which the
+// estate has none.
 func TestShippedRulesAreAwake(t *testing.T) {
 	e := siteOf(t, filepath.Join(configs, "demo.yaml"))
-	e.Devices = append(e.Devices, deviceOf(t, "drive-1", "invt-goodrive"), deviceOf(t, "drive-2", "schneider-altivar"))
+	e.Devices = append(e.Devices, deviceOf(t, "drive-1", "invt-goodrive"), deviceOf(t, "drive-2", "schneider-altivar"),
+		deviceOf(t, "heat-1", "cjt188-heat"), deviceOf(t, "gas-1", "cjt188-gas"))
 	for _, rs := range shippedRules(t) {
 		for _, r := range rs {
 			if r.Advice.ZH == "" || r.Advice.EN == "" || r.Name.ZH == "" || r.Name.EN == "" {
