@@ -25,6 +25,12 @@ var models = map[string]profile.Profile{"pump": pump()}
 // start runs a field until the test ends.
 func start(t *testing.T, lines []LineConfig, devs []DeviceConfig, readers []ReaderConfig) (*Field, *memory) {
 	t.Helper()
+	return startWith(t, lines, devs, readers, models)
+}
+
+// startWith is start with models of the test's own.
+func startWith(t *testing.T, lines []LineConfig, devs []DeviceConfig, readers []ReaderConfig, models map[string]profile.Profile) (*Field, *memory) {
+	t.Helper()
 	sink := newMemory()
 	f, err := New(lines, devs, readers, models, Options{Sink: sink})
 	if err != nil {
