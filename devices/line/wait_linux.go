@@ -31,9 +31,8 @@ type Timer struct {
 
 // fine waits at most some milliseconds.
 func (t *Timer) fine(ctx context.Context, until time.Time) error {
-	left := time.Until(until) - early
-	if left > 0 {
-		if err := t.sleep(left); err != nil {
+	if left := time.Until(until); left > early {
+		if err := t.sleep(left - early); err != nil {
 			return rough(ctx, until) // out of descriptors: late is better than never
 		}
 	}

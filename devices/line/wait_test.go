@@ -20,6 +20,9 @@ func TestATimerWaitsAgainAndAgain(t *testing.T) {
 			t.Errorf("waited %s of %s", took, d)
 		}
 	}
+	if err := timer.Wait(t.Context(), time.Time{}); err != nil { // as long ago as a Duration can say
+		t.Error(err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := timer.Wait(ctx, time.Now().Add(time.Millisecond)); !errors.Is(err, context.Canceled) {
