@@ -31,6 +31,7 @@ type cli struct {
 	Doctor    doctorCommand    `cmd:"" help:"Find out why a line or a device does not answer, and say what to do."`
 	Simulate  simulateCommand  `cmd:"" help:"Make something happen in a running demo: break a pump, burst a pipe, tap a checkpoint."`
 	Simulator simulatorCommand `cmd:"" help:"Put simulated devices on a serial line or a socket, with faults by name and rate."`
+	Wand      wandCommand      `cmd:"" help:"Bring in what a patrol wand has kept."`
 	User      userCommand      `cmd:"" help:"Add, list and change the people who may sign in."`
 	Health    healthCommand    `cmd:"" help:"Ask a running gateway whether it is ready; exit status 0 is yes."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`

@@ -93,7 +93,7 @@ func (cmd userAdd) Run(c *console) error {
 
 // askPassword asks twice on a terminal, and reads one line from anything else.
 func askPassword(c *console) (string, error) {
-	secret, err := readPassword(c)
+	secret, err := readPassword(c, "Password: ", "Once more: ")
 	if err != nil {
 		return "", fmt.Errorf("read the password: %w", err)
 	}
@@ -103,7 +103,9 @@ func askPassword(c *console) (string, error) {
 	return password.Hash(secret, password.DefaultCost())
 }
 
-func readPassword(c *console) (string, error) {
+// readPassword asks with each of the prompts on a terminal, and wants the same
+// answer every time.
+func readPassword(c *console, prompts ...string) (string, error) {
 	f, ok := c.in.(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		line, err := bufio.NewReader(c.in).ReadString('\n')
@@ -112,20 +114,20 @@ func readPassword(c *console) (string, error) {
 		}
 		return strings.TrimRight(line, "\r\n"), nil
 	}
-	var typed [2]string
-	for i, prompt := range []string{"Password: ", "Once more: "} {
+	var first string
+	for i, prompt := range prompts {
 		fmt.Fprint(c.err, prompt)
 		b, err := term.ReadPassword(int(f.Fd()))
 		fmt.Fprintln(c.err)
 		if err != nil {
 			return "", err
 		}
-		typed[i] = string(b)
+		if i > 0 && string(b) != first {
+			return "", errors.New("the two are not the same")
+		}
+		first = string(b)
 	}
-	if typed[0] != typed[1] {
-		return "", errors.New("the two are not the same")
-	}
-	return typed[0], nil
+	return first, nil
 }
 
 type userList struct{ ledgerFlags }
