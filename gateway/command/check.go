@@ -34,7 +34,12 @@ func (cmd checkCommand) Run(c *console) error {
 		if report == nil {
 			report = config.Report{}
 		}
-		if encErr := enc.Encode(map[string]any{"ok": err == nil, "findings": report, "lines": loads(cfg)}); encErr != nil {
+		warnings := config.Report{}
+		if cfg != nil {
+			warnings = append(warnings, cfg.Warnings...)
+		}
+		said := map[string]any{"ok": err == nil, "findings": report, "warnings": warnings, "lines": loads(cfg)}
+		if encErr := enc.Encode(said); encErr != nil {
 			return encErr
 		}
 		if err != nil {
