@@ -37,11 +37,11 @@ func (s *Scheduler) Next(now time.Time) (job Job, wake time.Time) {
 		return Job{}, wake
 	}
 	if d, point := s.between(best, now); d >= 0 {
-		s.asked = asked{device: d, at: now, waited: true}
+		s.asked = asked{device: d, point: point, at: now, waited: true}
 		return s.give(d, point, now), now
 	}
 	waited := sure.others || maybe.others
-	s.asked = asked{device: best.device, at: now, waited: waited}
+	s.asked = asked{device: best.device, point: best.point, at: now, waited: waited}
 	s.doubtful = doubtful
 	if !best.fast {
 		s.lifted = best.lifted
@@ -136,7 +136,7 @@ func (s *Scheduler) between(job claim, now time.Time) (device, point int) {
 	if job.fast {
 		return device, 0
 	}
-	end := now.Add(s.devices[job.device].took)
+	end := now.Add(s.points[job.point].took)
 	var earliest time.Time
 	for d := range s.devices {
 		dev := &s.devices[d]

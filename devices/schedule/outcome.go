@@ -51,15 +51,15 @@ func (s *Scheduler) Alive(d int, now time.Time) (recovered bool) {
 // than a disturbance.
 const longDown = 3
 
-// over notes that the request for the points is over, and learns from it what a
-// request to the device costs: the most of late. It returns when it began.
+// over notes that the request for the points is over, and learns from it what the
+// next one costs: about as much. It returns when it began.
 func (s *Scheduler) over(d int, points []int, now time.Time) (began time.Time) {
 	if s.asked.device != d {
 		return now
 	}
 	s.asked.device = -1
-	dev := &s.devices[d]
-	dev.took = max(now.Sub(s.asked.at), dev.took-dev.took/64)
+	first := &s.points[s.asked.point]
+	first.took = max(now.Sub(s.asked.at), first.took*3/4)
 	for _, i := range points {
 		s.points[i].yields = s.points[i].fast() && s.asked.waited
 	}

@@ -86,6 +86,7 @@ type Scheduler struct {
 
 type asked struct {
 	device int
+	point  int // that it was for
 	at     time.Time
 	waited bool // something that is not fast was due
 }
@@ -94,9 +95,10 @@ type point struct {
 	Point
 	phase    time.Duration // of its place in the period, from start
 	due      time.Time
-	failures int  // in a row
-	busy     int  // times in a row that it was put off
-	yields   bool // fast, and was asked for while something else waited
+	failures int           // in a row
+	busy     int           // times in a row that it was put off
+	yields   bool          // fast, and was asked for while something else waited
+	took     time.Duration // what a request for it costs, of late
 }
 
 // fast points have no place in their period: they follow their own last reading.
@@ -107,10 +109,9 @@ func (p *point) ready() bool { return p.fast() && p.failures == 0 && p.busy == 0
 
 type device struct {
 	points   []int
-	fast     bool          // has a fast point
-	took     time.Duration // what a request to it costs, of late
-	answered bool          // since the start or restart
-	failures int           // in a row
+	fast     bool // has a fast point
+	answered bool // since the start or restart
+	failures int  // in a row
 	down     bool
 	until    time.Time // not asked before
 	tries    int       // when down: probes without an answer
