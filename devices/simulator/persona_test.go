@@ -253,7 +253,11 @@ func TestNoFaultMakesAValueWrong(t *testing.T) {
 				if good[place] > 0 || fault == "dead" && try > 0 {
 					continue
 				}
-				readings, err := readOnce(t, impatient(line), s)
+				line.Timeout = 250 * time.Millisecond
+				if strings.HasPrefix(fault, "late") {
+					line = impatient(line)
+				}
+				readings, err := readOnce(t, line, s)
 				if err != nil && fault == "echo" {
 					t.Errorf("%s: %v", place, err)
 				}
