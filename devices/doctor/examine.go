@@ -68,7 +68,7 @@ func Examine(ctx context.Context, p Patient) ([]Finding, error) {
 			Cure: "The line broke off while it was used: look at the plug and power of the adapter or box, and whether the box hangs up on a second client.",
 		})
 	}
-	return append(findings, Judge(e.facts, e.observed)...), nil
+	return worstFirst(append(findings, Judge(e.facts, e.observed)...)), nil
 }
 
 type examination struct {

@@ -93,6 +93,10 @@ func Judge(f Facts, all []Observed) []Finding {
 	for _, o := range all {
 		out = append(out, judgeTarget(o, all)...)
 	}
+	return worstFirst(out)
+}
+
+func worstFirst(out []Finding) []Finding {
 	rank := map[Severity]int{Wrong: 0, Hint: 1, Fine: 2}
 	slices.SortStableFunc(out, func(a, b Finding) int { return rank[a.Severity] - rank[b.Severity] })
 	return out

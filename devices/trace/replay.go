@@ -90,7 +90,7 @@ func differences(then []Booked, now []sniff.Value) (out []string) {
 
 // BookedOf returns a value as a trace keeps it.
 func BookedOf(v sniff.Value) Booked {
-	return Booked{Quantity: v.Quantity, Value: v.Number, Quality: v.Quality.String(), Reason: string(v.Reason)}
+	return Booked{Quantity: v.Quantity, Value: v.Number, Unit: v.Unit, Quality: v.Quality.String(), Reason: string(v.Reason)}
 }
 
 func (b Booked) String() string {

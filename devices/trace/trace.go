@@ -75,6 +75,7 @@ func (h *Hex) UnmarshalText(b []byte) error {
 type Booked struct {
 	Quantity string   `json:"quantity"`
 	Value    *float64 `json:"value"` // null when there was none
+	Unit     string   `json:"unit,omitempty"`
 	Quality  string   `json:"quality"`
 	Reason   string   `json:"reason,omitempty"`
 }

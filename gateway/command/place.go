@@ -271,7 +271,11 @@ func number(v sniff.Value) string {
 		return "–"
 	}
 	if v.Decimals < 0 {
-		return strconv.FormatFloat(*v.Number, 'g', -1, 64)
+		bits := 64
+		if float64(float32(*v.Number)) == *v.Number {
+			bits = 32 // it came as one: 0.94, and not 0.9399999976158142
+		}
+		return strconv.FormatFloat(*v.Number, 'g', -1, bits)
 	}
 	return fmt.Sprintf("%.*f", v.Decimals, *v.Number)
 }

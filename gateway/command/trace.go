@@ -74,7 +74,7 @@ func (cmd traceCommand) print(c *console, h trace.Head, e trace.Entry) error {
 	x := exchangeOf(e, sniff.Interpret(h.Protocol, e.Request, e.Reply, nil))
 	x.Values = nil
 	for _, b := range e.Booked {
-		x.Values = append(x.Values, sniff.Value{Quantity: b.Quantity, Number: b.Value, Quality: qualityOf(b.Quality), Reason: facility.Reason(b.Reason), Decimals: -1})
+		x.Values = append(x.Values, sniff.Value{Quantity: b.Quantity, Number: b.Value, Unit: b.Unit, Quality: qualityOf(b.Quality), Reason: facility.Reason(b.Reason), Decimals: -1})
 	}
 	if cmd.JSON {
 		return c.lineJSON(x)

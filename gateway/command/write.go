@@ -64,7 +64,7 @@ func (cmd writeCommand) Run(c *console) error {
 		return err
 	}
 	was, after, frames, err := devices.WriteOnce(c.ctx, line, device, model, cmd.Quantity, value)
-	log := c.log.With("device", device.ID, "quantity", cmd.Quantity, "value", value, "by", who())
+	log := c.log.With("device", device.ID, "quantity", cmd.Quantity, "value", value, "by", operator())
 	if err != nil {
 		log.Warn("not written, or not known to be", "error", err)
 	} else {
@@ -153,8 +153,8 @@ func shown(pt profile.Point, r facility.Reading) string {
 	return s
 }
 
-// who is the user of the machine, for the log.
-func who() string {
+// operator is the user of the machine, for the log.
+func operator() string {
 	u, err := user.Current()
 	if err != nil {
 		return "unknown"
