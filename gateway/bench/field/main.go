@@ -28,11 +28,13 @@ import (
 type plan struct {
 	windows int           // of each master on each line
 	window  time.Duration // about how long one is
+	settle  time.Duration // of a polled line, before it is watched
+	watch   time.Duration // for so long
 }
 
 var (
-	whole = plan{windows: 5, window: 800 * time.Millisecond}
-	quick = plan{windows: 3, window: 300 * time.Millisecond}
+	whole = plan{windows: 5, window: 800 * time.Millisecond, settle: 40 * time.Second, watch: time.Minute}
+	quick = plan{windows: 3, window: 300 * time.Millisecond, settle: 25 * time.Second, watch: 20 * time.Second}
 )
 
 // cycles returns how many of this length make a window; no fewer than make a median.
@@ -46,6 +48,8 @@ type group struct {
 
 var groups = []group{
 	{"share", measureShare},
+	{"dead", measureDead},
+	{"alarm", measureAlarm},
 	{"tcp", measureTCP},
 	{"planner", measurePlanner},
 }
