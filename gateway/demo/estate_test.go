@@ -138,7 +138,7 @@ func TestControlRefuses(t *testing.T) {
 	e := start(t, Options{Now: (&clock{now: at(10, 0)}).Now})
 	for _, s := range []string{
 		"explode", "break-pump", "break-pump 4", "break-pump 1 rust", "burst roof", "silence toaster",
-		"fault tank", "fault tank dead", "tap moon zhao", "tap gate nobody", "skip moon", "guard maybe",
+		"fault tank", "fault tank asleep", "tap moon zhao", "tap gate nobody", "skip moon", "guard maybe",
 	} {
 		words := strings.Fields(s)
 		if _, err := e.Control(t.Context(), Action{Name: words[0], Args: words[1:]}); !errors.Is(err, ErrAction) {
