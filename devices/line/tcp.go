@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -62,11 +63,16 @@ func newTCPPort(conn *net.TCPConn) (*tcpPort, error) {
 	}
 	var failed error
 	err = raw.Control(func(fd uintptr) { failed = limitUnanswered(int(fd), unanswered) })
-	return &tcpPort{conn: conn}, errors.Join(err, failed)
+	t := &tcpPort{conn: conn, raw: raw}
+	t.empty = t.emptyNow
+	return t, errors.Join(err, failed)
 }
 
 type tcpPort struct {
-	conn *net.TCPConn
+	conn    *net.TCPConn
+	raw     syscall.RawConn
+	empty   func(fd uintptr) // emptyNow, made once and not for every request
+	drained error            // what emptyNow found
 }
 
 func (t *tcpPort) read(p []byte, wait time.Duration) (int, error) {
@@ -92,20 +98,13 @@ func (t *tcpPort) write(p []byte) error {
 // discard empties the socket's buffer without waiting, and so also notices that
 // the peer has closed before a request is wasted on it.
 func (t *tcpPort) discard() error {
-	if err := t.conn.SetReadDeadline(time.Time{}); err != nil {
+	if err := t.raw.Control(t.empty); err != nil {
 		return err
 	}
-	raw, err := t.conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failed error
-	err = raw.Read(func(fd uintptr) bool {
-		failed = drain(int(fd))
-		return true
-	})
-	return errors.Join(err, failed)
+	return t.drained
 }
+
+func (t *tcpPort) emptyNow(fd uintptr) { t.drained = drain(int(fd)) }
 
 func drain(fd int) error {
 	var buf [512]byte
