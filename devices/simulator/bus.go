@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"gengfu/devices/line"
 	"gengfu/devices/profile"
 )
 
@@ -36,6 +37,7 @@ type Bus struct {
 	lag    time.Duration // that the line adds by itself, and that is taken off
 	onWire chan struct{} // one frame at a time; no mutex, so that the wait stands still in a synctest bubble
 	free   time.Time     // when the last frame has passed; of whoever has onWire
+	timer  line.Timer    // of whoever has onWire
 
 	faults *lineFaults
 }
@@ -144,6 +146,9 @@ func (b *Bus) SetFaults(faults ...Fault) { b.faults.set(faults) }
 func (b *Bus) Close() error {
 	err := b.end()
 	b.owned.Wait()
+	if e := b.timer.Close(); !errors.Is(e, os.ErrClosed) {
+		err = errors.Join(err, e)
+	}
 	return err
 }
 

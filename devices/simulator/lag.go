@@ -34,14 +34,15 @@ func (p *PTY) measure() time.Duration {
 		}
 		there, back = append(there, in), append(back, out)
 	}
-	const most = 200 * time.Microsecond // above it the machine was busy with something else
+	const most = 120 * time.Microsecond // above it the machine was busy with something else
 	return min(usual(there)+usual(back), most)
 }
 
-// usual is the median: the machine is busy with something else now and then.
+// usual is below the median: the machine may be busy with something else, and a
+// reply that comes too soon would flatter a master.
 func usual(times []time.Duration) time.Duration {
 	slices.Sort(times)
-	return times[len(times)/2]
+	return times[len(times)/3]
 }
 
 // settle is until the machine is as idle as between two frames.

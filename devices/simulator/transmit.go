@@ -3,8 +3,6 @@ package simulator
 import (
 	"net"
 	"time"
-
-	"gengfu/devices/line"
 )
 
 // ahead is how long before its time a frame takes the wire, so that a timer that
@@ -123,7 +121,7 @@ func (b *Bus) wait(until time.Time) bool {
 func (b *Bus) waitExactly(until time.Time) bool {
 	switch b.rw.(type) {
 	case *PTY, *net.TCPConn:
-		return line.Wait(b.ctx, until) == nil
+		return b.timer.Wait(b.ctx, until) == nil
 	}
 	return b.wait(until)
 }
