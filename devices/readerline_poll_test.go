@@ -3,6 +3,7 @@ package devices
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -19,7 +20,6 @@ import (
 type chipWorld struct {
 	*readerWorld
 	chip *simulator.PN532 // of the present connection
-	card string           // that is held at the next one
 }
 
 func newChipWorld(t *testing.T) *chipWorld {
@@ -194,11 +194,15 @@ func TestAPN532OnAPort(t *testing.T) {
 		_ = line.Wait(ctx, time.Now().Add(10*time.Millisecond))
 	}
 	cancel()
-	<-done
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 	if err := chip.Close(); err != nil {
 		t.Error(err)
 	}
-	<-served
+	if err := <-served; err == nil {
+		t.Error("the chip went on without a line")
+	}
 	if tap := sink.tapped()[0]; tap.Credential != "04A035B2BC2B80" || tap.Reader != "reader-gate" {
 		t.Errorf("got %+v", tap)
 	}
