@@ -14,12 +14,13 @@ import (
 // readGuarded reads what a late reply could be taken for: it reads more than is
 // wanted, so that the late one has another length. Where the slave does not give
 // more, its answer to some other request, after the late one was let pass, says that
-// nothing that was asked before comes any more: slaves answer in order.
-func (m *Master) readGuarded(ctx context.Context, r Request, t Timing, words []uint16) error {
+// nothing that was asked before comes any more: slaves answer in order. What is read
+// is believed also when it agrees with a reply that was in doubt.
+func (m *Master) readGuarded(ctx context.Context, r Request, t Timing, words []uint16, doubted []byte) error {
 	m.counters.Resyncs++
-	data, err := m.readWider(ctx, r, t)
+	data, err := m.readWider(ctx, r, t, doubted)
 	if errors.Is(err, errNoWider) {
-		data, err = m.readAlike(ctx, r, t)
+		data, err = m.readAlike(ctx, r, t, doubted)
 	}
 	if err != nil {
 		return fmt.Errorf("%s: after a lost reply: %w", r, err)
@@ -43,13 +44,14 @@ func (m *Master) doubts(r Request, data []byte) bool {
 	if m.opts.Framing == TCP || m.spurious <= harmless && !m.told.repeats(r, data, time.Now()) {
 		return false
 	}
-	m.lost.add(lost{shape: r.expected(), sent: m.bus.Sent(), passed: true}, time.Now(), 0)
+	now := time.Now()
+	m.lost.add(lost{shape: r.expected(), sent: m.bus.Sent(), passed: true, ends: now.Add(repeatable)}, now, 0)
 	return true
 }
 
 // readAlike asks the same again, when nothing else should be taken for its reply. It
 // listens for a second one: then one of the two was late after all.
-func (m *Master) readAlike(ctx context.Context, r Request, t Timing) ([]byte, error) {
+func (m *Master) readAlike(ctx context.Context, r Request, t Timing, doubted []byte) ([]byte, error) {
 	e := r.expected()
 	if err := m.opts.Wait(ctx, m.lost.of(e).until); err != nil {
 		return nil, err
@@ -57,7 +59,6 @@ func (m *Master) readAlike(ctx context.Context, r Request, t Timing) ([]byte, er
 	if err := m.sync(ctx, r, t); err != nil {
 		return nil, err
 	}
-	var before []byte
 	for range mostDoubts {
 		stale := m.counters.Stale
 		data, err := m.read(ctx, r, t)
@@ -68,10 +69,10 @@ func (m *Master) readAlike(ctx context.Context, r Request, t Timing) ([]byte, er
 			return nil, err
 		}
 		alone := m.counters.Stale == stale && m.spurious <= harmless
-		if alone && (slices.Equal(data, before) || !m.told.repeats(r, data, time.Now())) {
+		if alone && (slices.Equal(data, doubted) || !m.told.repeats(r, data, time.Now())) {
 			return data, nil
 		}
-		before = data
+		doubted = data
 	}
 	return nil, m.failed(e, t, fmt.Errorf("more than one reply: %w", ErrGarbled))
 }
@@ -92,20 +93,25 @@ func (m *Master) patience(e expected, t Timing) time.Duration {
 // errNoWider says that the slave does not give more than was wanted.
 var errNoWider = errors.New("no wider request can be made")
 
-func (m *Master) readWider(ctx context.Context, r Request, t Timing) ([]byte, error) {
-	doubted := 0
+func (m *Master) readWider(ctx context.Context, r Request, t Timing, doubted []byte) ([]byte, error) {
+	if m.told.narrow[r] {
+		return nil, errNoWider
+	}
+	doubts := 0
 	for w := range variants(r, true) {
-		if m.told.refused[w] || !t.allows(w) || m.lost.ambiguous(w.expected(), time.Now()) {
+		if !t.allows(w) || m.lost.ambiguous(w.expected(), time.Now()) {
 			continue
 		}
 		data, err := m.read(ctx, w, t)
 		if err != nil {
-			return nil, m.refusedWider(w, err)
+			return nil, m.refusedWider(r, err)
 		}
-		if !m.doubts(w, data) {
-			return w.part(r, data), nil
+		part := w.part(r, data)
+		if !m.doubts(w, data) || slices.Equal(part, doubted) {
+			return part, nil
 		}
-		if doubted++; doubted == mostDoubts {
+		doubted = part
+		if doubts++; doubts == mostDoubts {
 			return nil, fmt.Errorf("replies that may be of other requests: %w", ErrGarbled)
 		}
 	}
@@ -113,7 +119,7 @@ func (m *Master) readWider(ctx context.Context, r Request, t Timing) ([]byte, er
 }
 
 // refusedWider remembers that a slave does not give more than was wanted.
-func (m *Master) refusedWider(w Request, err error) error {
+func (m *Master) refusedWider(r Request, err error) error {
 	var refused Exception
 	if !errors.As(err, &refused) || refused.Later() || refused.Unreached() {
 		return err
@@ -122,7 +128,7 @@ func (m *Master) refusedWider(w Request, err error) error {
 		m.counters.Garbled--
 	} else {
 		m.counters.Exceptions-- // nobody but the master wanted those registers
-		m.told.refused[w] = true
+		m.told.narrow[r] = true
 	}
 	return errNoWider
 }
@@ -202,10 +208,10 @@ const repeatable = 2 * time.Second
 
 // memory is what slaves have told, to know a reply that comes a second time.
 type memory struct {
-	seed    maphash.Seed
-	recent  map[expected][]telling // the last replies of a shape, while they may come again
-	values  map[Request]uint64     // what a request brought last
-	refused map[Request]bool       // requests for more than was wanted that were refused
+	seed   maphash.Seed
+	recent map[expected][]telling // the last replies of a shape, while they may come again
+	values map[Request]uint64     // what a request brought last
+	narrow map[Request]bool       // requests for more than that were refused
 }
 
 type telling struct {
@@ -218,7 +224,7 @@ const mostTold = 16
 
 func newMemory() memory {
 	return memory{
-		seed: maphash.MakeSeed(), recent: map[expected][]telling{}, values: map[Request]uint64{}, refused: map[Request]bool{},
+		seed: maphash.MakeSeed(), recent: map[expected][]telling{}, values: map[Request]uint64{}, narrow: map[Request]bool{},
 	}
 }
 

@@ -125,14 +125,14 @@ func (m *Master) ReadInto(ctx context.Context, r Request, t Timing, words []uint
 		return fmt.Errorf("%s: there is room for %d words", r, len(words))
 	}
 	if m.opts.Framing != TCP && m.lost.ambiguous(r.expected(), time.Now()) {
-		return m.readGuarded(ctx, r, t, words)
+		return m.readGuarded(ctx, r, t, words, nil)
 	}
 	data, err := m.read(ctx, r, t)
 	if err != nil {
 		return fmt.Errorf("%s: %w", r, err)
 	}
 	if m.doubts(r, data) {
-		return m.readGuarded(ctx, r, t, words)
+		return m.readGuarded(ctx, r, t, words, data)
 	}
 	r.unpack(data, words)
 	return nil

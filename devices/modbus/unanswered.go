@@ -29,19 +29,34 @@ type lost struct {
 	sent   time.Time // when the request had left
 	pace   *bus.Pace // of the slave, to learn how late it was; nil for none
 	until  time.Time // the reply is better let pass by until then
-	ends   time.Time // it may come until then, even after that to a later request
+	ends   time.Time // it may come until then, even after that to a later request; zero is after lateness
 	passed bool      // the slave has answered a later request after it was held
 }
 
 // add remembers a request that was given up.
 func (u *unanswered) add(l lost, now time.Time, hold time.Duration) {
 	u.expire(now)
-	l.until, l.ends = now.Add(hold), now.Add(lateness)
+	l.until = now.Add(hold)
+	if l.ends.IsZero() {
+		l.ends = now.Add(lateness)
+	}
 	if i := slices.IndexFunc(*u, func(o lost) bool { return o.shape == l.shape }); i >= 0 {
-		(*u)[i] = l
+		(*u)[i] = (*u)[i].and(l)
 		return
 	}
 	*u = append(*u, l)
+}
+
+// and joins what is remembered of two requests of one shape.
+func (l lost) and(later lost) lost {
+	later.passed = l.passed && later.passed
+	if l.until.After(later.until) {
+		later.until = l.until
+	}
+	if l.ends.After(later.ends) {
+		later.ends = l.ends
+	}
+	return later
 }
 
 // ambiguous reports whether a late reply could be taken for the reply to this.
