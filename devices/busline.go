@@ -257,8 +257,16 @@ func (l *busLine) poll(ctx context.Context, job schedule.Job) error {
 	return nil
 }
 
-// hasty is the least that a probe waits for a device of which nothing is known.
-const hasty = 80 * time.Millisecond
+// hasty returns the least that a probe waits for a device of which nothing is known.
+func (d *slave) hasty() time.Duration {
+	switch d.protocol {
+	case profile.DLT645, profile.CJT188:
+		return 2 * meterTurnaround
+	case profile.MBus:
+		return d.timing.Timeout // it is short by itself
+	}
+	return 80 * time.Millisecond
+}
 
 // within returns the timing of a question that may take so long of the line's time,
 // 0 for as long as the device needs. A device that is known to be slower is given
@@ -269,7 +277,7 @@ func (d *slave) within(limit time.Duration, q question) bus.Timing {
 		return t
 	}
 	left := limit - d.peer.cost(q, t.Pause)
-	t.Timeout = min(t.Timeout, max(left, hasty, 2*d.timing.Pace.Turnaround()))
+	t.Timeout = min(t.Timeout, max(left, d.hasty(), 2*d.timing.Pace.Turnaround()))
 	return t
 }
 

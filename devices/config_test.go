@@ -195,9 +195,7 @@ func TestTheExampleIsUnderstood(t *testing.T) {
 	}
 	profiles := map[string]profile.Profile{}
 	for _, dev := range d.Devices {
-		p := pump()
-		p.ID = dev.Profile
-		profiles[p.ID] = p
+		profiles[dev.Profile] = shipped(t, dev.Profile)
 	}
 	if problems := Validate(d.Lines, d.Devices, d.Readers, profiles); len(problems) > 0 {
 		t.Errorf("got %v", problems)
