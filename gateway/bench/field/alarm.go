@@ -25,7 +25,7 @@ const (
 	meterModel       = "chint-dtsu666"
 	pumpModel        = "pump-controller"
 	pumpAddress      = 100
-	alarmPeriod      = 150 * time.Millisecond
+	alarmPeriod      = 100 * time.Millisecond
 	pumpHouses       = 4 // lines that are measured at the same time
 	noticedWithin    = 20 * time.Second
 )

@@ -30,6 +30,8 @@ type order struct {
 	Serial   *simulator.Wire // open a pty with the slaves
 	TCP      bool            // or listen
 	Slaves   []slaveOrder
+	Faults   string // of all its slaves, as simulator.ParseFaults reads them
+	Seed     uint64
 	Line     int    // of the line to close, or of the slave to change
 	Address  int    // of that slave
 	Quantity string // set this
@@ -172,10 +174,13 @@ func (s *site) open(o order) (done, error) {
 			return done{}, err
 		}
 		if so.Words > 0 {
-			slave.SetWords(profile.Holding, 0, pattern(so.Words)...)
+			slave.SetWords(profile.Holding, 0, pattern(so.Address, so.Words)...)
 		}
 		if so.Floats > 0 {
 			slave.SetWords(profile.Holding, 0, floatWords(so.Floats)...)
+		}
+		if err := misbehave(slave, o); err != nil {
+			return done{}, err
 		}
 		slaves = append(slaves, slave)
 		l.slaves[so.Address] = slave
@@ -196,7 +201,7 @@ func (s *site) open(o order) (done, error) {
 		if err != nil {
 			return done{}, err
 		}
-		bus, err := simulator.NewBus(tty, *o.Serial, slaves...)
+		bus, err := simulator.NewLine(tty, simulator.Options{Wire: *o.Serial, Seed: o.Seed}, slaves...)
 		if err != nil {
 			return done{}, err
 		}
@@ -204,6 +209,18 @@ func (s *site) open(o order) (done, error) {
 	}
 	s.lines = append(s.lines, l)
 	return d, nil
+}
+
+func misbehave(slave *simulator.Slave, o order) error {
+	if o.Faults == "" {
+		return nil
+	}
+	faults, err := simulator.ParseFaults(o.Faults)
+	if err != nil {
+		return err
+	}
+	slave.SetFaults(faults...)
+	return nil
 }
 
 func (s *site) close() error {
@@ -232,10 +249,10 @@ func model(id string) (profile.Profile, error) {
 
 // pattern is what stands in the registers, so that the masters can be seen to have
 // read them.
-func pattern(n int) []uint16 {
+func pattern(unit, n int) []uint16 {
 	words := make([]uint16, n)
 	for i := range words {
-		words[i] = uint16(i)*0x1357 + 0x1234
+		words[i] = uint16(i)*0x1357 + uint16(unit)*0x2B5D
 	}
 	return words
 }

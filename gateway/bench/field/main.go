@@ -17,7 +17,9 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -30,11 +32,14 @@ type plan struct {
 	window  time.Duration // about how long one is
 	settle  time.Duration // of a polled line, before it is watched
 	watch   time.Duration // for so long
+	faulty  int           // polls of each master over a line with faults
+	soak    int           // polls in virtual time, in each framing
+	buses   int           // that are scanned
 }
 
 var (
-	whole = plan{windows: 5, window: 800 * time.Millisecond, settle: 40 * time.Second, watch: time.Minute}
-	quick = plan{windows: 3, window: 300 * time.Millisecond, settle: 25 * time.Second, watch: 20 * time.Second}
+	whole = plan{windows: 5, window: 800 * time.Millisecond, settle: 40 * time.Second, watch: time.Minute, faulty: 4000, soak: 1_000_000, buses: 2}
+	quick = plan{windows: 3, window: 300 * time.Millisecond, settle: 25 * time.Second, watch: 20 * time.Second, faulty: 500, soak: 20_000, buses: 1}
 )
 
 // cycles returns how many of this length make a window; no fewer than make a median.
@@ -46,12 +51,14 @@ type group struct {
 	measure func(ctx context.Context, far *far, p plan, out io.Writer) ([]figure.Figure, error)
 }
 
-var groups = []group{
-	{"share", measureShare},
-	{"dead", measureDead},
-	{"alarm", measureAlarm},
-	{"tcp", measureTCP},
-	{"planner", measurePlanner},
+// stages are measured one after the other. The groups of a stage run at the same
+// time: they wait for lines and hardly use the processor.
+var stages = [][]group{
+	{{"share", measureShare}},
+	{{"tcp", measureTCP}},
+	{{"dead", measureDead}, {"alarm", measureAlarm}, {"faults", measureFaults}, {"scan", measureScan}},
+	{{"soak", measureSoak}},
+	{{"planner", measurePlanner}},
 }
 
 func main() {
@@ -82,22 +89,47 @@ func bench(ctx context.Context, p plan, only string, out io.Writer) (err error) 
 	before, began := figure.Load(), time.Now()
 	var figures []figure.Figure
 	var errs []error
-	for _, g := range groups {
-		if only != "" && !strings.Contains(","+only+",", ","+g.name+",") {
-			continue
+	for _, stage := range stages {
+		for _, r := range together(ctx, p, only, stage) {
+			if _, err := fmt.Fprintln(out, r.text); err != nil {
+				return err
+			}
+			figures, errs = append(figures, r.figures...), append(errs, r.err)
 		}
-		measured, err := alone(ctx, g, p, out)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", g.name, err))
-		}
-		figures = append(figures, measured...)
-		fmt.Fprintln(out)
 	}
 	fmt.Fprintf(out, "%s, %d processors, load average %s before and %s after, %s\n\n",
 		figure.Processor(), runtime.NumCPU(), before, figure.Load(), time.Since(began).Round(time.Second))
 	errs = append(errs, figure.Table(out, figures))
 	fmt.Fprintln(out)
 	return errors.Join(append(errs, figure.Lines(out, figures))...)
+}
+
+// result is what a group has measured.
+type result struct {
+	text    string
+	figures []figure.Figure
+	err     error
+}
+
+// together measures those groups of a stage that are wanted.
+func together(ctx context.Context, p plan, only string, stage []group) []result {
+	wanted := slices.DeleteFunc(slices.Clone(stage), func(g group) bool {
+		return only != "" && !slices.Contains(strings.Split(only, ","), g.name)
+	})
+	results := make([]result, len(wanted))
+	var all sync.WaitGroup
+	for i, g := range wanted {
+		all.Go(func() {
+			var text strings.Builder
+			figures, err := alone(ctx, g, p, &text)
+			if err != nil {
+				err = fmt.Errorf("%s: %w", g.name, err)
+			}
+			results[i] = result{text.String(), figures, err}
+		})
+	}
+	all.Wait()
+	return results
 }
 
 // alone measures a group with a far end of its own.

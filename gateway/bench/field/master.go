@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -19,9 +20,9 @@ import (
 	"gengfu/devices/profile"
 )
 
-// master reads holding registers of slave 1, from 0 on.
+// master reads holding registers of a slave.
 type master interface {
-	read(words int) ([]uint16, error)
+	read(unit byte, address, words int) ([]uint16, error)
 	Close() error
 }
 
@@ -29,12 +30,13 @@ type master interface {
 type setting struct {
 	name string
 	line.Serial
+	patience time.Duration // of the masters; 0 is far longer than a reply takes
 }
 
 var settings = map[string]setting{
-	"9600":   {"9600 8N1", line.Serial{Baud: 9600, Parity: "none"}},
-	"19200":  {"19200 8E1", line.Serial{Baud: 19200, Parity: "even"}},
-	"115200": {"115200 8N1", line.Serial{Baud: 115200, Parity: "none"}},
+	"9600":   {name: "9600 8N1", Serial: line.Serial{Baud: 9600, Parity: "none"}},
+	"19200":  {name: "19200 8E1", Serial: line.Serial{Baud: 19200, Parity: "even"}},
+	"115200": {name: "115200 8N1", Serial: line.Serial{Baud: 115200, Parity: "none"}},
 }
 
 func (s setting) wire() bus.Wire { return bus.Wire{Character: s.Character()} }
@@ -46,8 +48,12 @@ func (s setting) limit(words int) time.Duration {
 	return s.wire().Of(13+2*words) + 2*s.wire().Silence()
 }
 
-// patience is far longer than a reply takes.
-const patience = 5 * time.Second
+const (
+	patience       = 5 * time.Second // far longer than a reply takes
+	faultyPatience = 50 * time.Millisecond
+)
+
+func (s setting) timeout() time.Duration { return cmp.Or(s.patience, patience) }
 
 // contender is a master that is measured.
 type contender struct {
@@ -76,11 +82,12 @@ func openGengfu(ctx context.Context, path string, s setting) (master, error) {
 	}
 	shared := bus.New(bus.Options{Wire: s.wire()})
 	shared.Attach(conn)
-	return &ourMaster{ctx, conn, gengfu.NewMaster(gengfu.Options{Bus: shared, Timeout: patience})}, nil
+	return &ourMaster{ctx, conn, gengfu.NewMaster(gengfu.Options{Bus: shared, Timeout: s.timeout()})}, nil
 }
 
-func (m *ourMaster) read(words int) ([]uint16, error) {
-	return m.master.Read(m.ctx, gengfu.Request{Unit: 1, Table: profile.Holding, Quantity: uint16(words)}, gengfu.Timing{})
+func (m *ourMaster) read(unit byte, address, words int) ([]uint16, error) {
+	r := gengfu.Request{Unit: unit, Table: profile.Holding, Address: uint16(address), Quantity: uint16(words)}
+	return m.master.Read(m.ctx, r, gengfu.Timing{})
 }
 
 func (m *ourMaster) Close() error { return m.conn.Close() }
@@ -96,15 +103,16 @@ func openGoburrow(_ context.Context, path string, s setting) (master, error) {
 	if s.Parity == "even" {
 		h.Parity = "E"
 	}
-	h.SlaveId, h.Timeout = 1, patience
+	h.Timeout = s.timeout()
 	if err := h.Connect(); err != nil {
 		return nil, fmt.Errorf("goburrow: %w", err)
 	}
 	return &goburrow{h, modbus.NewClient(h)}, nil
 }
 
-func (g *goburrow) read(words int) ([]uint16, error) {
-	data, err := g.client.ReadHoldingRegisters(0, uint16(words))
+func (g *goburrow) read(unit byte, address, words int) ([]uint16, error) {
+	g.SlaveId = unit
+	data, err := g.client.ReadHoldingRegisters(uint16(address), uint16(words))
 	return unpack(data), err
 }
 
@@ -116,7 +124,7 @@ func openStrongest(_ context.Context, path string, s setting) (master, error) {
 		parity = strongest.PARITY_EVEN
 	}
 	c, err := strongest.NewClient(&strongest.ClientConfiguration{
-		URL: "rtu://" + path, Speed: uint(s.Baud), DataBits: 8, Parity: parity, StopBits: 1, Timeout: patience,
+		URL: "rtu://" + path, Speed: uint(s.Baud), DataBits: 8, Parity: parity, StopBits: 1, Timeout: s.timeout(),
 		Logger: log.New(io.Discard, "", 0),
 	})
 	if err != nil {
@@ -128,8 +136,11 @@ func openStrongest(_ context.Context, path string, s setting) (master, error) {
 	return &simonvetter{c}, nil
 }
 
-func (s *simonvetter) read(words int) ([]uint16, error) {
-	return s.ReadRegisters(0, uint16(words), strongest.HOLDING_REGISTER)
+func (s *simonvetter) read(unit byte, address, words int) ([]uint16, error) {
+	if err := s.SetUnitId(unit); err != nil {
+		return nil, err
+	}
+	return s.ReadRegisters(uint16(address), uint16(words), strongest.HOLDING_REGISTER)
 }
 
 // spinning is no master for use: it asks the kernel without a pause and so shows
@@ -148,8 +159,8 @@ func openSpinning(_ context.Context, path string, s setting) (master, error) {
 	return &spinning{fd: fd, silence: s.wire().Silence(), lastByte: time.Now()}, nil
 }
 
-func (s *spinning) read(words int) ([]uint16, error) {
-	request := []byte{1, 3, 0, 0, 0, byte(words)}
+func (s *spinning) read(unit byte, address, words int) ([]uint16, error) {
+	request := []byte{unit, 3, 0, byte(address), 0, byte(words)}
 	request = binary.LittleEndian.AppendUint16(request, profile.CRC16(request))
 	for time.Since(s.lastByte) < s.silence {
 	}

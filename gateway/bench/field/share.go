@@ -113,7 +113,7 @@ func (r reading) window(ctx context.Context, far *far, pace simulator.Wire, c co
 		_, told := far.tell(order{Line: l.Line, Close: true})
 		err = errors.Join(err, closed, told)
 	}()
-	want := pattern(r.words)
+	want := pattern(1, r.words)
 	took := make([]float64, 0, cycles)
 	var began, last time.Time
 	var used time.Duration
@@ -121,7 +121,7 @@ func (r reading) window(ctx context.Context, far *far, pace simulator.Wire, c co
 		if i == 2 { // the first opens the line, the second has its first silence behind it
 			began, used = last, processorTime()
 		}
-		words, err := m.read(r.words)
+		words, err := m.read(1, 0, r.words)
 		if err != nil {
 			return w, err
 		}
