@@ -104,15 +104,22 @@ func line(t *testing.T, wire simulator.Wire, slaves ...*simulator.Slave) *os.Fil
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := os.OpenFile(tty.Path(), os.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0) // O_NOCTTY
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := open(t, tty)
 	t.Cleanup(func() {
 		if err := errors.Join(client.Close(), bus.Close()); err != nil {
 			t.Error(err)
 		}
 	})
+	return client
+}
+
+// open is the gateway's end of a pty.
+func open(t *testing.T, tty *simulator.PTY) *os.File {
+	t.Helper()
+	client, err := os.OpenFile(tty.Path(), os.O_RDWR|syscall.O_NOCTTY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return client
 }
 

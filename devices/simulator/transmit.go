@@ -11,9 +11,13 @@ const ahead = 2 * time.Millisecond
 
 // say sends an answer, whose first character begins at due.
 func (b *Bus) say(u utterance, due time.Time) {
-	if !b.take(due) {
-		return
+	if b.take(due) {
+		b.speak(u, due)
 	}
+}
+
+// speak sends an answer on the wire that was taken for it, and leaves it.
+func (b *Bus) speak(u utterance, due time.Time) {
 	defer b.leave()
 	start := latest(due, b.free)
 	for _, p := range u.parts {
@@ -29,13 +33,13 @@ func (b *Bus) say(u utterance, due time.Time) {
 	}
 }
 
-// echo sends the master's bytes back while they come in.
+// echo sends the master's bytes back while they come in. It has the wire before any
+// device that answers them.
 func (b *Bus) echo(heard []byte, end time.Time) {
-	if _, on := b.faults.has(Echo); !on {
-		return
-	}
 	start := end.Add(-b.opts.Wire.Characters(len(heard)))
-	b.owned.Go(func() { b.say(utterance{parts: []part{{bytes: heard}}}, start) })
+	if _, on := b.faults.has(Echo); on && b.take(start) {
+		b.owned.Go(func() { b.speak(utterance{parts: []part{{bytes: heard}}}, start) })
+	}
 }
 
 // heartbeat is what serial servers send to show that they are there, where nothing
