@@ -116,7 +116,7 @@ func (e *examination) usual() (out []Target) {
 		return nil
 	}
 	for a := 1; a <= askedAlone; a++ {
-		out = append(out, Target{Protocol: protocol, Address: strconv.Itoa(a), Timeout: e.Timeout})
+		out = append(out, Target{Protocol: protocol, Address: strconv.Itoa(a), Timeout: e.Timeout, Guessed: true})
 	}
 	return out
 }
@@ -197,6 +197,9 @@ func (e *examination) ask(ctx context.Context, t Target) (Observed, error) {
 	c := sniff.NewCutter(0)
 	q := questions[0]
 	patience := max(patient, 2*o.Timeout) // at first, so that a late answer is not taken for the next one
+	if t.Guessed {
+		patience = o.Timeout
+	}
 	for i := range timesAsked {
 		h, err := e.put(ctx, t, q, patience)
 		if err != nil {

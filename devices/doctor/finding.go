@@ -25,8 +25,8 @@ const (
 
 // Finding is what one check found.
 type Finding struct {
-	Check    string   `json:"check"` // port, quiet, answers, echo, settings, collision, turnaround, mode, exceptions, order, model
-	Device   string   `json:"device,omitempty"`
+	Check    string   `json:"check"`            // port, quiet, answers, echo, settings, collision, turnaround, mode, exceptions, order, model
+	Device   string   `json:"device,omitempty"` // id of the configuration, or "address 5"
 	Did      string   `json:"did"`
 	Found    string   `json:"found"`
 	Cure     string   `json:"cure,omitempty"`
@@ -40,6 +40,14 @@ type Target struct {
 	Address  string
 	Model    *profile.Profile // nil when it is not known
 	Timeout  time.Duration    // of the configuration
+	Guessed  bool             // nobody said that there is such a device
+}
+
+func (t Target) device() string {
+	if t.ID == "" {
+		return "address " + t.Address
+	}
+	return t.ID
 }
 
 func (t Target) name() string {
@@ -159,9 +167,13 @@ func judgeLine(f Facts, all []Observed) []Finding {
 	did := fmt.Sprintf("asked %d addresses with %s", len(all), f.Setting)
 	dead, bytes := 0, 0
 	var counters sniff.Counters
+	guessed := 0
 	for _, o := range all {
 		if o.dead() {
 			dead++
+		}
+		if o.dead() && o.Guessed {
+			guessed++
 		}
 		if o.Counters.Bytes > counters.Bytes {
 			counters = o.Counters
@@ -169,7 +181,7 @@ func judgeLine(f Facts, all []Observed) []Finding {
 		bytes += o.Counters.Bytes
 	}
 	if dead < len(all) {
-		return []Finding{{Check: "answers", Did: did, Found: fmt.Sprintf("%d of %d answer", len(all)-dead, len(all)), Severity: Fine}}
+		return []Finding{{Check: "answers", Did: did, Found: fmt.Sprintf("%d of %d answer", len(all)-dead, len(all)-guessed), Severity: Fine}}
 	}
 	if len(f.Elsewhere) > 0 {
 		return []Finding{elsewhere(f, did)}
@@ -232,7 +244,7 @@ func elsewhere(f Facts, did string) Finding {
 func judgeTarget(o Observed, all []Observed) (out []Finding) {
 	did := fmt.Sprintf("asked %s %d times", o.name(), o.Asked)
 	add := func(check string, s Severity, found, cure string) {
-		out = append(out, Finding{Check: check, Device: o.ID, Did: did, Found: found, Cure: cure, Severity: s})
+		out = append(out, Finding{Check: check, Device: o.device(), Did: did, Found: found, Cure: cure, Severity: s})
 	}
 	alive := slices.ContainsFunc(all, func(x Observed) bool { return !x.dead() })
 	others := slices.ContainsFunc(all, func(x Observed) bool { return x.Address != o.Address && x.Clean > 0 && x.Spoilt == 0 })
@@ -254,18 +266,18 @@ func judgeTarget(o Observed, all []Observed) (out []Finding) {
 	case o.slowest() > 0 && o.slowest()*10 > o.Timeout*6:
 		add("turnaround", Hint, fmt.Sprintf("it took up to %v of a timeout of %v", o.slowest().Round(time.Millisecond), o.Timeout),
 			fmt.Sprintf("Write timeout: %v at the device.", roundUp(2*o.slowest())))
-	case o.dead() && alive && o.Spoilt == 0:
+	case o.dead() && alive && o.Spoilt == 0 && !o.Guessed:
 		add("answers", Wrong, "it does not answer while others on the line do",
 			"Look at its power and its two wires, and at the address and the baud rate set on it; gengfu scan --address finds it when it has another address.")
 	}
-	if o.Refused > 0 && o.Clean == 0 {
+	if o.Refused > 0 && o.Clean == 0 && o.Model != nil {
 		add("exceptions", Wrong, "it answers, and only with refusals: "+code(o), cureOf(o))
 	}
 	if o.Clean > 0 {
 		out = append(out, judgeModel(o, did)...)
 	}
-	if len(out) == 0 && o.Clean > 0 {
-		add("device", Fine, fmt.Sprintf("%d of %d answers are whole, in %v at most", o.Clean, o.Asked, o.slowest().Round(time.Millisecond)), "")
+	if len(out) == 0 && o.Clean+o.Refused > 0 {
+		add("device", Fine, fmt.Sprintf("%d of %d answers are whole, in %v at most", o.Clean+o.Refused, o.Asked, o.slowest().Round(time.Millisecond)), "")
 	}
 	return out
 }

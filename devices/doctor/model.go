@@ -62,13 +62,13 @@ func judgeModel(o Observed, did string) []Finding {
 	switch {
 	case order != "":
 		return []Finding{{
-			Check: "order", Device: o.ID, Did: did + " and read its values in all orders of words", Severity: Wrong,
+			Check: "order", Device: o.device(), Did: did + " and read its values in all orders of words", Severity: Wrong,
 			Found: "the values make no sense by the profile, and do in the order " + order,
 			Cure:  fmt.Sprintf("Copy the profile %s into the folder of your own profiles and write order: %s at its 32-bit points, or set the order in the device.", o.Model.ID, order),
 		}}
 	case as < 0:
 		return []Finding{{
-			Check: "model", Device: o.ID, Did: did + " and judged its values", Severity: Wrong,
+			Check: "model", Device: o.device(), Did: did + " and judged its values", Severity: Wrong,
 			Found: "the values make no sense by the profile " + o.Model.ID,
 			Cure:  "It is likely another model, or one with another map: \"gengfu scan\" at this address names it.",
 		}}

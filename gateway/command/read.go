@@ -299,7 +299,7 @@ func (cmd readCommand) watch(c *console, s subject) error {
 		next := time.Now().Add(cmd.Every)
 		readings, frames, err := devices.ReadOnce(c.ctx, s.line, s.device, s.model)
 		if c.ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // so it is meant to end
 		}
 		if err != nil && readings == nil {
 			return openCure(s.line, err) // the line cannot be opened
@@ -309,7 +309,7 @@ func (cmd readCommand) watch(c *console, s subject) error {
 			return e
 		}
 		if line.Wait(c.ctx, next) != nil {
-			return nil
+			return nil //nolint:nilerr // so it is meant to end
 		}
 	}
 }

@@ -66,7 +66,7 @@ func (cmd readCommand) readTable(c *console) (err error) {
 		next := time.Now().Add(cmd.Every)
 		registers, failed, err := cmd.ask(c, talk, protocol, unit, table)
 		if c.ctx.Err() != nil && cmd.Watch {
-			return nil
+			return nil //nolint:nilerr // so it is meant to end
 		}
 		if err != nil {
 			return fmt.Errorf("read %s: %w", cmd.Port, err)
@@ -78,7 +78,7 @@ func (cmd readCommand) readTable(c *console) (err error) {
 			return failed
 		}
 		if line.Wait(c.ctx, next) != nil {
-			return nil
+			return nil //nolint:nilerr // so it is meant to end
 		}
 	}
 }

@@ -129,7 +129,7 @@ func (l *listener) listen(ctx context.Context, conn scan.Conn) error {
 		switch {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // so it is meant to end
 		case err != nil:
 			return err
 		}

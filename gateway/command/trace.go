@@ -64,12 +64,8 @@ func (cmd traceCommand) Run(c *console) (err error) {
 }
 
 func (cmd traceCommand) print(c *console, h trace.Head, e trace.Entry) error {
-	if e.Lost > 0 && len(e.Request) == 0 {
-		if cmd.JSON {
-			return c.lineJSON(e)
-		}
+	if e.Lost > 0 && !cmd.JSON {
 		fmt.Fprintln(c.out, c.paint("yellow", fmt.Sprintf("%d exchanges were too many for this screen and are lost", e.Lost)))
-		return nil
 	}
 	x := exchangeOf(e, sniff.Interpret(h.Protocol, e.Request, e.Reply, nil))
 	x.Values = nil
@@ -97,12 +93,13 @@ type exchange struct {
 	Problem  string         `json:"problem,omitempty"`
 	Values   []sniff.Value  `json:"values,omitempty"`
 	Differs  []string       `json:"differs,omitempty"` // of a replay
+	Lost     int            `json:"lost,omitempty"`    // before it, because the reader was too slow
 }
 
 func exchangeOf(e trace.Entry, m sniff.Meaning) exchange {
 	x := exchange{
 		Time: e.At, Device: e.Device, Protocol: m.Protocol, Address: m.Address, Request: e.Request, Reply: e.Reply,
-		Asked: m.Asked, Answered: m.Answered, Took: millis(e.Took), Problem: m.Problem, Values: m.Values,
+		Asked: m.Asked, Answered: m.Answered, Took: millis(e.Took), Problem: m.Problem, Values: m.Values, Lost: e.Lost,
 	}
 	if x.Problem == "" && e.Error != "" {
 		x.Problem = e.Error

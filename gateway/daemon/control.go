@@ -17,7 +17,6 @@ import (
 
 	"gengfu/devices"
 	"gengfu/devices/bus"
-	"gengfu/devices/line"
 	"gengfu/devices/profile"
 	"gengfu/devices/sniff"
 	"gengfu/devices/trace"
@@ -201,7 +200,7 @@ func (c *control) head(name string) trace.Head {
 		h.Protocol = sniff.Protocol(l.Protocol)
 		switch {
 		case l.Serial != nil:
-			s := line.Serial(*l.Serial).WithDefaults()
+			s := l.Serial.WithDefaults()
 			h.Port, h.Baud, h.Parity, h.DataBits, h.StopBits = s.Port, s.Baud, s.Parity, s.DataBits, s.StopBits
 		case l.TCP != nil:
 			h.Port, h.Baud = l.TCP.Address, l.TCP.Baud
