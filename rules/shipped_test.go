@@ -228,6 +228,10 @@ func TestMetersWithoutData(t *testing.T) {
 	if problems != nil {
 		t.Fatal(problems)
 	}
-	wantLines(t, script(t, e, "0s tick", "1m main-water/total=5", "15m tick", "16m tick"),
-		[]string{"15m0s raise meter-no-data/main-power unacknowledged", "16m0s raise meter-no-data/main-water unacknowledged"})
+	wantLines(t, script(t, e, "0s tick", "1m main-water/total=5", "15m tick", "16m tick"), []string{
+		"15m0s raise meter-no-data/main-power unacknowledged",
+		"15m0s raise meter-no-data/block-a-power unacknowledged",
+		"15m0s raise meter-no-data/block-a-water unacknowledged",
+		"16m0s raise meter-no-data/main-water unacknowledged",
+	})
 }
