@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -66,13 +67,9 @@ func dial(t *testing.T, address string) *line.Conn {
 }
 
 func TestReadsASlaveOfAnotherMaker(t *testing.T) {
-	for name, framing := range map[string]Framing{"socket": TCP, "rtu": RTU} {
+	for name, framing := range framers {
 		t.Run(name, func(t *testing.T) {
-			conn := pymodbus(t, name)
-			shared := bus.New(bus.Options{})
-			shared.Attach(conn)
-			m := NewMaster(Options{Framing: framing, Timeout: 10 * time.Second, Bus: shared})
-			m.Attach(conn)
+			m := masterOf(pymodbus(t, name), framing)
 			for _, r := range []Request{
 				{7, profile.Holding, 0, 1},
 				{7, profile.Holding, 100, 125},
@@ -92,6 +89,45 @@ func TestReadsASlaveOfAnotherMaker(t *testing.T) {
 			}
 			_, err := m.Read(t.Context(), Request{7, profile.Holding, 299, 5}, Timing{})
 			if !errors.Is(err, Exception{Code: IllegalAddress}) {
+				t.Errorf("beyond the end: %v", err)
+			}
+		})
+	}
+}
+
+// framers are the framings by pymodbus' names.
+var framers = map[string]Framing{"socket": TCP, "rtu": RTU, "ascii": ASCII}
+
+func masterOf(conn bus.Conn, framing Framing) *Master {
+	shared := bus.New(bus.Options{})
+	shared.Attach(conn)
+	m := NewMaster(Options{Framing: framing, Timeout: 10 * time.Second, Bus: shared})
+	m.Attach(conn)
+	return m
+}
+
+func TestWritesToASlaveOfAnotherMaker(t *testing.T) {
+	for name, framing := range framers {
+		t.Run(name, func(t *testing.T) {
+			m := masterOf(pymodbus(t, name), framing)
+			for _, w := range []WriteRequest{
+				{7, profile.Holding, 10, []uint16{0xBEEF}, false},
+				{7, profile.Holding, 20, []uint16{0xCAFE}, true},
+				{7, profile.Holding, 30, []uint16{1, 2, 3, 0xFFFF}, false},
+				{7, profile.Coil, 10, []uint16{1}, false},
+				{7, profile.Coil, 12, []uint16{0}, false},
+				{7, profile.Coil, 20, []uint16{1, 0, 1, 1, 0, 0, 0, 1, 1, 1}, false},
+			} {
+				if err := m.Write(t.Context(), w, Timing{}); err != nil {
+					t.Fatal(err)
+				}
+				words, err := m.Read(t.Context(), Request{7, w.Table, w.Address, uint16(len(w.Words))}, Timing{})
+				if err != nil || !slices.Equal(words, w.Words) {
+					t.Errorf("%v: it holds %v, %v; want %v", w, words, err, w.Words)
+				}
+			}
+			err := m.Write(t.Context(), WriteRequest{7, profile.Holding, 299, []uint16{1, 2, 3}, false}, Timing{})
+			if !errors.Is(err, Exception{Code: IllegalAddress}) || errors.Is(err, ErrUnconfirmed) {
 				t.Errorf("beyond the end: %v", err)
 			}
 		})

@@ -1,14 +1,14 @@
 """A slave of another maker: unit 7 with holding registers i, input registers
 1000+i, and coils and discrete inputs that are set where i divides by 3.
 
-usage: pymodbus_server.py socket|rtu PORT
+usage: pymodbus_server.py socket|rtu|ascii PORT
 """
 import asyncio
 import sys
 
 from pymodbus.datastore import ModbusSequentialDataBlock, ModbusServerContext, ModbusSlaveContext
 from pymodbus.server import StartAsyncTcpServer
-from pymodbus.transaction import ModbusRtuFramer, ModbusSocketFramer
+from pymodbus.transaction import ModbusAsciiFramer, ModbusRtuFramer, ModbusSocketFramer
 
 
 def registers(first):
@@ -20,7 +20,7 @@ def bits():
 
 
 unit = ModbusSlaveContext(di=bits(), co=bits(), hr=registers(0), ir=registers(1000), zero_mode=True)
-framer = {"socket": ModbusSocketFramer, "rtu": ModbusRtuFramer}[sys.argv[1]]
+framer = {"socket": ModbusSocketFramer, "rtu": ModbusRtuFramer, "ascii": ModbusAsciiFramer}[sys.argv[1]]
 asyncio.run(
     StartAsyncTcpServer(
         ModbusServerContext(slaves={7: unit}, single=False),
