@@ -280,12 +280,20 @@ type gateway struct {
 	url      string
 }
 
-func start(t *testing.T, args ...string) *gateway {
+// launch runs a command in the background.
+func launch(t *testing.T, args ...string) *gateway {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	g := &gateway{t: t, cancel: cancel, ended: make(chan int, 1)}
 	go func() { g.ended <- Main(ctx, "x", args, strings.NewReader(""), &g.out, &g.err) }()
 	t.Cleanup(func() { g.stop() })
+	return g
+}
+
+// start launches a gateway and waits until it is ready.
+func start(t *testing.T, args ...string) *gateway {
+	t.Helper()
+	g := launch(t, args...)
 	eventually(t, "its address", func() bool {
 		_, rest, ok := strings.Cut(g.out.String(), "http://")
 		if ok {

@@ -43,7 +43,7 @@ noise, drop, and of the whole line echo and heartbeat TIME. A rate such as 5% ma
 one of twenty requests suffer, without it all do.
 
   gengfu simulator --link /tmp/bus --fault "late 600ms 2%" --fault "3: dead" eastron-sdm120@1-4
-  gengfu read --watch ... or any other Modbus master on /tmp/bus`
+  gengfu read --port /tmp/bus --baud 9600 --profile eastron-sdm120 --address 1 --watch`
 }
 
 func (cmd simulatorCommand) Run(c *console) error {
