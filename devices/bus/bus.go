@@ -174,6 +174,9 @@ func (b *Bus) Exchange(ctx context.Context, a Ask) ([]byte, error) {
 	r := b.reception(a, start)
 	frame, err := r.receive(ctx)
 	r.close(frame, err)
+	if err == nil {
+		line.Settle(b.conn)
+	}
 	return frame, err
 }
 

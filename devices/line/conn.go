@@ -22,6 +22,7 @@ type port interface {
 	write(p []byte) error
 	discard() error
 	close() error
+	settled() // a frame is complete; nothing to most ports
 }
 
 // Conn is an open line. It belongs to one goroutine.
@@ -74,6 +75,17 @@ func (c *Conn) Discard() error {
 		return fmt.Errorf("clear %s: %w: %w", c.name, ErrBroken, err)
 	}
 	return nil
+}
+
+// Settled says that what was read is a complete frame, and what comes next no part
+// of it. A box may then say something of its own, which is passed over.
+func (c *Conn) Settled() { c.port.settled() }
+
+// Settle calls Settled on lines that have it.
+func Settle(conn any) {
+	if s, ok := conn.(interface{ Settled() }); ok {
+		s.Settled()
+	}
 }
 
 // Close closes the line.

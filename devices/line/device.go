@@ -88,4 +88,6 @@ func (d *device) write(p []byte) error {
 	return err
 }
 
+func (d *device) settled() {}
+
 func (d *device) close() error { return d.file.Close() }

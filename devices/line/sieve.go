@@ -17,8 +17,8 @@ const (
 // sieve takes registrations and heartbeats out of what a box sends, and only where
 // they cannot be part of a frame. They are looked for where a frame may begin:
 //
-//   - in the first bytes after the line was opened, written to or cleared, and
-//     directly behind another such packet;
+//   - in the first bytes after the line was opened, written to or cleared, behind a
+//     frame that whoever reads it calls complete, and behind another such packet;
 //   - on a line that nothing was ever written to, also after a silence.
 //
 // Once a byte of anything else has come, all is passed on until a frame may begin
@@ -114,6 +114,9 @@ func (s *sieve) waiting(now time.Time) (time.Duration, bool) {
 // written says that a request goes out, which a frame answers.
 func (s *sieve) written() { s.asked, s.fresh = true, true }
 
+// settled says that the frame that came through is complete.
+func (s *sieve) settled() { s.fresh = true }
+
 // cleared says that what was received is thrown away.
 func (s *sieve) cleared() { s.held, s.fresh = nil, true }
 
@@ -170,6 +173,12 @@ func (s *sieved) take(p []byte) int {
 func (s *sieved) write(p []byte) error {
 	s.sieve.written()
 	return s.port.write(p)
+}
+
+func (s *sieved) settled() {
+	if len(s.ready) == 0 { // else what was received with the frame may be another
+		s.sieve.settled()
+	}
 }
 
 func (s *sieved) discard() error {

@@ -9,7 +9,7 @@ import (
 // step is what happens to a sieve, at a time since the beginning.
 type step struct {
 	at   time.Duration
-	do   string // "write", "clear", "quiet", or what is received
+	do   string // "write", "settled", "clear", "quiet", or what is received
 	want string // what comes through
 }
 
@@ -49,6 +49,14 @@ func TestSieve(t *testing.T) {
 			{90 * ms, "clear", ""},
 			{90 * ms, "beat", ""},
 		}},
+		"a heartbeat behind a reply that is complete": {[]string{"beat"}, []step{
+			{0, "write", ""},
+			{10 * ms, "\x01\x03\x04", "\x01\x03\x04"},
+			{10 * ms, "settled", ""},
+			{11 * ms, "beat", ""},
+			{12 * ms, "write", ""},
+			{13 * ms, "\x01\x03", "\x01\x03"},
+		}},
 		"a short one that stands alone": {[]string{"\x00"}, []step{
 			{0, "write", ""}, {10 * ms, "\x00", ""}, {75 * ms, "quiet", ""}, {80 * ms, "\x01\x03", "\x01\x03"},
 		}},
@@ -85,6 +93,8 @@ func TestSieve(t *testing.T) {
 				switch e.do {
 				case "write":
 					s.written()
+				case "settled":
+					s.settled()
 				case "clear":
 					s.cleared()
 				case "quiet":

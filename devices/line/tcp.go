@@ -64,20 +64,32 @@ func newTCPPort(conn *net.TCPConn) (*tcpPort, error) {
 	var failed error
 	err = raw.Control(func(fd uintptr) { failed = limitUnanswered(int(fd), unanswered) })
 	t := &tcpPort{conn: conn, raw: raw}
-	t.empty = t.emptyNow
+	t.empty, t.take = t.emptyNow, t.takeNow
 	return t, errors.Join(err, failed)
 }
 
 type tcpPort struct {
 	conn    *net.TCPConn
 	raw     syscall.RawConn
-	empty   func(fd uintptr) // emptyNow, made once and not for every request
-	drained error            // what emptyNow found
+	drained error // what emptyNow found
+	taken   struct {
+		p   []byte
+		n   int
+		err error
+	} // what takeNow found
+
+	empty, take func(fd uintptr) // those two, made once and not for every request
 }
 
 func (t *tcpPort) read(p []byte, wait time.Duration) (int, error) {
-	// A deadline in the past would not even look at what has arrived.
-	if err := t.conn.SetReadDeadline(time.Now().Add(max(wait, time.Millisecond))); err != nil {
+	if wait <= 0 {
+		t.taken.p = p
+		if err := t.raw.Control(t.take); err != nil {
+			return 0, err
+		}
+		return t.taken.n, t.taken.err
+	}
+	if err := t.conn.SetReadDeadline(time.Now().Add(wait)); err != nil {
 		return 0, err
 	}
 	n, err := t.conn.Read(p)
@@ -85,6 +97,22 @@ func (t *tcpPort) read(p []byte, wait time.Duration) (int, error) {
 		err = nil
 	}
 	return n, err
+}
+
+// takeNow reads what has arrived, without waiting: a deadline in the past would
+// not even look at it.
+func (t *tcpPort) takeNow(fd uintptr) {
+	n, err := unix.Read(int(fd), t.taken.p)
+	for errors.Is(err, unix.EINTR) {
+		n, err = unix.Read(int(fd), t.taken.p)
+	}
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+		n, err = 0, nil
+	case err == nil && n == 0 && len(t.taken.p) > 0:
+		err = io.EOF
+	}
+	t.taken.n, t.taken.err, t.taken.p = max(n, 0), err, nil
 }
 
 func (t *tcpPort) write(p []byte) error {
@@ -121,5 +149,7 @@ func drain(fd int) error {
 		}
 	}
 }
+
+func (t *tcpPort) settled() {}
 
 func (t *tcpPort) close() error { return t.conn.Close() }

@@ -74,7 +74,9 @@ func (m *Master) receiveTCP(ctx context.Context, adu []byte, deadline time.Time)
 			l.lastByte = time.Now()
 			continue
 		}
-		l.from = l.to - len(rest)
+		if l.from = l.to - len(rest); len(rest) == 0 {
+			line.Settle(l.conn)
+		}
 		switch matchMBAP(adu, frame) {
 		case theReply:
 			return frame, nil
