@@ -165,13 +165,13 @@ func (m *Master) answer(ctx context.Context, r Request, t Timing) error {
 	return nil
 }
 
-// part returns the data of one request out of those of a wider one.
-func (w Request) part(r Request, data []byte) []byte {
-	from := int(r.Address - w.Address)
+// part returns the data of a narrower request out of those of the request.
+func (r Request) part(narrow Request, data []byte) []byte {
+	from := int(narrow.Address - r.Address)
 	if r.Table.Bits() {
-		return data[from/8 : from/8+int(r.count())]
+		return data[from/8 : from/8+int(narrow.count())]
 	}
-	return data[2*from : 2*from+int(r.count())]
+	return data[2*from : 2*from+int(narrow.count())]
 }
 
 // variants returns the requests that read more than r, r among it, or less than r

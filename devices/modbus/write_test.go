@@ -149,7 +149,7 @@ func TestAWriteIsConfirmedOrNotAndNeverSentTwice(t *testing.T) {
 							}
 						})
 						err := s.master.Write(t.Context(), w, Timing{})
-						if !errors.Is(err, c.want) || c.want != ErrUnconfirmed && errors.Is(err, ErrUnconfirmed) {
+						if !errors.Is(err, c.want) || errors.Is(err, ErrUnconfirmed) != errors.Is(c.want, ErrUnconfirmed) {
 							t.Errorf("got %v, want %v", err, c.want)
 						}
 						if writes != 1 {
