@@ -63,6 +63,7 @@ func (p *modbusPeer) ask(ctx context.Context, q question, t bus.Timing) ([]value
 	if err != nil {
 		return nil, err
 	}
+	p.terms.Turnaround = t.Pace.Turnaround() // so that the plan knows what a request costs here
 	values := make([]value, len(q.points))
 	for i, pt := range q.points {
 		v := &values[i]

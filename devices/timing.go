@@ -105,7 +105,11 @@ func usual(l LineConfig, p profile.Protocol) (t time.Duration) {
 	case profile.CJT188:
 		t = cjt188.ReplyTime
 	case profile.MBus:
-		return mbus.ReplyTime(l.wire())
+		t = mbus.ReplyTime(l.wire())
+		if l.TCP == nil || l.TCP.Baud == 0 {
+			return t
+		}
+		return t + l.wire().Of(mbus.MaxData) + viaServer // it may keep a telegram until it is whole
 	default:
 		return l.timeout()
 	}

@@ -16,9 +16,9 @@ const (
 	replyMargin = 50 * time.Millisecond
 	bitsPerChar = 11
 
-	// overNetwork is for a serial server of which the baud rate is not known: 330 bit
-	// times at 300 baud would be more, but such lines are rare.
-	overNetwork = time.Second
+	// overNetwork is for a serial server of which the baud rate is not known, and
+	// which may keep a telegram until it is whole: at 2400 baud the longest takes 1.2 s.
+	overNetwork = 2 * time.Second
 )
 
 // ReplyTime returns how long a meter has to begin its answer.
@@ -31,7 +31,7 @@ func ReplyTime(w bus.Wire) time.Duration {
 
 // between is how long a telegram may pause between its bytes: a level converter or
 // serial server cuts it into packets.
-const between = 200 * time.Millisecond
+const between = 500 * time.Millisecond
 
 // Options of a master.
 type Options struct {
