@@ -2,6 +2,7 @@ package devices
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -32,23 +33,48 @@ func PlannedLoad(l LineConfig, devs []DeviceConfig, profiles map[string]profile.
 		}
 		model := d.model(profiles)
 		p := m.peer(l, d, model)
-		pause := pauseOf(l, d, model)
-		for period, points := range byPeriod(model) {
-			for _, q := range questions(p, points) {
-				polls = append(polls, schedule.Poll{Took: p.cost(q, pause), Period: period})
-			}
-		}
+		polls = append(polls, pollsOf(p, model, pauseOf(l, d, model))...)
 	}
 	return schedule.Utilisation(polls)
 }
 
-// byPeriod returns the points of each period.
-func byPeriod(p profile.Profile) map[time.Duration][]int {
-	points := map[time.Duration][]int{}
-	for i, pt := range p.Points {
-		points[pt.Period] = append(points[pt.Period], i)
+// pollsOf returns what reading the device takes. Points of a longer period are read
+// when those of a shorter one are due anyway, so that they cost what they add; only
+// fast ones keep a time of their own.
+func pollsOf(p peer, model profile.Profile, pause time.Duration) (polls []schedule.Poll) {
+	byPeriod := map[time.Duration][]int{}
+	fast := map[time.Duration][]int{}
+	for i, pt := range model.Points {
+		of := byPeriod
+		if (schedule.Point{Class: schedule.ClassOf(pt.Kind), Period: pt.Period}).Fast() {
+			of = fast
+		}
+		of[pt.Period] = append(of[pt.Period], i)
 	}
-	return points
+	for period, points := range fast {
+		polls = append(polls, schedule.Poll{Took: costOf(p, points, pause), Period: period})
+	}
+	var due []int
+	var before, shorter time.Duration
+	for _, period := range slices.Sorted(maps.Keys(byPeriod)) {
+		points := byPeriod[period]
+		if shorter > 0 && period%shorter > 0 {
+			polls = append(polls, schedule.Poll{Took: costOf(p, points, pause), Period: period})
+			continue
+		}
+		due, shorter = append(due, points...), period
+		all := costOf(p, due, pause)
+		polls = append(polls, schedule.Poll{Took: max(0, all-before), Period: period})
+		before = all
+	}
+	return polls
+}
+
+func costOf(p peer, points []int, pause time.Duration) (total time.Duration) {
+	for _, q := range questions(p, points) {
+		total += p.cost(q, pause)
+	}
+	return total
 }
 
 // questions returns what reads all of the points.

@@ -95,8 +95,8 @@ func (s *Scheduler) pick(now time.Time, fits func(*device) bool) claim {
 			}
 			rank := p.rank(now)
 			c := claim{
-				device: d, point: i, rank: rank, due: p.due, lifted: rank < p.Class, fast: p.fast(),
-				others: best.others || !p.fast(), wake: best.wake,
+				device: d, point: i, rank: rank, due: p.due, lifted: rank < p.Class, fast: p.Fast(),
+				others: best.others || !p.Fast(), wake: best.wake,
 			}
 			best.others = c.others
 			if best.device < 0 || s.before(&c, &best) {
@@ -165,7 +165,7 @@ func (s *Scheduler) give(d, first int, now time.Time) Job {
 	}
 	for _, i := range dev.points {
 		p := &s.points[i]
-		if !p.due.After(now) || i == first || s.points[first].fast() && p.ready() {
+		if !p.due.After(now) || i == first || s.points[first].Fast() && p.ready() {
 			s.job = append(s.job, i)
 		}
 	}

@@ -14,7 +14,7 @@ func (s *Scheduler) Answered(d int, points []int, now time.Time) (recovered bool
 		p := &s.points[i]
 		p.failures, p.busy = 0, 0
 		p.due = s.after(p, now)
-		if p.fast() {
+		if p.Fast() {
 			p.due = asked.Add(p.Period)
 		}
 	}
@@ -61,7 +61,7 @@ func (s *Scheduler) over(d int, points []int, now time.Time) (began time.Time) {
 	first := &s.points[s.asked.point]
 	first.took = max(now.Sub(s.asked.at), first.took*3/4)
 	for _, i := range points {
-		s.points[i].yields = s.points[i].fast() && s.asked.waited
+		s.points[i].yields = s.points[i].Fast() && s.asked.waited
 	}
 	return s.asked.at
 }

@@ -4,6 +4,8 @@
 package schedule
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"gengfu/facility"
@@ -42,6 +44,11 @@ type Point struct {
 	Period time.Duration
 }
 
+// Fast reports whether the point is an alarm that is read between any two requests
+// for something else when it would otherwise be late. It has no place in its period:
+// it follows its own last reading.
+func (p Point) Fast() bool { return p.Class == Alarm && p.Period <= fastest }
+
 // Job is what to do next: read these points of this device, at least those that
 // one request can read together with the first. What is left stays due.
 type Job struct {
@@ -67,8 +74,7 @@ const patience = 2 * time.Second
 // so that an overloaded line still reads everything.
 const aging = 4
 
-// fastest is up to which period an alarm is fast: it is read between any two
-// requests for something else when it would otherwise be late.
+// fastest is up to which period an alarm is fast.
 const fastest = 500 * time.Millisecond
 
 // Scheduler is the state of one line. It belongs to one goroutine.
@@ -101,11 +107,8 @@ type point struct {
 	took     time.Duration // what a request for it costs, of late
 }
 
-// fast points have no place in their period: they follow their own last reading.
-func (p *point) fast() bool { return p.Class == Alarm && p.Period <= fastest }
-
 // ready points are fast and may be asked for before they are due.
-func (p *point) ready() bool { return p.fast() && p.failures == 0 && p.busy == 0 && !p.yields }
+func (p *point) ready() bool { return p.Fast() && p.failures == 0 && p.busy == 0 && !p.yields }
 
 type device struct {
 	points   []int
@@ -134,7 +137,7 @@ func New(points []Point, start time.Time) *Scheduler {
 		s.points[i] = point{Point: p, due: start}
 		d := &s.devices[p.Device]
 		d.points = append(d.points, i)
-		d.fast = d.fast || s.points[i].fast()
+		d.fast = d.fast || s.points[i].Fast()
 	}
 	for d := range s.devices {
 		s.spread(d)
@@ -142,18 +145,24 @@ func New(points []Point, start time.Time) *Scheduler {
 	return s
 }
 
-// spread gives the points of a device their places: all of one period together,
-// the longer periods at moments when the shortest is read anyway.
+// spread gives the points of a device their places: all of one period together, and
+// each longer period at moments when the next shorter one is read anyway, so that
+// one request may serve both.
 func (s *Scheduler) spread(d int) {
-	var shortest time.Duration
-	for _, i := range s.devices[d].points {
-		if p := s.points[i].Period; shortest == 0 || p < shortest {
-			shortest = p
+	points := slices.Clone(s.devices[d].points)
+	slices.SortStableFunc(points, func(a, b int) int { return cmp.Compare(s.points[a].Period, s.points[b].Period) })
+	var phase, last time.Duration
+	for _, i := range points {
+		p := &s.points[i]
+		if p.Fast() {
+			continue
 		}
-	}
-	for _, i := range s.devices[d].points {
-		share := s.points[i].Period * time.Duration(d) / time.Duration(len(s.devices))
-		s.points[i].phase = shortest*time.Duration(d)/time.Duration(len(s.devices)) + share.Truncate(shortest)
+		if p.Period != last {
+			share := p.Period * time.Duration(d) / time.Duration(len(s.devices))
+			phase += (share - phase).Truncate(max(last, 1))
+			last = p.Period
+		}
+		p.phase = phase
 	}
 }
 
@@ -170,7 +179,7 @@ func (s *Scheduler) Down(d int) bool { return s.devices[d].down }
 func (s *Scheduler) Longest() time.Duration {
 	var longest time.Duration
 	for i := range s.points {
-		if p := &s.points[i]; p.fast() && (longest == 0 || p.Period/2 < longest) {
+		if p := &s.points[i]; p.Fast() && (longest == 0 || p.Period/2 < longest) {
 			longest = p.Period / 2
 		}
 	}

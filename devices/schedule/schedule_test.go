@@ -95,6 +95,30 @@ func TestDevicesOfOnePeriodAreSpread(t *testing.T) {
 	}
 }
 
+// What is due at the same time can be read by one request.
+func TestLongerPeriodsFallTogetherWithShorterOnes(t *testing.T) {
+	periods := []time.Duration{time.Minute, time.Second, 10 * time.Second, 5 * time.Minute, 100 * time.Millisecond}
+	var points []Point
+	for d := range 7 {
+		for _, p := range periods {
+			points = append(points, Point{Device: d, Class: Alarm, Period: p})
+		}
+	}
+	s := New(points, start)
+	for d := range 7 {
+		of := s.points[5*d : 5*d+5]
+		for _, pair := range [][2]int{{1, 2}, {2, 0}, {0, 3}} {
+			short, long := of[pair[0]], of[pair[1]]
+			if off := (long.phase - short.phase) % short.Period; off != 0 || long.phase < 0 || long.phase >= long.Period {
+				t.Errorf("device %d: %s begins at %s, %s at %s", d, short.Period, short.phase, long.Period, long.phase)
+			}
+		}
+	}
+	if s.points[5*3+3].phase < time.Minute {
+		t.Error("the long periods of devices are not spread")
+	}
+}
+
 func TestTwoFailuresInARowMakeADeviceDown(t *testing.T) {
 	s := New([]Point{{0, Alarm, time.Second}, {0, Measure, time.Second}}, start)
 	if bad, down := s.Silent(0, []int{0}, start, 0, 0); down || len(bad) > 0 {
