@@ -183,14 +183,12 @@ func (m *Master) exchange(ctx context.Context, e expected, t Timing) ([]byte, er
 // failed counts a request without a reply, and remembers it if that may still come.
 func (m *Master) failed(e expected, t Timing, err error) error {
 	switch {
-	case errors.Is(err, bus.ErrUnsent):
-		return err
 	case errors.Is(err, ErrTimeout):
 		m.counters.Timeouts++
 	case errors.Is(err, ErrGarbled):
 		m.counters.Garbled++
 	}
-	if m.opts.Framing != TCP {
+	if m.opts.Framing != TCP && !errors.Is(err, bus.ErrUnsent) {
 		m.lost.add(lost{shape: e, sent: m.bus.Sent(), pace: t.Pace}, time.Now(), m.hold(t))
 	}
 	return err

@@ -2,6 +2,12 @@
 // is given and returns the words of the reply that belongs to the request. A reply
 // that cannot be told to belong to it is never returned.
 //
+// What nobody can tell on a line without transaction ids: a reply to the very same
+// request that comes again just when the next one may, and says what that brought
+// last (the value is then one poll old); and a spoilt frame whose check is right by
+// chance, one of 65536 with the CRC and one of 256 with the LRC of ASCII, when more
+// than the check is made for has changed.
+//
 // Frames are packed by goburrow/modbus. The transport and the unpacking are here,
 // because that library takes a late reply for the next one, and makes a dozen
 // allocations for each.

@@ -66,6 +66,21 @@ func TestALateReplyOverTCPIsDiscarded(t *testing.T) {
 	})
 }
 
+func TestAReplyThatComesTwiceOverTCPIsDiscarded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := talker(t, Options{Framing: TCP}, func(q []byte) [][]byte {
+			reply := mbap(q, transaction(q), q[6])
+			return [][]byte{slices.Concat(reply, reply[:7]), reply[7:]}
+		})
+		for a := range 20 {
+			r.want(1, 10*a, 2)
+		}
+		if got := r.Counters(); got.Stale < 18 || got.Timeouts+got.Garbled > 0 {
+			t.Errorf("counted %+v", got)
+		}
+	})
+}
+
 func TestAStreamOutOfStepIsBroken(t *testing.T) {
 	cases := []struct {
 		name string
