@@ -219,11 +219,15 @@ func (b *Bus) assemble(chunks <-chan chunk) {
 	}
 }
 
+// longestFrame is above the longest of any protocol, with what is read at once.
+const longestFrame = mostASCII + 512
+
 // cut handles the whole frames in buf and returns what may become one. Bytes that
 // cannot begin a frame are passed over; in a line that has fallen silent, so are
 // those whose frame did not come.
 func (b *Bus) cut(buf []byte, settled bool, spoken time.Time) []byte {
-	keep := -1 // where a frame of unknown length may begin
+	keep := -1                                // where a frame of unknown length may begin
+	buf = buf[max(0, len(buf)-longestFrame):] // what came before cannot belong to a frame that is still to come
 	for at := 0; at < len(buf); {
 		s, n := b.look(buf, at, settled, spoken)
 		switch {

@@ -63,9 +63,9 @@ func conversation(t *testing.T, seed uint64, faults string) string {
 	opts := simulator.Options{
 		Wire: simulator.Wire{Baud: 9600, Turnaround: 5 * time.Millisecond}, Seed: seed, Faults: parsed(t, "noise 5%, late 20ms 5%"),
 	}
-	inBubble(t, opts, []*simulator.Slave{s}, func(_ *testing.T, _ *simulator.Bus, ask func(string) []byte) {
+	inBubble(t, opts, []*simulator.Slave{s}, func(_ *testing.T, _ *simulator.Bus, ask func([]byte) []byte) {
 		for range 200 {
-			said.Write(ask(with(t, "0B 03 00 01 00 01")))
+			said.Write(ask(frame(t, with(t, "0B 03 00 01 00 01"))))
 			said.WriteByte('\n')
 		}
 	})
@@ -90,9 +90,9 @@ func TestRate(t *testing.T) {
 	want := string(frame(t, with(t, "0B 03 02 01 90")))
 	s := newSlave(t, pump(), 11)
 	s.SetFault(simulator.Fault{Kind: simulator.Corrupt, Rate: 0.05})
-	inBubble(t, simulator.Options{}, []*simulator.Slave{s}, func(_ *testing.T, _ *simulator.Bus, ask func(string) []byte) {
+	inBubble(t, simulator.Options{}, []*simulator.Slave{s}, func(_ *testing.T, _ *simulator.Bus, ask func([]byte) []byte) {
 		for range 4000 {
-			if string(ask(with(t, "0B 03 00 01 00 01"))) != want {
+			if string(ask(frame(t, with(t, "0B 03 00 01 00 01")))) != want {
 				spoilt++
 			}
 		}
@@ -104,7 +104,7 @@ func TestRate(t *testing.T) {
 
 // inBubble is a line in memory whose time only passes when all wait. ask returns
 // everything that comes within a second.
-func inBubble(t *testing.T, opts simulator.Options, slaves []*simulator.Slave, do func(t *testing.T, bus *simulator.Bus, ask func(request string) []byte)) {
+func inBubble(t *testing.T, opts simulator.Options, slaves []*simulator.Slave, do func(t *testing.T, bus *simulator.Bus, ask func(request []byte) []byte)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		master, far := linetest.Pair()
@@ -112,8 +112,8 @@ func inBubble(t *testing.T, opts simulator.Options, slaves []*simulator.Slave, d
 		if err != nil {
 			t.Fatal(err)
 		}
-		do(t, bus, func(request string) (all []byte) {
-			if err := master.Write(t.Context(), frame(t, request)); err != nil {
+		do(t, bus, func(request []byte) (all []byte) {
+			if err := master.Write(t.Context(), request); err != nil {
 				t.Fatal(err)
 			}
 			buf := make([]byte, 256)
@@ -135,13 +135,13 @@ func inBubble(t *testing.T, opts simulator.Options, slaves []*simulator.Slave, d
 }
 
 func TestFaultsOfTheWire(t *testing.T) {
-	request := with(t, "0B 03 00 01 00 01")
+	request := frame(t, with(t, "0B 03 00 01 00 01"))
 	healthy := frame(t, with(t, "0B 03 02 01 90"))
 	for _, c := range []struct {
 		fault string
 		holds func(got []byte) bool
 	}{
-		{"echo", func(got []byte) bool { return bytes.Equal(got, append(frame(t, request), healthy...)) }},
+		{"echo", func(got []byte) bool { return bytes.Equal(got, append(slices.Clone(request), healthy...)) }},
 		{"duplicate", func(got []byte) bool { return bytes.Equal(got, append(slices.Clone(healthy), healthy...)) }},
 		{"cut", func(got []byte) bool { return len(got) > 0 && len(got) < len(healthy) && bytes.HasPrefix(healthy, got) }},
 		{"flip", func(got []byte) bool { return len(got) == len(healthy) && differing(got, healthy) == 1 }},
@@ -150,7 +150,7 @@ func TestFaultsOfTheWire(t *testing.T) {
 		{"drop", func(got []byte) bool { return len(got) < len(healthy) }},
 	} {
 		opts := simulator.Options{Wire: simulator.Wire{Baud: 9600}, Faults: parsed(t, c.fault), Seed: 3}
-		inBubble(t, opts, []*simulator.Slave{newSlave(t, pump(), 11)}, func(t *testing.T, bus *simulator.Bus, ask func(string) []byte) {
+		inBubble(t, opts, []*simulator.Slave{newSlave(t, pump(), 11)}, func(t *testing.T, bus *simulator.Bus, ask func([]byte) []byte) {
 			for range 3 {
 				if got := ask(request); !c.holds(got) {
 					t.Errorf("%s: it sent % X", c.fault, got)
@@ -178,9 +178,9 @@ func TestForeignFramesAreGood(t *testing.T) {
 	a, b := newSlave(t, pump(), 11), newSlave(t, pump(), 12)
 	a.SetFault(simulator.Fault{Kind: simulator.Foreign})
 	seen := map[int]bool{}
-	inBubble(t, simulator.Options{}, []*simulator.Slave{a, b}, func(t *testing.T, _ *simulator.Bus, ask func(string) []byte) {
+	inBubble(t, simulator.Options{}, []*simulator.Slave{a, b}, func(t *testing.T, _ *simulator.Bus, ask func([]byte) []byte) {
 		for range 30 {
-			got := ask(with(t, "0B 03 00 01 00 01"))
+			got := ask(frame(t, with(t, "0B 03 00 01 00 01")))
 			seen[len(got)] = true
 			for len(got) > 0 {
 				n := 7
