@@ -70,12 +70,16 @@ func (l *busLine) silent(ctx context.Context, dev int, q question, reason facili
 	l.hand(ctx, offers)
 }
 
-// hold is how long a device on a bus is left alone after a lost reply: until the
-// reply is past what the configuration allows, however early it was given up, and
-// what the slave has shown.
+// hold is how long a device on a bus is left alone after a lost reply. The master of
+// Modbus can tell a late one, so that what the slave has shown is enough; of a meter a
+// late reply of the same item could be taken for the next, and it is left alone until
+// that is past what the configuration allows, however early it was given up.
 func (l *busLine) hold(d *slave, began, now time.Time) time.Duration {
-	if l.masters.bus == nil {
+	switch {
+	case l.masters.bus == nil:
 		return 0
+	case d.protocol == profile.Modbus:
+		return d.timing.Pace.Window()
 	}
 	early := max(0, d.timing.Timeout-now.Sub(began))
 	return max(early+modbus.Hold(d.timing.Timeout), d.timing.Pace.Window())

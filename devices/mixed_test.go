@@ -93,7 +93,7 @@ func TestALineOfAllProtocols(t *testing.T) {
 func TestFaultsOnALineOfAllProtocolsBookNothingWrong(t *testing.T) {
 	for _, faults := range []string{
 		"late 700ms 5%", "late 1500ms 3%", "cut 5%", "corrupt 5%", "flip 5%", "duplicate 5%", "foreign 5%", "noise 5%", "busy 5%", "exception 2 5%",
-		"late 700ms 1%, late 2500ms 1%, cut 1%, corrupt 1%, flip 1%, duplicate 1%, foreign 1%, noise 1%, busy 1%, silent 1%",
+		"late 400ms 1%, late 700ms 2%, late 1300ms 1%, late 2500ms 1%, late 6s 1%, cut 1%, corrupt 1%, flip 1%, duplicate 2%, foreign 2%, noise 1%, busy 1%, silent 1%",
 	} {
 		t.Run(faults, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestFaultsOnALineOfAllProtocolsBookNothingWrong(t *testing.T) {
 					s.Seed(uint64(i + 1))
 					s.SetFaults(set...)
 				}
-				w.run(20 * time.Minute)
+				w.run(time.Hour)
 				for i, s := range w.slaves {
 					w.checkNothingWrong(t, fmt.Sprintf("dev%d", i+1), s)
 				}
