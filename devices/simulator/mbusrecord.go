@@ -131,7 +131,8 @@ func (r recordMBus) shown(pt profile.Point) (float64, error) {
 func (r recordMBus) encode(value float64) ([]byte, error) {
 	const binary32, digits8, word16 = 0x04, 0x0C, 0x02
 	steps := counted(value, -r.power)
-	coding, data := byte(binary32), []byte(nil)
+	coding := byte(binary32)
+	var data []byte
 	switch {
 	case r.code.bits:
 		coding = word16
