@@ -22,15 +22,18 @@ func TestPlannedLoadOfPeriodsThatFallTogether(t *testing.T) {
 		want   float64
 	}{
 		{
-			"one within the other", []profile.Point{at(0, facility.State, time.Second), at(1, facility.Measure, 10*time.Second)},
+			"one within the other",
+			[]profile.Point{at(0, facility.State, time.Second), at(1, facility.Measure, 10*time.Second)},
 			overhead + 2*character + 2*character/10,
 		},
 		{
-			"neither within the other", []profile.Point{at(0, facility.Measure, 2*time.Second), at(1, facility.Measure, 5*time.Second)},
+			"neither within the other",
+			[]profile.Point{at(0, facility.Measure, 2*time.Second), at(1, facility.Measure, 5*time.Second)},
 			(overhead + 2*character) * (1.0/2 + 1.0/5),
 		},
 		{
-			"a fast alarm", []profile.Point{at(0, facility.Signal, 200*time.Millisecond), at(1, facility.Measure, time.Second)},
+			"a fast alarm",
+			[]profile.Point{at(0, facility.Signal, 200*time.Millisecond), at(1, facility.Measure, time.Second)},
 			(overhead + 2*character) * (5 + 1),
 		},
 	}
