@@ -44,6 +44,8 @@ type dumpReport struct {
 	Known  int              `json:"known"`
 	Wrong  int              `json:"wrong"`
 	Lines  []dumpReportLine `json:"lines"`
+
+	zone *time.Location // of the site
 }
 
 type dumpReportLine struct {
@@ -129,6 +131,7 @@ func (cmd wandImport) put(c *console, dump []byte) (report dumpReport, err error
 		var states []facility.DumpState
 		states, taps = facility.DumpStates(lines, there, now)
 		report = dumpReportOf(cmd.DryRun, lines, states)
+		report.zone = cfg.Estate.Site.Zone
 		return nil
 	})
 	if err != nil || cmd.DryRun || len(taps) == 0 {
@@ -170,7 +173,7 @@ func (r dumpReport) print(w io.Writer) error {
 			_, err = fmt.Fprintf(w, "line %d: %s %s\n", l.Line, l.What.EN, l.Cure.EN)
 		case r.DryRun:
 			_, err = fmt.Fprintf(w, "line %d: %s, %s at %s with wand %s, %s\n",
-				l.Line, l.State, carrier(l.Tap.Person), l.Tap.Checkpoint, l.Tap.Reader, l.Tap.TappedAt.Local().Format(time.DateTime))
+				l.Line, l.State, carrier(l.Tap.Person), l.Tap.Checkpoint, l.Tap.Reader, l.Tap.TappedAt.In(r.zone).Format(time.DateTime))
 		}
 		if err != nil {
 			return err

@@ -65,7 +65,7 @@ func TestWandImport(t *testing.T) {
 	run(t, "geheim-1\n", "wand", "import", dump, "--address", g.url, "--login", "li").wants(t, failed, "", "not allowed")
 	run(t, "geheim-2\n", append(send, "--map", "time=Zeit")...).wants(t, failed, "", "headings are not among the first 10 lines")
 	dry := run(t, "geheim-2\n", append(send, "--dry-run")...)
-	dry.wants(t, done, "line 2: new, li at gate with wand W7", "")
+	dry.wants(t, done, "line 2: new, li at gate with wand W7, 2026-11-21 22:01:00\n", "")
 	dry.wants(t, done, `line 4: Nobody has the login, badge or name "王五". Add the person first`, "")
 	dry.wants(t, done, `line 5: No checkpoint has the tag or the name "DEADBEEF"`, "")
 	dry.wants(t, done, "2 would be taken, 0 known already, 2 wrong\n", "")

@@ -41,8 +41,12 @@ func (cmd wandImport) send(c *console, dump []byte) (report dumpReport, err erro
 	if err != nil {
 		return report, err
 	}
-	if err := v.ask(c.ctx, http.MethodPost, "/api/session", "application/json", signIn, nil); err != nil {
+	var session struct{ Site struct{ Zone string } }
+	if err := v.ask(c.ctx, http.MethodPost, "/api/session", "application/json", signIn, &session); err != nil {
 		return report, err
+	}
+	if report.zone, err = time.LoadLocation(session.Site.Zone); err != nil {
+		return report, fmt.Errorf("the zone of the site: %w", err)
 	}
 	defer func() { err = errors.Join(err, v.ask(c.ctx, http.MethodDelete, "/api/session", "", nil, nil)) }()
 	body, kind, err := cmd.form(dump)
