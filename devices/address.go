@@ -67,6 +67,29 @@ func (a Address) byProtocol(p profile.Protocol) (Address, error) {
 	return Unit(int(unit)), nil
 }
 
+// covers reports whether a device with the other address answers to this one, in
+// which digits may stand for any. Both are written in their one way.
+func (a Address) covers(p profile.Protocol, other Address) bool {
+	if a == other {
+		return true
+	}
+	switch p {
+	case profile.DLT645:
+		x, errX := dlt645.ParseAddress(string(a))
+		y, errY := dlt645.ParseAddress(string(other))
+		return errX == nil && errY == nil && x.Covers(y)
+	case profile.CJT188:
+		x, errX := cjt188.ParseAddress(string(a))
+		y, errY := cjt188.ParseAddress(string(other))
+		return errX == nil && errY == nil && x.Covers(y)
+	case profile.MBus:
+		x, errX := mbus.ParseSecondary(string(a))
+		y, errY := mbus.ParseSecondary(string(other))
+		return min(len(a), len(other)) > len("250") && errX == nil && errY == nil && x.Covers(y)
+	}
+	return false
+}
+
 func primary(unit byte) error {
 	if unit > mbus.MaxAddress {
 		return fmt.Errorf("%d is above %d", unit, mbus.MaxAddress)

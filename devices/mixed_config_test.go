@@ -66,6 +66,8 @@ func TestValidateFindsMistakesOfMeters(t *testing.T) {
 		{"no digits", `address: "78330000000161"`, `address: ""`, "devices[2].address", "no address of a device that speaks cjt188", "fourteen digits"},
 		{"above the primary", "line: bus, address: 161}", "line: bus, address: 251}", "devices[3].address", "251", "0 to 250"},
 		{"same meter otherwise written", "line: bus, address: 161}", "line: bus, address: 12345678FFFFFFFF}", "devices[4].address", `the device "heat" already`, "own address"},
+		{"any meter beside one", "{id: pump, profile: valve, line: bus, address: 161, write: [setpoint]}", "{id: pump, profile: dlt645-2007, line: bus, address: AAAAAAAAAAAA}", "devices[1].address", `the device "grid" already`, "single meter"},
+		{"any M-Bus meter beside one", "line: bus, address: 161}", "line: bus, address: 123456FF}", "devices[4].address", `the device "heat" already`, "single meter"},
 		{"meter on modbus-tcp", "cjt188-water, line: box", "cjt188-water, line: net", "devices[2].line", "speaks cjt188", "protocol: cjt188"},
 		{"meter on modbus-ascii", "cjt188-water, line: box", "cjt188-water, line: ascii", "devices[2].line", "cannot be mixed", "another line"},
 		{"seven bits", "parity: even}}\n  - {id: box", "parity: even, data_bits: 7}}\n  - {id: box", "lines[0].serial.data_bits", "8 bits", "modbus-ascii"},

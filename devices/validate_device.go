@@ -11,7 +11,7 @@ import (
 
 func (c *checker) checkDevices(devs []DeviceConfig) {
 	ids := map[string]bool{}
-	addresses := map[place]string{}
+	var taken []place
 	for i, d := range devs {
 		at := fmt.Sprintf("devices[%d]", i)
 		c.checkID(at+".id", d.ID, "device", ids)
@@ -24,12 +24,12 @@ func (c *checker) checkDevices(devs []DeviceConfig) {
 		c.checkMix(at, d, l)
 		c.checkTimeout(at+".timeout", d.Timeout)
 		c.checkGap(at+".gap", d.Gap)
-		where := place{l.ID, c.profiles[d.Profile].Language(), c.checkAddress(at, d, l)}
-		if other, taken := addresses[where]; taken {
-			c.bad(at+".address", fmt.Sprintf("The address %s on the line %q is the device %q already.", d.Address, l.ID, other),
-				"Every device on a line needs its own address: read it off the device, or change one of them.")
+		own := place{l.ID, c.profiles[d.Profile].Language(), c.checkAddress(at, d, l), d.ID}
+		if other := slices.IndexFunc(taken, own.collides); other >= 0 {
+			c.bad(at+".address", fmt.Sprintf("The address %s on the line %q is the device %q already.", d.Address, l.ID, taken[other].device),
+				"Every device on a line needs its own address: read it off the device, or change one of them. One that stands for any fits a line with a single meter.")
 		}
-		addresses[where] = d.ID
+		taken = append(taken, own)
 	}
 }
 
@@ -69,7 +69,14 @@ func (c *checker) checkWrites(at string, w Writes, p profile.Profile) {
 type place struct {
 	line     string
 	protocol profile.Protocol
-	address  Address
+	address  Address // in its one way of writing
+	device   string
+}
+
+// collides reports whether one request would reach both.
+func (p place) collides(q place) bool {
+	return p.line == q.line && p.protocol == q.protocol &&
+		(p.address.covers(p.protocol, q.address) || q.address.covers(p.protocol, p.address))
 }
 
 // checkLineOf returns the line of a device or reader; false when it is not fit.
