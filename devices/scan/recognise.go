@@ -59,6 +59,8 @@ type Candidate struct {
 	Identified bool       `json:"identified"` // its marks are there
 	Why        string     `json:"why"`
 	open       bool
+	telling    int // values that devices of other models hardly show by chance
+	strict     bool
 }
 
 // What evidence weighs.
@@ -69,7 +71,7 @@ const (
 	impossible    = -1000.0
 	existsWeight  = 0.3 // a register is there, of a device that refuses others
 	givenWeight   = 2.0 // and all of a request of the model
-	leastScore    = 2.0 // below it nothing is recognised
+	leastScore    = 1.0 // below it nothing is recognised
 )
 
 // Recognise returns the models that the answers fit, the best first. The profiles
@@ -99,9 +101,9 @@ func rank(out []Candidate) {
 			}
 		}
 		switch {
-		case c.Identified && lead > 1, c.Score >= 12 && lead >= 6:
+		case c.Identified && lead > 1, c.Score >= 12 && lead >= 6 && (c.strict || c.telling >= 3):
 			c.Confidence = Sure
-		case c.Score >= 6 && lead >= 1.5:
+		case c.Score >= 6 && lead >= 1.5 && (c.strict || c.telling >= 1):
 			c.Confidence = Likely
 		default:
 			c.Confidence = Possible
@@ -203,14 +205,14 @@ const (
 type knowledge struct {
 	answers []Answer
 	words   map[profile.Table]map[int]uint16
-	strict  bool // the device refuses what it does not have, so that what it gives exists
+	strict  bool // the device does not give what it does not have, so that what it gives exists
 }
 
 func knowledgeOf(answers []Answer) *knowledge {
 	k := &knowledge{answers: answers, words: map[profile.Table]map[int]uint16{}}
 	refusals := 0
 	for _, a := range answers {
-		if a.Outcome == Refused {
+		if a.Outcome != Answered {
 			refusals++
 		}
 		if k.words[a.Table] == nil {
@@ -281,7 +283,7 @@ func (k *knowledge) marks(p *profile.Profile) (met, against bool) {
 }
 
 func (k *knowledge) judge(p *profile.Profile) Candidate {
-	c := Candidate{Profile: p.ID, Family: p.Family}
+	c := Candidate{Profile: p.ID, Family: p.Family, strict: k.strict || p.Language() != profile.Modbus}
 	met, against := k.marks(p)
 	switch {
 	case against:
@@ -349,6 +351,9 @@ func (k *knowledge) judgeRegisters(p *profile.Profile, c *Candidate) (good, zero
 			continue
 		}
 		w := weigh(pt, words)
+		if w >= telling {
+			c.telling++
+		}
 		c.Score += w + resembles(p, pt, words)
 		if k.strict {
 			c.Score += existsWeight
@@ -356,13 +361,16 @@ func (k *knowledge) judgeRegisters(p *profile.Profile, c *Candidate) (good, zero
 		switch {
 		case w < 0:
 			bad++
-		case w >= zeroWeight*2:
+		case w > 0:
 			good++
 		default:
 			zero++
 		}
 	}
-	c.Score += k.agreement(p)
+	if agreement := k.agreement(p); agreement > 0 {
+		c.Score += agreement
+		c.telling += 2
+	}
 	return good, zero, bad + refusals
 }
 
@@ -385,8 +393,11 @@ func resembles(p *profile.Profile, pt *profile.Point, words []uint16) float64 {
 	return 0
 }
 
-// zeroWeight is that of a register that is there and says nothing.
-const zeroWeight = 0.1
+// What single values weigh.
+const (
+	binaryWeight = 0.2
+	telling      = 4.0 // the frequency or the voltage of the mains
+)
 
 // weigh says how well registers fit a point: a value in the range that its unit has
 // in an estate speaks for the model, one out of all range against it.
@@ -398,9 +409,9 @@ func weigh(pt *profile.Point, words []uint16) float64 {
 	case q == facility.Bad:
 		return -0.5
 	case !slices.ContainsFunc(words, func(w uint16) bool { return w != 0 }):
-		return zeroWeight
+		return 0 // a register that is not there may show it too
 	case pt.Binary():
-		return 2 * zeroWeight
+		return binaryWeight
 	case len(pt.Labels) > 0:
 		if _, ok := pt.Labels[int(v)]; !ok || v != math.Trunc(v) {
 			return -2
@@ -429,18 +440,19 @@ func weighUnit(pt *profile.Point, v float64) (float64, bool) {
 	switch {
 	case pt.Unit == "Hz" && (in(49, 51) || in(59, 61)):
 		return 5, true
-	case pt.Unit == "V" && (in(200, 255) || in(100, 127) || in(345, 440)):
-		return 4, true
+	case pt.Unit == "V" && (in(200, 255) || in(345, 440)):
+		return telling, true
 	case strings.HasPrefix(pt.ID, "power_factor"):
 		if in(0.05, 1) {
 			return 2, true
 		}
 		return -2, true
-	case pt.Unit == "Cel":
-		if in(1, 95) {
-			return 1.5, true
-		}
-		return -1, true
+	case pt.Unit == "Cel" && in(1, 95):
+		return 1.5, true
+	}
+	most := map[string]float64{"Hz": 600, "V": 1500, "A": 5000, "kW": 5000, "kvar": 5000, "kVA": 5000, "Cel": 150, "bar": 400, "m": 1000, "%": 1000}
+	if limit, known := most[pt.Unit]; known && !in(0, limit) {
+		return -3, true
 	}
 	return 0, false
 }
@@ -507,7 +519,7 @@ func (k *knowledge) judgeItems(p *profile.Profile, c *Candidate) (good, zero, ba
 				c.Score -= 2
 				bad++
 			case *v.Number == 0:
-				c.Score += 2 * zeroWeight
+				c.Score += binaryWeight
 				zero++
 			default:
 				c.Score++

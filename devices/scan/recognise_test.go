@@ -2,7 +2,7 @@ package scan
 
 import (
 	"io/fs"
-	"strings"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/goccy/go-yaml"
@@ -36,9 +36,8 @@ func builtIn(t testing.TB) []profile.Profile {
 }
 
 // ask answers a question as the slave would.
-func ask(s *simulator.Slave, q Question, p profile.Profile) Answer {
+func ask(s *simulator.Slave, q Question, has func(profile.Table, int) bool) Answer {
 	a := Answer{Question: q}
-	has := exists(p)
 	for i := range q.Count {
 		if !has(q.Table, q.Address+i) {
 			a.Outcome = Refused
@@ -83,51 +82,113 @@ func exists(p profile.Profile) func(profile.Table, int) bool {
 	return func(t profile.Table, a int) bool { return have[at{t, a}] }
 }
 
-func TestPersonasAreNamed(t *testing.T) {
-	var modbus []profile.Profile
+// interview asks until nothing more is to be learned.
+func interview(t testing.TB, models []profile.Profile, ask func(Question) Answer) []Answer {
+	t.Helper()
+	var answers []Answer
+	for {
+		q, ok := Next(answers, models)
+		if !ok {
+			return answers
+		}
+		if len(answers) > 300 {
+			t.Fatalf("questions without end, the last %+v", q)
+		}
+		answers = append(answers, ask(q))
+	}
+}
+
+func modbusModels(t testing.TB) (out []profile.Profile) {
+	t.Helper()
 	for _, p := range builtIn(t) {
 		if p.Language() == profile.Modbus {
-			modbus = append(modbus, p)
+			out = append(out, p)
 		}
 	}
-	named, most := 0, 0
-	for _, p := range modbus {
-		s, err := simulator.NewSlave(p, 1)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, m := range p.Identify {
-			if m.Words() > 0 {
-				s.SetWords(m.Table, m.Address, m.Shown()...)
+	return out
+}
+
+func TestPersonasAreNamed(t *testing.T) {
+	all := modbusModels(t)
+	for _, test := range []struct {
+		name string
+		// turn makes another device of the one that refuses what it does not have.
+		turn  func(Answer) Answer
+		share float64
+	}{
+		{"that refuse what they do not have", func(a Answer) Answer { return a }, 0.95},
+		{"that are silent on what they do not have", func(a Answer) Answer {
+			if a.Outcome == Refused {
+				a.Outcome = Unheard
 			}
-		}
-		var answers []Answer
-		for {
-			q, ok := Next(answers, modbus)
-			if !ok {
-				break
+			return a
+		}, 0.90},
+		{"that give zeros for what they do not have", func(a Answer) Answer {
+			if a.Outcome == Refused {
+				a.Outcome, a.Words = Answered, make([]uint16, a.Count)
 			}
-			if len(answers) > 300 {
-				t.Fatalf("%s: questions without end, the last %+v", p.ID, q)
+			return a
+		}, 0.65},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			named, most := 0, 0
+			for _, p := range all {
+				s, err := simulator.NewSlave(p, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				has := exists(p)
+				for _, m := range p.Identify {
+					s.SetWords(m.Table, m.Address, m.Shown()...)
+				}
+				answers := interview(t, all, func(q Question) Answer { return test.turn(ask(s, q, has)) })
+				most = max(most, len(answers))
+				got := Recognise(answers, all)
+				if len(got) > 0 && got[0].Profile == p.ID {
+					named++
+					continue
+				}
+				for _, c := range got {
+					if c.Confidence == Sure {
+						t.Errorf("%s is surely taken for %s: %s", p.ID, c.Profile, c.Why)
+					}
+				}
+				t.Logf("%s was taken for %v", p.ID, names(got))
 			}
-			answers = append(answers, ask(s, q, p))
-		}
-		most = max(most, len(answers))
-		got := Recognise(answers, modbus)
-		if len(got) > 0 && got[0].Profile == p.ID {
-			named++
-			t.Logf("%s: %s after %d questions", p.ID, got[0].Confidence, len(answers))
-			continue
-		}
-		var names []string
-		for _, c := range got[:min(3, len(got))] {
-			names = append(names, c.Profile, string(c.Confidence), c.Why)
-		}
-		t.Logf("%s was taken for %s", p.ID, strings.Join(names, " "))
+			share := float64(named) / float64(len(all))
+			t.Logf("%d of %d named, %.1f %%, with at most %d questions", named, len(all), 100*share, most)
+			if share < test.share {
+				t.Errorf("%.1f %% of the personas are named, want %.0f", 100*share, 100*test.share)
+			}
+		})
 	}
-	share := float64(named) / float64(len(modbus))
-	t.Logf("%d of %d named, %.1f %%, with at most %d questions", named, len(modbus), 100*share, most)
-	if share < 0.95 {
-		t.Errorf("%.1f %% of the personas are named, want 95", 100*share)
+}
+
+func names(all []Candidate) (out []string) {
+	for _, c := range all[:min(3, len(all))] {
+		out = append(out, c.Profile+" "+string(c.Confidence))
+	}
+	return out
+}
+
+func TestAnUnknownDeviceIsNotSurelyNamed(t *testing.T) {
+	t.Parallel()
+	all := modbusModels(t)
+	dice := rand.New(rand.NewPCG(1, 2))
+	for range 40 {
+		answers := interview(t, all, func(q Question) Answer {
+			a := Answer{Question: q, Words: make([]uint16, q.Count)}
+			for i := range a.Words {
+				a.Words[i] = uint16(dice.Uint32())
+			}
+			return a
+		})
+		if got := Recognise(answers, all); len(got) > 0 && got[0].Confidence == Sure {
+			t.Fatalf("noise is surely taken for %s: %s", got[0].Profile, got[0].Why)
+		}
+	}
+	zeros := interview(t, all, func(q Question) Answer { return Answer{Question: q, Words: make([]uint16, q.Count)} })
+	if got := Recognise(zeros, all); len(got) > 0 && got[0].Confidence != Possible {
+		t.Errorf("zeros are taken for %+v", got[0])
 	}
 }

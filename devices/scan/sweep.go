@@ -209,7 +209,7 @@ func (w *sweeping) findModbus(ctx context.Context, step Step, patience time.Dura
 			break
 		}
 	}
-	w.noteLate(step, h)
+	w.noteLate(step)
 	const pathUnavailable, targetSilent = 0x0A, 0x0B
 	switch {
 	case h.Reply == nil && !h.Spoilt(),
@@ -246,11 +246,12 @@ func begins(received []byte, step Step) bool {
 
 // noteLate remembers who answered when somebody else was asked: it is slower than the
 // patience was.
-func (w *sweeping) noteLate(step Step, h Heard) {
-	if len(h.Received) == 0 || step.Protocol == sniff.ModbusTCP {
+func (w *sweeping) noteLate(step Step) {
+	strays := w.talk.Strays()
+	if len(strays) == 0 || step.Protocol == sniff.ModbusTCP {
 		return
 	}
-	frames, _ := h.Frames()
+	frames, _ := Heard{Received: strays}.Frames()
 	for _, f := range frames {
 		a, err := strconv.Atoi(f.Address)
 		if err == nil && f.Protocol == step.Protocol && a != step.Address && a > 0 && !w.has(step.Protocol, f.Address) {

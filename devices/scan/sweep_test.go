@@ -77,6 +77,7 @@ func slave(t *testing.T, p profile.Profile, address string) *simulator.Slave {
 }
 
 func TestABusOfEightPersonas(t *testing.T) {
+	t.Parallel()
 	all, eight := models(t, "eastron-sdm120", "eastron-sdm630", "chint-dtsu666", "tuf-2000", "pump-controller",
 		"invt-goodrive", "xintai-water-meter", "digital-input-8")
 	addresses := []string{"1", "2", "5", "17", "33", "100", "201", "247"}
@@ -116,6 +117,7 @@ func TestABusOfEightPersonas(t *testing.T) {
 }
 
 func TestTheSettingIsFound(t *testing.T) {
+	t.Parallel()
 	all, chosen := models(t, "eastron-sdm120")
 	even := Setting{Baud: 19200, Parity: "even", DataBits: 8, StopBits: 1}
 	var seen []Progress
@@ -134,6 +136,7 @@ func TestTheSettingIsFound(t *testing.T) {
 }
 
 func TestASocketTellsHowItWantsModbus(t *testing.T) {
+	t.Parallel()
 	all, chosen := models(t, "eastron-sdm120")
 	for _, test := range []struct {
 		name  string
@@ -182,5 +185,70 @@ func TestASweepEndsWithItsContext(t *testing.T) {
 	s := Sweep{Open: onPTY(t, Setting{})}
 	if _, err := s.Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("ended with %v", err)
+	}
+}
+
+func TestWhoIsSlowIsFoundWhenAnotherIsAsked(t *testing.T) {
+	t.Parallel()
+	all, chosen := models(t, "eastron-sdm120")
+	nine := Setting{Baud: 9600, Parity: "none", DataBits: 8, StopBits: 1}
+	slow := slave(t, chosen[0], "5")
+	slow.SetFault(simulator.Fault{Kind: simulator.Slow, Delay: 150 * time.Millisecond})
+	s := Sweep{
+		Options:  Options{Bauds: []int{9600}, Framings: []string{"8N1"}, Protocols: []sniff.Protocol{sniff.ModbusRTU}, Addresses: []int{4, 5, 6, 7}},
+		Profiles: all, Open: onPTY(t, nine, slow),
+	}
+	found, err := s.Run(t.Context())
+	if err != nil || len(found) != 1 || found[0].Address != "5" || found[0].Turnaround < 150*time.Millisecond {
+		t.Fatalf("found %+v (%v), want the slow one at 5", found, err)
+	}
+	if c := found[0].Candidates; len(c) == 0 || c[0].Profile != "eastron-sdm120" {
+		t.Errorf("named %+v", c)
+	}
+}
+
+func TestWhatIsSpoiltIsSaid(t *testing.T) {
+	t.Parallel()
+	all, chosen := models(t, "eastron-sdm120")
+	nine := Setting{Baud: 9600, Parity: "none", DataBits: 8, StopBits: 1}
+	spoilt := slave(t, chosen[0], "5")
+	spoilt.SetFault(simulator.Fault{Kind: simulator.Corrupt})
+	s := Sweep{
+		Options:  Options{Bauds: []int{9600}, Framings: []string{"8N1"}, Protocols: []sniff.Protocol{sniff.ModbusRTU}, Addresses: []int{4, 5, 6}},
+		Profiles: all, Open: onPTY(t, nine, spoilt, slave(t, chosen[0], "6")),
+	}
+	found, err := s.Run(t.Context())
+	if err != nil || len(found) != 2 || !found[0].Spoilt || found[0].Address != "5" || found[1].Spoilt || len(found[1].Candidates) == 0 {
+		t.Fatalf("found %+v (%v), want 5 spoilt and 6 whole", found, err)
+	}
+}
+
+// A line on which everything goes wrong now and then is scanned all the same.
+func TestABadLineIsScanned(t *testing.T) {
+	t.Parallel()
+	all, chosen := models(t, "eastron-sdm120", "chint-dtsu666")
+	nine := Setting{Baud: 9600, Parity: "none", DataBits: 8, StopBits: 1}
+	var slaves []*simulator.Slave
+	for i, p := range chosen {
+		s := slave(t, p, []string{"2", "9"}[i])
+		faults, err := simulator.ParseFaults("corrupt 3%, noise 3%, cut 3%, duplicate 3%")
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.SetFaults(faults...)
+		slaves = append(slaves, s)
+	}
+	s := Sweep{
+		Options:  Options{Bauds: []int{9600}, Framings: []string{"8N1"}, Protocols: []sniff.Protocol{sniff.ModbusRTU}, Addresses: []int{1, 2, 3, 9, 10}},
+		Profiles: all, Open: onPTY(t, nine, slaves...),
+	}
+	found, err := s.Run(t.Context())
+	if err != nil || len(found) != 2 {
+		t.Fatalf("found %+v (%v), want 2 and 9", found, err)
+	}
+	for i, d := range found {
+		if len(d.Candidates) == 0 || d.Candidates[0].Profile != chosen[i].ID {
+			t.Errorf("address %s is named %+v", d.Address, d.Candidates)
+		}
 	}
 }

@@ -29,6 +29,7 @@ type Talk struct {
 	bus         *bus.Bus
 	wire        bus.Wire
 	last        bus.Exchange
+	strays      []byte
 	transaction uint16
 }
 
@@ -36,8 +37,17 @@ type Talk struct {
 func NewTalk(conn Conn, wire bus.Wire, echo bus.Echo) *Talk {
 	t := &Talk{wire: wire}
 	t.bus = bus.New(bus.Options{Wire: wire, Echo: echo, Trace: func(x bus.Exchange) { t.last = x }})
+	t.bus.Overhear(func(stray []byte, _ time.Time) { t.strays = append(t.strays, stray...) })
 	t.bus.Attach(conn)
 	return t
+}
+
+// Strays returns what has come besides replies since it was last asked: late answers,
+// noise.
+func (t *Talk) Strays() []byte {
+	out := t.strays
+	t.strays = nil
+	return out
 }
 
 // Heard is what came after a request.
