@@ -2,6 +2,7 @@ package simulator_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
@@ -360,5 +361,32 @@ func TestMeterOnMBus(t *testing.T) {
 	r := mbus.Ask(5, true)
 	if _, err := r.Match(hear(t, client, mbus.NewReader(), r.Bytes())); !errors.As(err, &refused) || !refused.Busy() {
 		t.Errorf("a busy meter: %v", err)
+	}
+}
+
+// A persona shows what tells its model, to whoever asks for exactly that.
+func TestPersonasShowWhatTellsTheirModel(t *testing.T) {
+	marks := 0
+	for id, p := range profiles(t) {
+		if p.Language() != profile.Modbus || len(p.Identify) == 0 {
+			continue
+		}
+		client := line(t, simulator.Wire{}, meter(t, p, "1"))
+		for _, m := range p.Identify {
+			n := m.Words()
+			ask := []byte{1, m.Table.Function(), byte(m.Address >> 8), byte(m.Address), 0, byte(n)}
+			reply := frame(t, exchange(t, client, with(t, hex.EncodeToString(ask)), 5+2*n))
+			words := make([]uint16, n)
+			for i := range words {
+				words[i] = uint16(reply[3+2*i])<<8 | uint16(reply[4+2*i])
+			}
+			if !m.Matches(words) {
+				t.Errorf("%s shows % X at %s %d", id, reply, m.Table, m.Address)
+			}
+			marks++
+		}
+	}
+	if marks == 0 {
+		t.Error("no profile has a mark")
 	}
 }
