@@ -183,8 +183,16 @@ func (b *Bus) Exchange(ctx context.Context, a Ask) ([]byte, error) {
 // Listen reads on until the given time, for what comes besides the reply. It is
 // overheard.
 func (b *Bus) Listen(ctx context.Context, until time.Time) error {
-	for {
-		n, err := b.conn.Read(ctx, b.buf[:], until)
+	return b.hear(ctx, until, func() time.Time { return until })
+}
+
+// hear reads until the end, or until nothing has come by a time that may move with
+// each byte.
+func (b *Bus) hear(ctx context.Context, end time.Time, until func() time.Time) error {
+	n := 0
+	defer func() { b.overheard(b.buf[:n], b.lastByte) }()
+	for time.Now().Before(end) {
+		k, err := b.conn.Read(ctx, b.buf[n:], until())
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil
 		}
@@ -192,8 +200,12 @@ func (b *Bus) Listen(ctx context.Context, until time.Time) error {
 			return err
 		}
 		b.lastByte, b.dirty = time.Now(), true
-		b.overheard(b.buf[:n], b.lastByte)
+		if n += k; n == len(b.buf) {
+			b.overheard(b.buf[:n], b.lastByte)
+			n = 0
+		}
 	}
+	return nil
 }
 
 // longestNoise is how long a line may go on talking before a request fails.
@@ -226,24 +238,15 @@ func (b *Bus) silence(ctx context.Context, pause time.Duration) error {
 
 // drain reads until nothing more comes.
 func (b *Bus) drain(ctx context.Context, end time.Time) error {
-	n := 0
-	defer func() { b.overheard(b.buf[:n], b.lastByte) }()
-	for time.Now().Before(end) {
-		k, err := b.conn.Read(ctx, b.buf[n:], b.lastByte.Add(b.opts.Wire.giveUp()))
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			b.dirty = false
-			return b.conn.Discard()
-		}
-		if err != nil {
-			return err
-		}
-		b.lastByte = time.Now()
-		if n += k; n == len(b.buf) {
-			b.overheard(b.buf[:n], b.lastByte)
-			n = 0
-		}
+	quiet := func() time.Time { return b.lastByte.Add(b.opts.Wire.giveUp()) }
+	if err := b.hear(ctx, end, quiet); err != nil {
+		return err
 	}
-	return fmt.Errorf("the line is never quiet: %w", ErrGarbled)
+	if time.Now().Before(quiet()) {
+		return fmt.Errorf("the line is never quiet: %w", ErrGarbled)
+	}
+	b.dirty = false
+	return b.conn.Discard()
 }
 
 func (b *Bus) trace(start time.Time, request, reply []byte, err error) {

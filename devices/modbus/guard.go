@@ -34,8 +34,13 @@ func (m *Master) readGuarded(ctx context.Context, r Request, t Timing, words []u
 // drivers that switch on and off leave one or two.
 const harmless = 3
 
-// mostDoubts is how many replies are doubted in a row.
-const mostDoubts = 3
+// mostDoubts is how many replies are doubted in a row, mostRefusals how many
+// requests for more are refused until none is made any more: one that reads on
+// beyond what was wanted, and one that begins before it.
+const (
+	mostDoubts   = 3
+	mostRefusals = 2
+)
 
 // doubts reports whether a reply that looks right may be of another request: the
 // one before come twice, or another master's whose request was not understood. Its
@@ -97,40 +102,54 @@ func (m *Master) readWider(ctx context.Context, r Request, t Timing, doubted []b
 	if m.told.narrow[r] {
 		return nil, errNoWider
 	}
-	doubts := 0
+	doubts, refusals := 0, 0
 	for w := range variants(r, true) {
 		if !t.allows(w) || m.lost.ambiguous(w.expected(), time.Now()) {
 			continue
 		}
 		data, err := m.read(ctx, w, t)
-		if err != nil {
-			return nil, m.refusedWider(r, err)
-		}
-		part := w.part(r, data)
-		if !m.doubts(w, data) || slices.Equal(part, doubted) {
-			return part, nil
-		}
-		doubted = part
-		if doubts++; doubts == mostDoubts {
-			return nil, fmt.Errorf("replies that may be of other requests: %w", ErrGarbled)
+		switch {
+		case err == nil:
+			part := w.part(r, data)
+			if !m.doubts(w, data) || slices.Equal(part, doubted) {
+				return part, nil
+			}
+			doubted = part
+			if doubts++; doubts == mostDoubts {
+				return nil, fmt.Errorf("replies that may be of other requests: %w", ErrGarbled)
+			}
+		case !m.refusedWider(err):
+			return nil, err
+		case errors.Is(err, ErrGarbled): // it may be of an earlier request
+			return nil, errNoWider
+		default:
+			if refusals++; refusals == mostRefusals {
+				m.told.narrow[r] = true
+				return nil, errNoWider
+			}
 		}
 	}
 	return nil, errNoWider
 }
 
-// refusedWider remembers that a slave does not give more than was wanted.
-func (m *Master) refusedWider(r Request, err error) error {
+// refusedWider reports whether a slave does not give more than was wanted, which
+// is then not counted: nobody but the master wanted it.
+func (m *Master) refusedWider(err error) bool {
 	var refused Exception
 	if !errors.As(err, &refused) || refused.Later() || refused.Unreached() {
-		return err
+		return false
 	}
+	m.uncount(err)
+	return true
+}
+
+// uncount takes back a refusal of what nobody but the master wanted.
+func (m *Master) uncount(err error) {
 	if errors.Is(err, ErrGarbled) {
 		m.counters.Garbled--
 	} else {
-		m.counters.Exceptions-- // nobody but the master wanted those registers
-		m.told.narrow[r] = true
+		m.counters.Exceptions--
 	}
-	return errNoWider
 }
 
 // sync gets an answer to a request whose reply no late one can be taken for.
@@ -156,11 +175,7 @@ func (m *Master) answer(ctx context.Context, r Request, t Timing) error {
 	if !errors.As(err, &refused) || refused.Unreached() {
 		return err
 	}
-	if errors.Is(err, ErrGarbled) {
-		m.counters.Garbled--
-	} else {
-		m.counters.Exceptions--
-	}
+	m.uncount(err)
 	m.lost.answered(r.Unit, time.Now())
 	return nil
 }
