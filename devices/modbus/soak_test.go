@@ -150,8 +150,24 @@ func TestSoak(t *testing.T) {
 				if s.resync > 1 {
 					t.Errorf("it took %d polls until a value was right again", s.resync)
 				}
-				if s.answered < s.polls*9/10 {
+				if float64(s.answered) < float64(s.polls)*(1-2**soakRate) {
 					t.Errorf("only %d of %d polls were answered", s.answered, s.polls)
+				}
+			})
+		})
+	}
+}
+
+// Where nothing is wrong, the protections cost nothing.
+func TestASoundLineIsAskedOnceForEachPoll(t *testing.T) {
+	for name, framing := range map[string]Framing{"rtu": RTU, "ascii": ASCII} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newSoak(framing, *soakSeed, 0)
+				s.tell, s.slow = t.Errorf, t.Errorf
+				s.run(t.Context(), 999) // without echo
+				if c := s.Counters(); c.Requests != uint64(s.polls) || s.answered != s.polls || s.stale > 0 {
+					t.Errorf("%d polls, %d answered, counted %+v", s.polls, s.answered, c)
 				}
 			})
 		})
