@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,28 +22,98 @@ const (
 	longestAsked = 10 * time.Minute
 )
 
+// What is read while a write is under way: so many stretches of the journal, and
+// together no more rows than this are written at once.
+const (
+	stretchesAhead = 4
+	rowsAtOnce     = 50_000
+)
+
 // historian carries the journal's readings into the history. It moves its cursor
-// only behind what is stored, so a server that is down costs delay alone.
+// only behind what is stored or set aside, so a server that is down costs delay
+// alone. What it reads ahead is bounded: what it cannot write stays in the journal.
 type historian struct {
-	journal *journal.Journal
-	store   history.Store
-	devices map[string]facility.Device
-	log     *slog.Logger
+	journal  *journal.Journal
+	store    history.Store
+	setAside func(context.Context, []history.Rejected) error // makes refused readings durable; nil lets them go
+	devices  map[string]facility.Device
+	log      *slog.Logger
 
 	strays  atomic.Uint64   // readings of devices that the configuration does not have
+	aside   atomic.Uint64   // readings that were set aside
 	strange map[string]bool // those devices that were named in the log
+	named   string          // the reason of refusals that was named last in the log
+}
+
+// stretch is a part of the journal as rows of the history.
+type stretch struct {
+	rows   []history.Row
+	strays []history.Rejected
+	upTo   uint64
 }
 
 func (h *historian) run(ctx context.Context) {
-	follow(ctx, h.journal, h.journal.Cursor(cursorHistory), h.log, func(f facts) bool {
-		if !h.write(ctx, h.rows(f)) {
-			return false
+	ctx, cancel := context.WithCancel(ctx)
+	ahead := make(chan stretch, stretchesAhead)
+	var reading sync.WaitGroup
+	defer reading.Wait()
+	defer cancel()
+	reading.Go(func() {
+		defer close(ahead)
+		follow(ctx, h.journal, h.journal.Cursor(cursorHistory), h.log, func(f facts) bool {
+			select {
+			case ahead <- h.stretch(f):
+				return true
+			case <-ctx.Done():
+				return false
+			}
+		})
+	})
+	for s := range ahead {
+		s.join(ahead)
+		if !h.write(ctx, s.rows) || !h.putAside(ctx, s.strays) {
+			return
 		}
-		if err := h.journal.Commit(cursorHistory, f.upTo); err != nil {
+		if err := h.journal.Commit(cursorHistory, s.upTo); err != nil {
 			h.log.Error("cannot move the history's cursor", "error", err)
 		}
-		return true
-	})
+	}
+}
+
+// join adds what was read meanwhile, so that many small stretches become one write.
+func (s *stretch) join(ahead <-chan stretch) {
+	for len(s.rows) < rowsAtOnce {
+		select {
+		case next, ok := <-ahead:
+			if !ok {
+				return
+			}
+			s.rows, s.strays, s.upTo = append(s.rows, next.rows...), append(s.strays, next.strays...), next.upTo
+		default:
+			return
+		}
+	}
+}
+
+func (h *historian) stretch(f facts) stretch {
+	s := stretch{upTo: f.upTo}
+	n := 0
+	for _, item := range f.items {
+		n += len(item.readings)
+	}
+	s.rows = make([]history.Row, 0, n)
+	for _, item := range f.items {
+		for _, r := range item.readings {
+			d, known := h.devices[r.Point.Device]
+			if !known {
+				h.stray(r.Point)
+				s.strays = append(s.strays, history.Rejected{Row: history.Row{Reading: r}, Why: "the configuration does not have the device"})
+				continue
+			}
+			s.rows = append(s.rows, history.Row{Reading: r, Kind: d.Kind, Place: d.Place})
+		}
+	}
+	return s
 }
 
 // stray counts a reading of a device that the configuration does not have, and
@@ -51,26 +122,12 @@ func (h *historian) stray(p facility.PointID) {
 	h.strays.Add(1)
 	if len(h.strange) < 100 && !h.strange[p.Device] {
 		h.strange[p.Device] = true
-		h.log.Warn("readings of a device that the configuration does not have are not kept", "point", p)
+		h.log.Warn("readings of a device that the configuration does not have are set aside", "point", p)
 	}
 }
 
-func (h *historian) rows(f facts) []history.Row {
-	var rows []history.Row
-	for _, item := range f.items {
-		for _, r := range item.readings {
-			d, known := h.devices[r.Point.Device]
-			if !known {
-				h.stray(r.Point)
-				continue
-			}
-			rows = append(rows, history.Row{Reading: r, Kind: d.Kind, Place: d.Place})
-		}
-	}
-	return rows
-}
-
-// write stores the rows and reports whether it could before ctx ended.
+// write stores the rows, or sets aside those that are refused for good, and reports
+// whether it could before ctx ended.
 func (h *historian) write(ctx context.Context, rows []history.Row) bool {
 	if len(rows) == 0 {
 		return ctx.Err() == nil
@@ -79,10 +136,10 @@ func (h *historian) write(ctx context.Context, rows []history.Row) bool {
 	for {
 		err := h.store.Write(ctx, rows)
 		var rejected *history.RejectedError
+		var temporary *history.TemporaryError
 		switch {
 		case errors.As(err, &rejected):
-			h.log.Warn("the history refuses readings for good", "error", err)
-			return true
+			return h.putAside(ctx, rejected.Rows)
 		case err == nil:
 			if said != "" {
 				h.log.Info("the history takes readings again")
@@ -90,6 +147,11 @@ func (h *historian) write(ctx context.Context, rows []history.Row) bool {
 			return true
 		case ctx.Err() != nil:
 			return false
+		case errors.As(err, &temporary) && temporary.Done > 0:
+			if !h.putAside(ctx, temporary.Refused) {
+				return false
+			}
+			rows, wait = rows[temporary.Done:], firstRetry
 		}
 		if err.Error() != said {
 			said = err.Error()
@@ -99,6 +161,36 @@ func (h *historian) write(ctx context.Context, rows []history.Row) bool {
 			return false
 		}
 		wait = min(2*wait, longestRetry)
+	}
+}
+
+// putAside makes refused readings durable and reports whether it could before ctx
+// ended: what nobody holds any more must not be passed over.
+func (h *historian) putAside(ctx context.Context, refused []history.Rejected) bool {
+	if len(refused) == 0 {
+		return ctx.Err() == nil
+	}
+	if h.setAside == nil {
+		h.log.Warn("the history refuses readings for good", "error", &history.RejectedError{Rows: refused})
+		return true
+	}
+	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
+		err := h.setAside(ctx, refused)
+		if err == nil {
+			h.aside.Add(uint64(len(refused)))
+			if first := refused[0]; first.Why != h.named && first.Row.Kind != "" { // strays are named already
+				h.named = first.Why
+				h.log.Warn("the history refuses readings for good; they are set aside", "error", &history.RejectedError{Rows: refused})
+			}
+			return true
+		}
+		if ctx.Err() != nil {
+			return false
+		}
+		h.log.Error("cannot set aside readings that the history refuses; the journal holds them", "error", err)
+		if !pause(ctx, wait/2+rand.N(wait)) {
+			return false
+		}
 	}
 }
 

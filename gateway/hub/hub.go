@@ -33,7 +33,7 @@ const (
 // Cursors are those that the hub's journal must be opened with.
 var Cursors = []string{cursorJudge, cursorHistory}
 
-// Options are what New needs. All but Now are required.
+// Options are what New needs. All but SetAside and Now are required.
 type Options struct {
 	Estate  facility.Estate
 	Rules   *rules.Engine
@@ -45,6 +45,9 @@ type Options struct {
 	// Quiet reports whether no tap can be on its way here: every gateway that is
 	// known is connected and has sent what it held.
 	Quiet func() bool
+	// SetAside makes readings durable that the history refuses for good; nil lets
+	// them go.
+	SetAside func(ctx context.Context, refused []history.Rejected) error
 	// Health returns the health page's data.
 	Health func(ctx context.Context) any
 	// Waiting returns what else, beside the hub, is not ready.
@@ -89,7 +92,9 @@ func New(o Options) *Hub {
 			board: b, quiet: o.Quiet, now: o.Now, log: o.Logger,
 			requests: make(chan request), stopped: make(chan struct{}), mistimed: map[string]bool{},
 		},
-		historian: &historian{journal: o.Journal, store: o.History, devices: devices, log: o.Logger, strange: map[string]bool{}},
+		historian: &historian{
+			journal: o.Journal, store: o.History, setAside: o.SetAside, devices: devices, log: o.Logger, strange: map[string]bool{},
+		},
 	}
 }
 
@@ -219,6 +224,10 @@ func (h *Hub) Judgement() Judgement {
 	return j
 }
 
-// Strays is how many readings were not kept because they are of devices that the
-// configuration does not have.
+// Strays is how many readings did not go into the history because they are of devices
+// that the configuration does not have.
 func (h *Hub) Strays() uint64 { return h.historian.strays.Load() }
+
+// Aside is how many readings were set aside since the start: those that the history
+// refused, and strays.
+func (h *Hub) Aside() uint64 { return h.historian.aside.Load() }

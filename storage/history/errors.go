@@ -6,10 +6,12 @@ import (
 )
 
 // TemporaryError is a failure that goes away by itself: a server that is down or
-// busy, a full disk. Try again later with the same rows.
+// busy, a full disk. Try again later with the same rows, or those after Done.
 type TemporaryError struct {
 	Err        error
 	RetryAfter time.Duration // what the server asked for, 0 if nothing
+	Done       int           // so many rows at the front need not be written again: they are durable, or in Refused
+	Refused    []Rejected    // of those
 }
 
 func (e *TemporaryError) Error() string { return e.Err.Error() }

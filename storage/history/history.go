@@ -35,7 +35,7 @@ type Row struct {
 type Store interface {
 	// Write stores the rows; when it returns nil they are durable. Other errors
 	// than these are those of the context:
-	//   - *TemporaryError: some or all rows may be missing; write all of them again later.
+	//   - *TemporaryError: some or all rows may be missing; write them again later, all or those behind what it says is done.
 	//   - *ConfigurationError: as above, but a person has to change something first.
 	//   - *RejectedError: all rows but those in it are durable; they will never be taken.
 	Write(ctx context.Context, rows []Row) error

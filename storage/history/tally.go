@@ -16,17 +16,18 @@ type Tally struct {
 func NewTally(engine string) *Tally { return &Tally{stats: Stats{Engine: engine}} }
 
 // Written counts a Write of which stored readings are durable, refused ones never
-// will be and err is why others are not, and returns what Write returns.
+// will be and err is why others are not, and returns what Write returns. Of a Write
+// that failed only those count that are not written again.
 func (t *Tally) Written(at time.Time, stored int, refused []Rejected, err error) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.stats.Stored += uint64(stored)
+	t.stats.Rejected += uint64(len(refused))
 	if err != nil {
 		t.stats.Failures++
 		t.stats.Error = err.Error()
 		return err
 	}
-	t.stats.Stored += uint64(stored)
-	t.stats.Rejected += uint64(len(refused))
 	t.stats.LastWrite = at.UTC()
 	t.stats.Error = ""
 	if len(refused) > 0 {

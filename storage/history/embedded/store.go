@@ -119,10 +119,11 @@ func (s *Store) Write(ctx context.Context, rows []history.Row) error {
 	s.write.Lock()
 	defer s.write.Unlock()
 	err := classify(ctx, fmt.Sprintf("write %d readings", len(lawful)), s.log(ctx, lawful))
-	if err == nil { // the rows are durable; what fails from here on is done by a later Write
-		s.keepUp(ctx)
+	if err != nil {
+		return s.tally.Written(s.options.Now(), 0, nil, err)
 	}
-	return s.tally.Written(s.options.Now(), len(lawful), refused, err)
+	s.keepUp(ctx) // the rows are durable; what fails from here on is done by a later Write
+	return s.tally.Written(s.options.Now(), len(lawful), refused, nil)
 }
 
 // log makes the rows durable and adds them to the head.

@@ -39,8 +39,22 @@ func open(t testing.TB, o influx.Options) *influx.Store {
 func TestConformance(t *testing.T) {
 	url, token, bucket := influxtest.Start(t)
 	sites := 0
-	historytest.Run(t, func(t *testing.T) history.Store {
-		sites++ // a site of its own is an empty store
-		return open(t, influx.Options{URL: url, Org: "estate", Bucket: bucket, Token: token, Site: fmt.Sprint("site-", sites)})
-	})
+	for name, prepare := range map[string]func(*influx.Store) *influx.Store{
+		"adding up at the server": func(s *influx.Store) *influx.Store { return s },
+		"adding up here":          influx.WithFlux,
+	} {
+		t.Run(name, func(t *testing.T) {
+			historytest.Run(t, func(t *testing.T) history.Store {
+				sites++ // a site of its own is an empty store
+				s := prepare(open(t, influx.Options{URL: url, Org: "estate", Bucket: bucket, Token: token, Site: fmt.Sprint("site-", sites)}))
+				flux := influx.InFlux(s)
+				t.Cleanup(func() {
+					if influx.InFlux(s) != flux {
+						t.Error("the server refuses our InfluxQL")
+					}
+				})
+				return s
+			})
+		})
+	}
 }
