@@ -86,7 +86,8 @@ func (s *Sweep) Run(ctx context.Context) (_ []Device, err error) {
 func (w *sweeping) narrow(steps []Step, hit Step) []Step {
 	return slices.DeleteFunc(slices.Clone(steps), func(s Step) bool {
 		other := s.Protocol.Modbus() && hit.Protocol.Modbus() && s.Protocol != hit.Protocol
-		return s.Setting != hit.Setting || other
+		gateway := hit.Protocol == sniff.ModbusTCP && s.Protocol != sniff.ModbusTCP // it passes no plain frames on
+		return s.Setting != hit.Setting || other || gateway
 	})
 }
 

@@ -126,7 +126,8 @@ func TestReadWithoutASiteFile(t *testing.T) {
 
 	r = run(t, "", "read", "--port", port, "--table", "input", "--from", "0", "--count", "2", "--address", "1")
 	r.wants(t, done, "", "")
-	contains(t, r.out, "F32 ABCD", "4367  17255  17255     231.5")
+	contains(t, r.out, "F32 ABCD")
+	contains(t, strings.Join(strings.Fields(r.out), " "), "0 4367 17255 17255 231.5 ", "1 8000 32768 -32768 –")
 	r = run(t, "", "read", "--port", port, "--table", "input", "--from", "40000", "--count", "2", "--address", "1")
 	r.wants(t, failed, "exception 02", "exception 02")
 	for _, test := range []struct{ args, want string }{
@@ -178,7 +179,7 @@ points:
 golden:
   - source: computed
     request: "01 03 00 04 00 01 C5 CB"
-    reply: "01 03 02 01 40 B8 44"
+    reply: "01 03 02 01 40 B8 24"
     values: {setpoint: 3.2}
 persona:
   values: {setpoint: 3.2, auto: 0, pressure: 3}

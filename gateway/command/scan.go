@@ -92,6 +92,9 @@ func (cmd scanCommand) options(at place) (o scan.Options, err error) {
 	if o.Socket && (len(cmd.Baud) > 0 || len(cmd.Parity) > 0) {
 		return o, fmt.Errorf("%s is a socket: baud rate and parity are set in the box behind it", cmd.Line)
 	}
+	if cmd.Timeout < 0 || cmd.Timeout > 30*time.Second {
+		return o, fmt.Errorf("--timeout %v: write up to 30s, as 300ms", cmd.Timeout)
+	}
 	for _, b := range cmd.Baud {
 		if b < 300 || b > 4000000 {
 			return o, fmt.Errorf("--baud %d: write 300 to 4000000", b)
