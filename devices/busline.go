@@ -136,7 +136,7 @@ func (l *busLine) remember(d *slave) {
 	}
 	k := d.peer.keep()
 	k.Model = d.model
-	if !k.equal(d.kept) {
+	if !k.empty() && !k.equal(d.kept) {
 		d.kept = k
 		l.memory.Keep(d.cfg.ID, k)
 	}

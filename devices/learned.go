@@ -42,6 +42,8 @@ func fingerprint(p profile.Profile) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+func (l Learned) empty() bool { return l.Order == "" && len(l.Cuts) == 0 }
+
 func (l Learned) equal(m Learned) bool {
 	return l.Model == m.Model && l.Order == m.Order && slices.Equal(l.Cuts, m.Cuts)
 }
