@@ -138,7 +138,7 @@ func TestHeartbeatsInsideOfReplies(t *testing.T) {
 	f, sink := start(t, []LineConfig{
 		{ID: "box", Protocol: ModbusRTU, TCP: &TCPConfig{Listen: address, Heartbeat: "hex:01030200", Baud: 9600}, Timeout: 300 * time.Millisecond},
 	}, []DeviceConfig{a}, nil)
-	dialInBeating(t, address, "", "\x01\x03\x02\x00", 41*time.Millisecond, simulator.Wire{Baud: 9600}, slave)
+	dialInBeating(t, address, "", "\x01\x03\x02\x00", 173*time.Millisecond, simulator.Wire{Baud: 9600}, slave)
 	sink.awaitValue(t, "a/pressure", 3, begin)
 	_ = line.Wait(t.Context(), time.Now().Add(3*time.Second))
 	allRight(t, sink, "a/pressure", 3, 1000)
