@@ -100,7 +100,7 @@ func TestBoxesThatDialIn(t *testing.T) {
 	allRight(t, sink, "a/pressure", 1, 0)
 	allRight(t, sink, "b/pressure", 2, 0)
 	for _, s := range f.Status() {
-		if s.State != LineUp || s.Requests < 10 || s.Timeouts > 0 || s.Opened != 1 {
+		if s.State != LineUp || s.Requests < 3 || s.Timeouts > 0 || s.Opened != 1 {
 			t.Errorf("status %+v", s)
 		}
 	}
