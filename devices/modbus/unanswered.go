@@ -138,7 +138,11 @@ func (m *Master) stray(e expected, at time.Time) {
 		m.lost.add(lost{shape: e, sent: at, passed: true}, at, 0)
 		return
 	}
-	if l := m.lost[i]; l.pace != nil {
+	l := &m.lost[i]
+	if ends := at.Add(lateness); ends.After(l.ends) {
+		l.ends = ends
+	}
+	if l.pace != nil {
 		l.pace.Late(max(0, at.Sub(l.sent)-m.wireTime(e)))
 	}
 }
