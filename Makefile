@@ -11,7 +11,7 @@ SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help run build web test test-deps lint unit web-test e2e bench fuzz clean
+.PHONY: help run build web test test-deps lint unit web-test e2e bench bench-field fuzz fuzz-smoke clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s $$'\t'
@@ -37,10 +37,10 @@ $(WEB)/dist/index.html: $(WEB)/node_modules/.package-lock.json $(WEB_SOURCES)
 	cd $(WEB) && npm run --silent build
 	@touch $@
 
-test: test-deps lint web-test unit e2e ## install what the tests need and run them all
+test: test-deps lint web-test unit fuzz-smoke e2e ## install what the tests need and run them all
 
 # Debian packages, the real InfluxDB, and npm packages by lock file.
-DEBIAN := mosquitto:mosquitto chromium:chromium socat:socat
+DEBIAN := mosquitto:mosquitto chromium:chromium socat:socat mbpoll:mbpoll
 test-deps: ## install what the tests need
 	@missing=""; \
 	for p in $(DEBIAN); do PATH=$$PATH:/usr/sbin command -v $${p#*:} >/dev/null || missing="$$missing $${p%:*}"; done; \
@@ -74,11 +74,16 @@ e2e: build ## the whole product in a real browser
 bench: build ## figures of the whole product
 	go run ./gateway/bench -gengfu bin/gengfu
 
-FUZZTIME ?= 10s
-fuzz: ## every fuzz test for FUZZTIME each
-	@set -e; for pkg in $$(go list ./...); do \
-	  for f in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-	    echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+# QUICK=1 is a run of a minute, to try; ONLY=share,tcp,... is a part of it.
+bench-field: ## figures of the field side, beside its peers
+	go run ./gateway/bench/field $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))
+
+FUZZTIME ?= 1m
+fuzz: ## every fuzz test for FUZZTIME
+	.ci/fuzz $(FUZZTIME) 1 .
+
+fuzz-smoke: ## the fuzz tests of what comes over wires, for two seconds each
+	.ci/fuzz 2s 2 devices gateway/payload
 
 clean: ## remove what was built; data stays
 	rm -rf bin $(WEB)/node_modules; find $(WEB)/dist -mindepth 1 ! -name .gitkeep -delete
