@@ -26,7 +26,6 @@ type Patient struct {
 	Protocol sniff.Protocol // of the configuration; "" when none is known
 	Timeout  time.Duration  // of the line
 	Targets  []Target       // none: the addresses that makers use are tried
-	Profiles []profile.Profile
 	Open     func(ctx context.Context, s scan.Setting) (scan.Conn, error)
 	Doing    func(what string) // sees what is tried next; may be nil
 }

@@ -81,7 +81,7 @@ func (cmd doctorCommand) patient(cfg *config.Config) (doctor.Patient, error) {
 	if err != nil {
 		return doctor.Patient{}, err
 	}
-	p := doctor.Patient{Name: name, Setting: setting, Profiles: ordered(models), Open: at.open, Timeout: time.Second}
+	p := doctor.Patient{Name: name, Setting: setting, Open: at.open, Timeout: time.Second}
 	if at.serial != nil {
 		p.Port = at.serial.Port
 	}
