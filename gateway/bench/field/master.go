@@ -119,7 +119,7 @@ func (g *goburrow) read(unit byte, address, words int) ([]uint16, error) {
 type simonvetter struct{ *strongest.ModbusClient }
 
 func openStrongest(_ context.Context, path string, s setting) (master, error) {
-	parity := uint(strongest.PARITY_NONE)
+	parity := strongest.PARITY_NONE
 	if s.Parity == "even" {
 		parity = strongest.PARITY_EVEN
 	}
