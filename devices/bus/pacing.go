@@ -2,11 +2,11 @@ package bus
 
 // pacing knows whether the bytes of a line take the time that its baud rate says.
 // A virtual serial port, or a serial server whose rate is configured wrong, hands
-// replies over sooner; to refuse them for that would be to refuse all.
+// replies over sooner; to refuse them for that would be to refuse all. The zero
+// value does not know yet, and refuses nothing.
 type pacing struct {
-	known bool
-	fast  bool // replies come sooner than the wire would bring them
-	run   int  // exchanges in a row that say otherwise
+	honest bool // replies take their time
+	run    int  // exchanges in a row that say otherwise
 }
 
 // After so many exchanges in a row that say otherwise it is believed.
@@ -15,34 +15,33 @@ const (
 	earlyToDoubt  = 3
 )
 
-// refuses reports whether a frame that matches is none, because it came too soon,
-// and learns from it.
+// doubts reports whether a frame that matches is none, because it came too soon.
+func (p *pacing) doubts(tooSoon bool) bool { return p.honest && tooSoon }
+
+// refuses is doubts, and learns from the frame.
 func (p *pacing) refuses(tooSoon bool) bool {
 	switch {
-	case !p.known:
-		p.known, p.fast, p.run = true, tooSoon, 0
 	case p.doubts(tooSoon):
 		return true
-	case !p.fast || tooSoon:
+	case p.honest || tooSoon:
 		p.run = 0
 	default:
-		if p.run++; p.run == onTimeToTrust {
-			p.fast, p.run = false, 0
-		}
+		p.turn(onTimeToTrust)
 	}
 	return false
 }
 
-// doubts reports what refuses would, and learns nothing.
-func (p *pacing) doubts(tooSoon bool) bool { return p.known && !p.fast && tooSoon }
-
 // failed says that an exchange ended without a reply; early, that there was only
 // one that came too soon.
 func (p *pacing) failed(early bool) {
-	if p.fast || !early {
-		return
+	if p.honest && early {
+		p.turn(earlyToDoubt)
 	}
-	if p.run++; p.run == earlyToDoubt {
-		p.fast, p.run = true, 0
+}
+
+// turn counts what says otherwise, and believes it after so many.
+func (p *pacing) turn(after int) {
+	if p.run++; p.run == after {
+		p.honest, p.run = !p.honest, 0
 	}
 }
