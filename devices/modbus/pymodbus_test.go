@@ -3,7 +3,6 @@ package modbus
 import (
 	"errors"
 	"net"
-	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -22,12 +21,7 @@ const debianPython = "/usr/bin/python3"
 // pymodbus starts a slave of another maker and returns a line to it.
 func pymodbus(t *testing.T, framer string) *line.Conn {
 	t.Helper()
-	if err := exec.Command(debianPython, "-c", "import pymodbus, serial_asyncio").Run(); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("pymodbus is missing (apt-get install python3-pymodbus python3-serial-asyncio): %v", err)
-		}
-		t.Skip("pymodbus is missing: apt-get install python3-pymodbus python3-serial-asyncio")
-	}
+	needPymodbus(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
