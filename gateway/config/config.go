@@ -129,6 +129,12 @@ type MQTT struct {
 // Embedded reports whether the broker runs inside this program.
 func (m MQTT) Embedded() bool { return m.URL == "embedded" }
 
+// The engines that can keep the history.
+const (
+	EmbeddedEngine = "embedded"
+	InfluxDBEngine = "influxdb"
+)
+
 // History is where time series are kept.
 type History struct {
 	Engine        string    `yaml:"engine"` // embedded or influxdb

@@ -29,18 +29,19 @@ import (
 	"gengfu/gateway/uplink"
 	"gengfu/rules"
 	"gengfu/storage/history"
-	"gengfu/storage/history/embedded"
-	"gengfu/storage/history/influx"
+	"gengfu/storage/history/quarantine"
 	"gengfu/storage/ledger"
 )
 
 // Files in the data folder.
 const (
-	LedgerFile    = "ledger.db"
-	historyFile   = "history.db"
-	hubFile       = "hub-journal.db"
-	urgentFile    = "edge-urgent.db"
-	telemetryFile = "edge-telemetry.db"
+	LedgerFile  = "ledger.db"
+	historyFile = "history.db"
+
+	quarantineFile = "history-refused.db"
+	hubFile        = "hub-journal.db"
+	urgentFile     = "edge-urgent.db"
+	telemetryFile  = "edge-telemetry.db"
 )
 
 // telemetrySync is how long samples may be in memory before they are on disk.
@@ -70,6 +71,7 @@ type daemon struct {
 
 	ledger  *ledger.Ledger
 	history history.Store
+	refused *quarantine.Store
 	broker  *broker.Embedded // nil when the broker is elsewhere
 	url     string           // of the broker
 	hubLog  *journal.Journal
@@ -87,7 +89,6 @@ type secrets struct {
 	mqttUsername string
 	mqttPassword string
 	mqttTLS      *tls.Config
-	influxToken  string
 }
 
 // Run works until ctx ends and everything has stopped.
@@ -137,11 +138,6 @@ func (d *daemon) readSecrets() error {
 	d.secrets.mqttUsername = c.MQTT.Username
 	if d.secrets.mqttPassword, err = c.Secret(c.MQTT.PasswordFile); err != nil {
 		return err
-	}
-	if c.History.InfluxDB != nil {
-		if d.secrets.influxToken, err = c.Secret(c.History.InfluxDB.TokenFile); err != nil {
-			return err
-		}
 	}
 	if c.MQTT.CAFile == "" && c.MQTT.CertFile == "" {
 		return nil
@@ -235,7 +231,13 @@ func (d *daemon) openHub(ctx context.Context) error {
 	if err := d.ledger.Provision(ctx, c.Estate, time.Now()); err != nil {
 		return err
 	}
-	if d.history, err = d.openHistory(ctx); err != nil {
+	if d.history, err = OpenHistory(ctx, c, d.Data); err != nil {
+		return err
+	}
+	if d.refused, err = OpenQuarantine(ctx, d.Data); err != nil {
+		return err
+	}
+	if err := noteEngine(d.Data, c.History.Engine, d.Logger); err != nil {
 		return err
 	}
 	if d.Prepare != nil {
@@ -261,28 +263,6 @@ func (d *daemon) openHub(ctx context.Context) error {
 	return nil
 }
 
-// openHistory returns nil with an error, not an interface that holds nil.
-func (d *daemon) openHistory(ctx context.Context) (history.Store, error) {
-	c := d.Config
-	if db := c.History.InfluxDB; c.History.Engine == "influxdb" {
-		store, err := influx.New(influx.Options{
-			URL: db.URL, Org: db.Org, Bucket: db.Bucket, Token: d.secrets.influxToken, Site: c.Site.ID, Timeout: db.Timeout,
-		})
-		if err != nil {
-			return nil, err
-		}
-		return store, nil
-	}
-	store, err := embedded.Open(ctx, embedded.Options{
-		Path:      filepath.Join(d.Data, historyFile),
-		Retention: time.Duration(c.History.RetentionDays) * 24 * time.Hour,
-	})
-	if err != nil {
-		return nil, err
-	}
-	return store, nil
-}
-
 // hubParts adds the receiving half: the hub itself, then what feeds it.
 func (d *daemon) hubParts(parts []part) ([]part, error) {
 	c := d.Config
@@ -303,10 +283,11 @@ func (d *daemon) hubParts(parts []part) ([]part, error) {
 		TakeTaps: func(ctx context.Context, taps []facility.Tap) error {
 			return d.intake.Local(ctx, c.Site.ID, taps)
 		},
-		Quiet:   func() bool { return d.intake.Quiet(time.Now()) },
-		Health:  func(context.Context) any { return d.health() },
-		Waiting: d.waiting,
-		Logger:  d.Logger.With("part", "hub"),
+		SetAside: d.refused.Add,
+		Quiet:    func() bool { return d.intake.Quiet(time.Now()) },
+		Health:   func(context.Context) any { return d.health() },
+		Waiting:  d.waiting,
+		Logger:   d.Logger.With("part", "hub"),
 	})
 	return append(parts, part{"hub", d.hub.Run}, part{"intake", d.intake.Run}), nil
 }
@@ -382,6 +363,9 @@ func (d *daemon) close() error {
 	}
 	if d.history != nil {
 		errs = append(errs, d.history.Close())
+	}
+	if d.refused != nil {
+		errs = append(errs, d.refused.Close())
 	}
 	if d.ledger != nil {
 		errs = append(errs, d.ledger.Close())

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"gengfu/devices"
+	"gengfu/facility"
 	"gengfu/gateway/hub"
 	"gengfu/gateway/intake"
 	"gengfu/gateway/uplink"
@@ -37,6 +39,37 @@ type historyHealth struct {
 	Stored    uint64     `json:"stored"`
 	Rejected  uint64     `json:"rejected"`
 	Strays    uint64     `json:"strays"` // of devices that the configuration does not have
+
+	// Refused are the readings that are set aside, from this start and before.
+	Refused *refusedHealth `json:"refused,omitempty"`
+}
+
+type refusedHealth struct {
+	Held    int            `json:"held"`
+	Evicted uint64         `json:"evicted"` // made room for newer ones
+	Causes  []refusedCause `json:"causes"`
+}
+
+type refusedCause struct {
+	Why    string           `json:"why"`
+	Held   int              `json:"held"`
+	Oldest time.Time        `json:"oldest"`
+	Newest time.Time        `json:"newest"`
+	Point  facility.PointID `json:"point"` // one of them
+}
+
+// refusals says what of the history's readings is set aside.
+func (d *daemon) refusals() *refusedHealth {
+	st, err := d.refused.Stats(context.Background())
+	if err != nil {
+		d.Logger.Warn("cannot count what the history refused", "error", err)
+		return nil
+	}
+	out := &refusedHealth{Held: st.Held, Evicted: st.Evicted, Causes: []refusedCause{}}
+	for _, c := range st.Causes {
+		out.Causes = append(out.Causes, refusedCause(c))
+	}
+	return out
 }
 
 type ledgerHealth struct {
@@ -69,6 +102,7 @@ func (d *daemon) health() health {
 	h.Consumers = d.hub.Consumers()
 	st := d.history.Stats()
 	h.History = historyHealth{Engine: st.Engine, Error: st.Error, Stored: st.Stored, Rejected: st.Rejected, Strays: d.hub.Strays()}
+	h.History.Refused = d.refusals()
 	if !st.LastWrite.IsZero() {
 		h.History.LastWrite = &st.LastWrite
 	}
@@ -175,6 +209,10 @@ func (m metrics) hub(h health) {
 	}
 	m.count("history_stored_total", "Readings that the history holds since the start.", float64(h.History.Stored))
 	m.count("history_rejected_total", "Readings that the history refused.", float64(h.History.Rejected))
+	if r := h.History.Refused; r != nil {
+		m.gauge("history_refused_held", "Refused readings that are set aside.", float64(r.Held))
+		m.count("history_refused_evicted_total", "Refused readings that made room for newer ones.", float64(r.Evicted))
+	}
 	m.count("judge_set_aside_total", "Decisions that the ledger refused.", float64(h.Judge.SetAside))
 	m.count("judge_late_total", "Readings not newer than the last of their point.", float64(h.Judge.Late))
 	m.count("judge_failed_total", "Conditions that failed on their values.", float64(h.Judge.Failed))

@@ -2,24 +2,13 @@ package hub
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"gengfu/facility"
 	"gengfu/gateway/journal"
 	"gengfu/storage/history"
-)
-
-// The historian waits between two tries of a write at least and at most so long;
-// when the server asks for a longer pause, that long, within reason.
-const (
-	firstRetry   = 200 * time.Millisecond
-	longestRetry = 30 * time.Second
-	longestAsked = 10 * time.Minute
 )
 
 // What is read while a write is under way: so many stretches of the journal, and
@@ -71,7 +60,7 @@ func (h *historian) run(ctx context.Context) {
 	})
 	for s := range ahead {
 		s.join(ahead)
-		if !h.write(ctx, s.rows) || !h.putAside(ctx, s.strays) {
+		if !h.write(ctx, s) {
 			return
 		}
 		if err := h.journal.Commit(cursorHistory, s.upTo); err != nil {
@@ -107,7 +96,7 @@ func (h *historian) stretch(f facts) stretch {
 			d, known := h.devices[r.Point.Device]
 			if !known {
 				h.stray(r.Point)
-				s.strays = append(s.strays, history.Rejected{Row: history.Row{Reading: r}, Why: "the configuration does not have the device"})
+				s.strays = append(s.strays, history.Rejected{Row: history.Row{Reading: r}, Why: strayed})
 				continue
 			}
 			s.rows = append(s.rows, history.Row{Reading: r, Kind: d.Kind, Place: d.Place})
@@ -115,6 +104,9 @@ func (h *historian) stretch(f facts) stretch {
 	}
 	return s
 }
+
+// strayed is why a stray is set aside.
+const strayed = "the configuration does not have the device"
 
 // stray counts a reading of a device that the configuration does not have, and
 // says so once for each device, for some of them.
@@ -128,77 +120,34 @@ func (h *historian) stray(p facility.PointID) {
 
 // write stores the rows, or sets aside those that are refused for good, and reports
 // whether it could before ctx ended.
-func (h *historian) write(ctx context.Context, rows []history.Row) bool {
-	if len(rows) == 0 {
-		return ctx.Err() == nil
+func (h *historian) write(ctx context.Context, s stretch) bool {
+	d := history.Delivery{Store: h.store, SetAside: h.putAside, Failed: h.failed}
+	if d.Write(ctx, s.rows) != nil || d.Aside(ctx, s.strays) != nil {
+		return false
 	}
-	wait, said := firstRetry, ""
-	for {
-		err := h.store.Write(ctx, rows)
-		var rejected *history.RejectedError
-		var temporary *history.TemporaryError
-		switch {
-		case errors.As(err, &rejected):
-			return h.putAside(ctx, rejected.Rows)
-		case err == nil:
-			if said != "" {
-				h.log.Info("the history takes readings again")
-			}
-			return true
-		case ctx.Err() != nil:
-			return false
-		case errors.As(err, &temporary) && temporary.Done > 0:
-			if !h.putAside(ctx, temporary.Refused) {
-				return false
-			}
-			rows, wait = rows[temporary.Done:], firstRetry
-		}
-		if err.Error() != said {
-			said = err.Error()
-			h.log.Error("cannot write to the history; the journal holds the readings", "error", err)
-		}
-		if !pause(ctx, max(wait/2+rand.N(wait), asked(err))) {
-			return false
-		}
-		wait = min(2*wait, longestRetry)
-	}
+	return ctx.Err() == nil
 }
 
-// putAside makes refused readings durable and reports whether it could before ctx
-// ended: what nobody holds any more must not be passed over.
-func (h *historian) putAside(ctx context.Context, refused []history.Rejected) bool {
-	if len(refused) == 0 {
-		return ctx.Err() == nil
+func (h *historian) failed(err error) {
+	if err == nil {
+		h.log.Info("the history takes readings again")
+		return
 	}
-	if h.setAside == nil {
-		h.log.Warn("the history refuses readings for good", "error", &history.RejectedError{Rows: refused})
-		return true
-	}
-	for wait := firstRetry; ; wait = min(2*wait, longestRetry) {
-		err := h.setAside(ctx, refused)
-		if err == nil {
-			h.aside.Add(uint64(len(refused)))
-			if first := refused[0]; first.Why != h.named && first.Row.Kind != "" { // strays are named already
-				h.named = first.Why
-				h.log.Warn("the history refuses readings for good; they are set aside", "error", &history.RejectedError{Rows: refused})
-			}
-			return true
-		}
-		if ctx.Err() != nil {
-			return false
-		}
-		h.log.Error("cannot set aside readings that the history refuses; the journal holds them", "error", err)
-		if !pause(ctx, wait/2+rand.N(wait)) {
-			return false
-		}
-	}
+	h.log.Error("cannot write to the history; the journal holds the readings", "error", err)
 }
 
-// asked is the pause that the server wants.
-func asked(err error) time.Duration {
-	var temporary *history.TemporaryError
-	if !errors.As(err, &temporary) {
-		return 0
+// putAside makes refused readings durable where somebody holds them, and names a
+// reason once.
+func (h *historian) putAside(ctx context.Context, refused []history.Rejected) error {
+	if h.setAside != nil {
+		if err := h.setAside(ctx, refused); err != nil {
+			return err
+		}
+		h.aside.Add(uint64(len(refused)))
 	}
-	return min(temporary.RetryAfter, longestAsked)
+	if first := refused[0]; first.Why != h.named && first.Why != strayed {
+		h.named = first.Why
+		h.log.Warn("the history refuses readings for good", "kept aside", h.setAside != nil, "error", &history.RejectedError{Rows: refused})
+	}
+	return nil
 }

@@ -55,6 +55,15 @@ type Store interface {
 	// point of the devices that has one within Lookback.
 	Latest(ctx context.Context, devices []facility.Device, before time.Time) (map[facility.PointID]facility.Reading, error)
 
+	// Rows returns what was written of the devices, of all when none is named, in
+	// [from, to), in any order; their units, and with the embedded engine their
+	// places, are empty. It fails with ErrTooMany when there are more than limit.
+	Rows(ctx context.Context, devices []string, from, to time.Time, limit int) ([]Row, error)
+
+	// Span returns the times of the first and the last row of the devices, of all
+	// when none is named; zero without any.
+	Span(ctx context.Context, devices []string) (first, last time.Time, err error)
+
 	// Stats returns what the store did so far.
 	Stats() Stats
 

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -100,6 +101,13 @@ func (h *head) known() []int64 {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
 	return slices.Sorted(maps.Values(h.ids))
+}
+
+// all returns the keys of all series, in order of their ids.
+func (h *head) all() []seriesKey {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.SortedFunc(maps.Keys(h.ids), func(a, b seriesKey) int { return cmp.Compare(h.ids[a], h.ids[b]) })
 }
 
 // each calls do for every row of a query.

@@ -68,6 +68,10 @@ func migrate(ctx context.Context, tx *sql.Tx) error {
 		}
 		return nil
 	}
+	return versionError(version)
+}
+
+func versionError(version int) error {
 	return &history.ConfigurationError{Err: fmt.Errorf("the file has version %d, this program knows %d", version, schemaVersion)}
 }
 

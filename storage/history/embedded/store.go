@@ -10,6 +10,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -23,6 +24,10 @@ type Options struct {
 	Path      string           // of the file; it is made when it is not there
 	Retention time.Duration    // readings that are older may be deleted; 0 keeps all
 	Now       func() time.Time // nil is time.Now
+
+	// ReadOnly is for reading beside the process that writes the file: it shows what
+	// was written until now. Nothing is taken over, and Write fails.
+	ReadOnly bool
 
 	// HeadLimit is how many readings gather before they are packed into chunks;
 	// each takes 40 bytes of memory. 0 is 100,000.
@@ -70,16 +75,18 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context) (err error) {
-	if s.writer, err = sql.Open("sqlite", source(s.options.Path, "_txlock=immediate")); err != nil {
-		return err
-	}
-	s.writer.SetMaxOpenConns(1)
 	if s.reader, err = sql.Open("sqlite", source(s.options.Path, "_pragma=query_only(1)")); err != nil {
 		return err
 	}
 	s.reader.SetMaxOpenConns(readers)
 	s.reader.SetMaxIdleConns(readers)
-
+	if s.options.ReadOnly {
+		return s.look(ctx)
+	}
+	if s.writer, err = sql.Open("sqlite", source(s.options.Path, "_txlock=immediate")); err != nil {
+		return err
+	}
+	s.writer.SetMaxOpenConns(1)
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -95,6 +102,26 @@ func (s *Store) open(ctx context.Context) (err error) {
 		return err
 	}
 	return tx.Commit()
+}
+
+// look reads what a file holds that another process may be writing.
+func (s *Store) look(ctx context.Context) error {
+	if _, err := os.Stat(s.options.Path); err != nil { // SQLite would make the file
+		return &history.ConfigurationError{Err: err}
+	}
+	tx, err := s.reader.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // it only read
+	var version int
+	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return fmt.Errorf("read the version: %w", err)
+	}
+	if version != schemaVersion {
+		return versionError(version)
+	}
+	return s.head.load(ctx, tx)
 }
 
 // Close ends the store. It waits for a running Write.
@@ -165,6 +192,9 @@ func (s *Store) log(ctx context.Context, rows []history.Row) error {
 // begin starts a transaction of the writer, unless somebody else has taken the
 // file over: what he packed we would pack again over it.
 func (s *Store) begin(ctx context.Context) (*sql.Tx, error) {
+	if s.options.ReadOnly {
+		return nil, &history.ConfigurationError{Err: errors.New("the file was opened for reading")}
+	}
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return nil, err

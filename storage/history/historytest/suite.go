@@ -32,6 +32,8 @@ func Run(t *testing.T, open func(t *testing.T) history.Store) {
 		{"values", values},
 		{"refused rows", refused},
 		{"latest", latest},
+		{"all rows", allRows},
+		{"a scan", scan},
 		{"a grid that cannot be", badGrid},
 		{"a context that ended", endedContext},
 		{"reading while writing", concurrent},

@@ -1,10 +1,5 @@
 package influx
 
-import "gengfu/storage/history"
-
-// Lines is what the rows look like on their way.
-func Lines(site string, rows []history.Row) string { return encodeRows(site, rows...) }
-
 // WithFlux has the store ask in Flux only, as of a server that takes no InfluxQL.
 func WithFlux(s *Store) *Store {
 	s.fluxOnly.Store(true)

@@ -14,6 +14,17 @@ var (
 	escapeText        = strings.NewReplacer(`"`, `\"`, `\`, `\\`)
 )
 
+// Lines returns rows that pass Row.Check in line protocol, with times in
+// milliseconds.
+func Lines(site string, rows []history.Row) []byte {
+	e := newEncoder(site)
+	for i := range rows {
+		e.add(&rows[i])
+	}
+	e.end()
+	return e.out
+}
+
 // encoder writes rows as line protocol with times in milliseconds. Rows of one
 // device and time that follow each other share a line.
 type encoder struct {

@@ -13,14 +13,7 @@ import (
 	"gengfu/storage/history"
 )
 
-func encodeRows(site string, rows ...history.Row) string {
-	e := newEncoder(site)
-	for i := range rows {
-		e.add(&rows[i])
-	}
-	e.end()
-	return string(e.out)
-}
+func encodeRows(site string, rows ...history.Row) string { return string(Lines(site, rows)) }
 
 func TestLines(t *testing.T) {
 	row := func(device, quantity string, ms int64, v float64, q facility.Quality, why facility.Reason) history.Row {

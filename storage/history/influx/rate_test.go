@@ -45,7 +45,7 @@ func BenchmarkWrite(b *testing.B) {
 		rows := rateRows(second, perTurn)
 		var lines []string
 		for i := 0; i < perTurn; i += 5000 {
-			lines = append(lines, influx.Lines("there", rows[i:i+5000]))
+			lines = append(lines, string(influx.Lines("there", rows[i:i+5000])))
 		}
 		start := time.Now()
 		for _, l := range lines {
