@@ -16,6 +16,9 @@ type Ack struct {
 	Epoch  string          `json:"epoch"` // empty: the hub knows none, or has just come back
 	Seq    uint64          `json:"seq"`
 	Again  bool            `json:"again,omitempty"` // send again what comes after it
+	// Held is up to where people know already what the hub cannot make durable: keep
+	// it, go on with what follows, and send it again later. 0: no further than Seq.
+	Held uint64 `json:"held,omitempty"`
 }
 
 // States of a gateway.

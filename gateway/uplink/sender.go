@@ -160,6 +160,9 @@ func (f *flow) take(a payload.Ack) error {
 				return err
 			}
 		}
+		if f.w.hold(min(a.Held, f.w.after())) {
+			f.missed = 0
+		}
 	}
 	f.dropAhead()
 	return nil

@@ -15,6 +15,7 @@ type window struct {
 	least time.Duration // until an acknowledgement is thought lost, at first
 
 	acked    uint64 // the hub has everything up to here
+	held     uint64 // the hub has everything up to here in memory only; else 0
 	flight   []sent // unacknowledged, in order
 	bytes    int
 	limit    int
@@ -39,7 +40,7 @@ func (w *window) after() uint64 {
 	if n := len(w.flight); n > 0 {
 		return w.flight[n-1].seq
 	}
-	return w.acked
+	return max(w.acked, w.held)
 }
 
 // prev is what the header of the next batch says of the one before it: 0 when the
@@ -48,7 +49,7 @@ func (w *window) prev() uint64 {
 	if n := len(w.flight); n > 0 {
 		return w.flight[n-1].seq
 	}
-	return 0
+	return w.held
 }
 
 // room reports whether a batch of the size may be sent.
@@ -57,7 +58,7 @@ func (w *window) room(size int) bool {
 }
 
 func (w *window) send(seq uint64, size int, now time.Time) {
-	if len(w.flight) == 0 {
+	if w.deadline.IsZero() {
 		w.deadline = now.Add(w.timeout)
 	}
 	w.flight = append(w.flight, sent{seq, size})
@@ -80,16 +81,36 @@ func (w *window) ack(seq uint64, again bool, now time.Time) (advanced bool) {
 
 func (w *window) advance(seq uint64, now time.Time) {
 	w.acked = seq
+	if w.held <= seq {
+		w.held = 0
+	}
+	w.land(seq)
+	w.timeout = w.least
+	w.deadline = now.Add(w.timeout)
+	if len(w.flight) == 0 && w.held == 0 {
+		w.deadline = time.Time{}
+	}
+}
+
+// hold takes the word of a hub that has everything up to seq in memory, and cannot
+// make it durable: what follows may go, and all of it is sent again when the
+// acknowledgement does not come in time.
+func (w *window) hold(seq uint64) (advanced bool) {
+	if seq <= max(w.acked, w.held) {
+		return false
+	}
+	w.held = seq
+	w.land(seq)
+	return true
+}
+
+// land takes what has arrived out of the window, which opens for more.
+func (w *window) land(seq uint64) {
 	for len(w.flight) > 0 && w.flight[0].seq <= seq {
 		w.bytes -= w.flight[0].size
 		w.flight = w.flight[1:]
 	}
 	w.limit = min(2*w.limit, maxFlight)
-	w.timeout = w.least
-	w.deadline = now.Add(w.timeout)
-	if len(w.flight) == 0 {
-		w.deadline = time.Time{}
-	}
 }
 
 // expire begins anew with a single batch when no acknowledgement has come in
@@ -106,5 +127,5 @@ func (w *window) expire(now time.Time) bool {
 
 // rewind forgets what is in flight, so that it is sent again.
 func (w *window) rewind() {
-	w.flight, w.bytes, w.deadline = nil, 0, time.Time{}
+	w.flight, w.bytes, w.held, w.deadline = nil, 0, 0, time.Time{}
 }

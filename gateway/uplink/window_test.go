@@ -107,6 +107,38 @@ func TestWindowGoesBackOncePerLoss(t *testing.T) {
 	}
 }
 
+// TestWindowGoesOnPastWhatIsHeld: a hub that cannot make facts durable hears of the
+// next ones all the same, and of all of them again in the end.
+func TestWindowGoesOnPastWhatIsHeld(t *testing.T) {
+	w := newWindow(3, least)
+	fill(w, 4, t0)
+	if !w.hold(4) || w.hold(4) {
+		t.Error("what is held counts once")
+	}
+	if seqs, prevs := fill(w, 6, t0.Add(time.Second)); len(seqs) != 2 || seqs[0] != 5 || prevs[0] != 4 || prevs[1] != 5 {
+		t.Fatalf("sent %v after %v", seqs, prevs)
+	}
+	if !w.hold(6) || w.expire(t0.Add(least-1)) || !w.expire(t0.Add(least)) {
+		t.Fatal("what came later put off that the first is sent again")
+	}
+	now := t0.Add(least)
+	if seqs, prevs := fill(w, 6, now); len(seqs) != 1 || seqs[0] != 4 || prevs[0] != 0 {
+		t.Fatalf("sent %v after %v, want the first that is not durable", seqs, prevs)
+	}
+	w.hold(4)
+	if seqs, _ := fill(w, 6, now); len(seqs) != 2 || seqs[1] != 6 {
+		t.Fatalf("sent %v", seqs)
+	}
+	w.ack(5, false, now)
+	if w.held != 0 || len(w.flight) != 1 || w.after() != 6 {
+		t.Errorf("window %+v", w)
+	}
+	w.ack(6, false, now)
+	if !w.deadline.IsZero() {
+		t.Error("waits for nothing")
+	}
+}
+
 // TestWindowInvariants throws any sequence of events at the window.
 func TestWindowInvariants(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -130,6 +162,13 @@ func TestWindowInvariants(t *testing.T) {
 				}
 				acked = max(acked, seq)
 			},
+			"hold": func(rt *rapid.T) {
+				seq := rapid.Uint64Range(0, w.after()).Draw(rt, "seq")
+				was := max(acked, w.held)
+				if got := w.hold(seq); got != (seq > was) || max(acked, w.held) != max(was, seq) {
+					rt.Fatalf("advanced %v from %d by %d, held %d", got, was, seq, w.held)
+				}
+			},
 			"time": func(rt *rapid.T) {
 				now = now.Add(time.Duration(rapid.IntRange(0, 10_000).Draw(rt, "ms")) * time.Millisecond)
 				if w.expire(now) && len(w.flight) != 0 {
@@ -144,7 +183,11 @@ func TestWindowInvariants(t *testing.T) {
 						rt.Fatalf("in flight %v with %d acknowledged", w.flight, acked)
 					}
 				}
-				if w.acked != acked || size != w.bytes || len(w.flight) > maxFlight || (len(w.flight) > 0) == w.deadline.IsZero() {
+				if w.held != 0 && (w.held <= acked || len(w.flight) > 0 && w.flight[0].seq <= w.held) {
+					rt.Fatalf("held %d with %d acknowledged and %v in flight", w.held, acked, w.flight)
+				}
+				waits := len(w.flight) > 0 || w.held > 0
+				if w.acked != acked || size != w.bytes || len(w.flight) > maxFlight || waits == w.deadline.IsZero() {
 					rt.Fatalf("window %+v", w)
 				}
 			},
