@@ -131,14 +131,16 @@ func (r *reception) verdict() error {
 	return ErrTimeout
 }
 
-// nap leaves the rest of a frame to arrive instead of waking for each byte.
+// nap leaves the rest of a frame to arrive instead of waking for each byte, until
+// both frames can have gone over the wire. When the bytes that are here came tells
+// nothing: a UART keeps back what it has, by a dozen bytes or a latency timer.
 func (r *reception) nap(ctx context.Context, until time.Time) error {
 	const worthIt = time.Millisecond
-	left := r.opts.Wire.Of(r.found.Missing - 1)
-	if left < worthIt {
+	whole := r.sent.Add(r.opts.Wire.Of(r.n - r.from + r.found.Missing))
+	if r.found.Missing == 0 || time.Until(whole) < worthIt {
 		return nil
 	}
-	return r.opts.Wait(ctx, earlier(until, time.Now().Add(left)))
+	return r.opts.Wait(ctx, earlier(until, whole))
 }
 
 // close books what the exchange taught.
