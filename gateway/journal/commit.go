@@ -147,7 +147,9 @@ func (j *Journal) settle(w work, out written) {
 		j.st.Bytes += r.size
 		j.st.Records += int64(len(r.recs))
 		for _, m := range r.marks {
-			j.marks[m.Key] = max(j.marks[m.Key], m.Seq)
+			if j.marks[m.Key] = max(j.marks[m.Key], m.Seq); m.Seq == 0 {
+				delete(j.marks, m.Key)
+			}
 		}
 		for _, rec := range r.recs {
 			j.st.Last = max(j.st.Last, rec.Seq)

@@ -69,7 +69,7 @@ func (f *file) write(w work) (out written, err error) {
 			}
 		}
 		for _, m := range r.marks {
-			if err := f.put("mark", m.Key, m.Seq); err != nil {
+			if err := f.mark(m); err != nil {
 				return out, err
 			}
 		}
@@ -102,6 +102,13 @@ func (f *file) insert(verb string, r Record) error {
 	at := r.At.UnixNano()
 	return f.exec(verb+" INTO records (seq, at, sum, body) VALUES (?, ?, ?, ?)",
 		int64(r.Seq), at, int64(recordSum(r.Seq, at, r.Body)), r.Body)
+}
+
+func (f *file) mark(m Mark) error {
+	if m.Seq == 0 {
+		return f.exec("DELETE FROM state WHERE kind = 'mark' AND name = ?", m.Key)
+	}
+	return f.put("mark", m.Key, m.Seq)
 }
 
 // put stores a number that only grows.

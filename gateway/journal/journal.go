@@ -54,7 +54,7 @@ type Record struct {
 }
 
 // Mark is a number that is stored in the same transaction as records, under a
-// key of the caller's: the high-water mark of a source. It only grows.
+// key of the caller's: the high-water mark of a source. It only grows; 0 removes it.
 type Mark struct {
 	Key string
 	Seq uint64

@@ -194,6 +194,25 @@ func TestFull(t *testing.T) {
 	})
 }
 
+func TestAMarkIsRemoved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	j := open(t, path, Options{})
+	for _, marks := range [][]Mark{{{"a", 7}, {"b", 3}}, {{"a", 0}, {"never", 0}}} {
+		if _, err := j.AppendMarked(context.Background(), marks); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, when := range []string{"at once", "opened again"} {
+		if m := j.Marks(); len(m) != 1 || m["b"] != 3 {
+			t.Errorf("%s: marks %v", when, m)
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		j = open(t, path, Options{})
+	}
+}
+
 func TestMarksStandWithTheirRecords(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j")
 	j := open(t, path, Options{})
