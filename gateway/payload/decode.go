@@ -230,6 +230,9 @@ var labels = [...]string{
 	lPerson: "person", lAt: "at", lSent: "sent", lReceived: "received",
 }
 
+// version is the base version, label bver, of RFC 8428 section 4.1.
+const version = 10
+
 // refused are labels of RFC 8428 that would change what a record means here.
 var refused = [...]string{"bv", "bs", "vb", "vd", "s"}
 
@@ -257,7 +260,11 @@ func (s *scanner) scanRecord() (r record) {
 func (s *scanner) field(r *record, name string) {
 	l := label(slices.Index(labels[:], name))
 	switch {
-	case l < 0 && (strings.HasSuffix(name, "_") || slices.Contains(refused[:], name)):
+	case l < 0 && strings.HasSuffix(name, "_"), name == "bver" && s.uint(s.number()) > version:
+		s.fail("of a later version of the form")
+		s.err.Newer = true
+	case name == "bver":
+	case l < 0 && slices.Contains(refused[:], name):
 		s.fail("not supported")
 	case l < 0:
 		s.ignore(0)

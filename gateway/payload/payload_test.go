@@ -277,7 +277,9 @@ func TestMalformed(t *testing.T) {
 		"twice":             {head + `,{"n":"a/b","n":"c/d","v":1}]`, "n", "twice", 1},
 		"second base name":  {head + `,{"bn":"x","n":"a/b","v":1}]`, "", "second base name", 1},
 		"base value":        {head + `,{"n":"a/b","v":1,"bv":2}]`, "bv", "not supported", 1},
-		"must understand":   {head + `,{"n":"a/b","v":1,"new_":2}]`, "new_", "not supported", 1},
+		"must understand":   {head + `,{"n":"a/b","v":1,"new_":2}]`, "new_", "later version", 1},
+		"later version":     {`[{"bver":11,"bn":"urn:gengfu:s:g:"}]`, "bver", "later version", 0},
+		"no version":        {`[{"bver":"x"}]`, "bver", "want a number", 0},
 		"quality":           {head + `,{"n":"a/b","v":1,"quality":"fine"}]`, "", "fine", 1},
 		"tap time":          {head + `,{"n":"tap/a","vs":"x","tap":"1","at":"noon"}]`, "at", "RFC 3339", 1},
 		"not UTF-8":         {head + `,{"n":"a/b","v":1,"u":"` + "\xff" + `"}]`, "", "UTF-8", 0},
@@ -300,12 +302,15 @@ func TestMalformed(t *testing.T) {
 			if len(readings)+len(taps) > 0 {
 				t.Error("facts beside an error")
 			}
+			if e.Newer != (tt.what == "later version") {
+				t.Errorf("newer is %v", e.Newer)
+			}
 		})
 	}
 }
 
 func TestTolerated(t *testing.T) {
-	p := ` [ {"bn":"urn:gengfu:s:g:" , "n":"batch","v":2,"stream":"urgent","epoch":"e","prev":1,"later":{"a":[1,true,null,{}],"b":""}},
+	p := ` [ {"bver":10,"bn":"urn:gengfu:s:g:" , "n":"batch","v":2,"stream":"urgent","epoch":"e","prev":1,"later":{"a":[1,true,null,{}],"b":""}},
 		{"bu":"V","bt":1.7e9,"n":"m/u1","v":2.3e2,"t":1,"ut":5}, {"n":"m\/\u00752","v":-0.0} ] `
 	_, readings, _, err := Decode([]byte(p))
 	if err != nil {

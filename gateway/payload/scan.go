@@ -15,6 +15,9 @@ type Error struct {
 	Offset int    // in bytes
 	Label  string // empty: the record as a whole
 	What   string
+	// Newer says that a program of a later version may be able to read it: by RFC
+	// 8428 sections 4.1 and 4.4 its writer marked what must not be passed over.
+	Newer bool
 }
 
 func (e *Error) Error() string {
