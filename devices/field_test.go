@@ -322,7 +322,7 @@ func TestReadOnceShowsValuesAndBytes(t *testing.T) {
 		}
 		delete(want, r.Point.Quantity)
 	}
-	if len(want) > 0 || len(frames) != 2 {
+	if len(want) > 0 || len(frames) != 3 { // the first reply is told from a late one to another program
 		t.Errorf("not read: %v; %d frames", want, len(frames))
 	}
 	for _, f := range frames {

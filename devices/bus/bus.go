@@ -106,6 +106,8 @@ type Bus struct {
 	echo      Echo
 	pacing    pacing
 	listeners []func(stray []byte, at time.Time)
+	attached  time.Time
+	lines     uint64 // how many it was given
 }
 
 // New returns a bus that has no line yet.
@@ -123,10 +125,17 @@ func New(opts Options) *Bus {
 // had buffered, so that the line is left to fall quiet before the first request.
 func (b *Bus) Attach(conn Conn) {
 	b.conn = conn
-	b.lastByte = time.Now()
+	b.attached = time.Now()
+	b.lines++
+	b.lastByte = b.attached
 	b.dirty = true
 	b.pacing = pacing{}
 }
+
+// Attached returns when the bus was given its present line, and how many it was
+// given until now. What was asked on an earlier one, or by another program, may
+// still be answered.
+func (b *Bus) Attached() (at time.Time, count uint64) { return b.attached, b.lines }
 
 // Wire returns how the bytes of the line are timed.
 func (b *Bus) Wire() Wire { return b.opts.Wire }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"gengfu/devices/bus"
@@ -62,7 +63,7 @@ func (m *Master) Learn(a Address, o Order) {
 func (m *Master) known(a Address) *known {
 	k, ok := m.meters[a]
 	if !ok {
-		k = &known{}
+		k = &known{serial: byte(rand.Uint32())} // what a program before has asked may still be answered
 		m.meters[a] = k
 	}
 	return k
@@ -78,8 +79,8 @@ const doubtful = 3
 // The errors are bus.ErrTimeout, bus.ErrGarbled, Refusal, the context's, and
 // line.ErrBroken when the line must be opened anew.
 //
-// Each request has a serial number of its own, so that a late reply is never taken
-// for another; a meter of AnySerial is asked once only, and is better left alone for
+// Each request has a serial number of its own, and the first of a master a random
+// one, so that a late reply is never taken for another; a meter of AnySerial is asked once only, and is better left alone for
 // a while after a timeout.
 func (m *Master) Read(ctx context.Context, meter Meter, orderKnown bool, di DI, t bus.Timing) (Reply, error) {
 	k := m.known(meter.Address)

@@ -40,7 +40,8 @@ type adversary struct {
 	rate    float64 // of faults, by request
 	began   time.Time
 	sparse  map[byte]bool      // slaves that hold nothing but what is polled; they answer in order
-	free    map[byte]time.Time // when a sparse slave has answered all that it was asked
+	orderly bool               // all slaves answer in order
+	free    map[byte]time.Time // when a slave that answers in order has answered all that it was asked
 	polled  map[Request]bool
 	echo    float64 // how often the adapter returns the request
 	coming  []arrival
@@ -222,7 +223,7 @@ func (a *adversary) late(body, reply []byte, begins time.Time) {
 }
 
 func (a *adversary) delay(unit byte, at time.Time, reply []byte) {
-	if a.sparse[unit] {
+	if a.orderly || a.sparse[unit] {
 		a.free[unit] = at.Add(a.wire.Of(len(reply)))
 	}
 	a.later(at, reply)
@@ -249,8 +250,11 @@ func (a *adversary) duplicate(_, reply []byte, begins time.Time) {
 	a.astray = append(a.astray, span{at, a.send(at, reply)})
 }
 
+// longestAgain is until when a reply comes a second time.
+const longestAgain = 300 * time.Millisecond
+
 func (a *adversary) duplicateLater(_, reply []byte, begins time.Time) {
-	a.later(a.send(begins, reply).Add(a.between(0, 300*time.Millisecond)), reply)
+	a.later(a.send(begins, reply).Add(a.between(0, longestAgain)), reply)
 }
 
 // foreign is a whole frame of another slave, before the reply or instead of it.

@@ -22,7 +22,7 @@ func (m *Master) readGuarded(ctx context.Context, r Request, t Timing, words []u
 	if errors.Is(err, errNoWider) {
 		data, err = m.readAlike(ctx, r, t, doubted)
 	}
-	if err != nil {
+	if data, err = m.meet(ctx, r, t, data, err); err != nil {
 		return fmt.Errorf("%s: after a lost reply: %w", r, err)
 	}
 	m.told.note(r, data, time.Now())
@@ -157,13 +157,8 @@ func (m *Master) sync(ctx context.Context, r Request, t Timing) error {
 	if !m.lost.unpassed(r.Unit, time.Now()) {
 		return nil
 	}
-	for _, wider := range []bool{false, true} {
-		for s := range variants(r, wider) {
-			if wider && !t.allows(s) || m.lost.ambiguous(s.expected(), time.Now()) {
-				continue
-			}
-			return m.answer(ctx, s, t)
-		}
+	if s, _, ok := m.another(r, t); ok {
+		return m.answer(ctx, s, t)
 	}
 	return fmt.Errorf("too many lost replies: %w", ErrTimeout)
 }

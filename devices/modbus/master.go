@@ -64,8 +64,12 @@ type Master struct {
 	tcp      tcpLine
 	lost     unanswered
 	told     memory
-	spurious int       // bytes behind the last request that are no frame of anybody
-	before   time.Time // when the request before had left
+	met      [256]uint64 // by slave, the line of the bus on which its replies are known to be its own
+	strange  [256]uint64 // by slave, bytes of its replies that answered nothing and are not the last one again
+	noise    uint64      // bytes that answered nothing and are no request or reply to read
+	last     []byte      // the body of the last reply
+	spurious int         // bytes behind the last request that are no frame of anybody
+	before   time.Time   // when the request before had left
 	counters Counters
 	request  []byte // the frame that was sent last
 	pdu      modbus.ProtocolDataUnit
@@ -128,11 +132,11 @@ func (m *Master) ReadInto(ctx context.Context, r Request, t Timing, words []uint
 		return m.readGuarded(ctx, r, t, words, nil)
 	}
 	data, err := m.read(ctx, r, t)
-	if err != nil {
-		return fmt.Errorf("%s: %w", r, err)
-	}
-	if m.doubts(r, data) {
+	if err == nil && m.doubts(r, data) {
 		return m.readGuarded(ctx, r, t, words, data)
+	}
+	if data, err = m.meet(ctx, r, t, data, err); err != nil {
+		return fmt.Errorf("%s: %w", r, err)
 	}
 	r.unpack(data, words)
 	return nil
@@ -163,6 +167,7 @@ func (m *Master) exchange(ctx context.Context, e expected, t Timing) ([]byte, er
 	if err != nil {
 		return nil, m.failed(e, t, err)
 	}
+	m.last = body
 	if body[1]&0x80 == 0 {
 		m.lost.answered(e.unit, time.Now())
 		return body, nil

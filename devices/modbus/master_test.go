@@ -72,6 +72,7 @@ func attach(t *testing.T, opts Options, conn bus.Conn) rig {
 	}
 	r := rig{Master: NewMaster(opts), t: t, ctx: t.Context()}
 	r.Attach(conn)
+	r.acquainted()
 	return r
 }
 

@@ -2,7 +2,9 @@
 // is given and returns the words of the reply that belongs to the request. A reply
 // that cannot be told to belong to it is never returned.
 //
-// What nobody can tell on a line without transaction ids: a reply to the very same
+// What nobody can tell on a line without transaction ids: two replies to what others
+// have asked of a slave before the line was opened, which are late and have just the
+// lengths of the first two replies; a reply to the very same
 // request that comes again just when the next one may, and says what that brought
 // last (the value is then one poll old); and a spoilt frame whose check is right by
 // chance, one of 65536 with the CRC and one of 256 with the LRC of ASCII, when more

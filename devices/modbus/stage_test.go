@@ -42,7 +42,19 @@ func stage(t *testing.T, framing Framing, play func(s *staged, request []byte, s
 	}
 	s.master = NewMaster(opts)
 	s.master.Attach(s)
+	s.master.acquainted()
 	return s
+}
+
+// acquainted spares the master of a test to meet each slave first.
+func (m *Master) acquainted() {
+	if m.bus == nil {
+		return
+	}
+	_, line := m.bus.Attached()
+	for unit := range m.met {
+		m.met[unit] = line
+	}
 }
 
 func (s *staged) body(request []byte) []byte {

@@ -123,10 +123,14 @@ func (m *Master) overhear(stray []byte, at time.Time) {
 		if e, ok := answering(body); ok {
 			m.counters.Stale++
 			m.stray(e, at)
+			if !slices.Equal(body, m.last) {
+				m.strange[e.unit] += uint64(len(body))
+			}
 		} else if e, ok := asked(body); ok && !m.own(body) {
 			m.stray(e, at)
 		}
 	}
+	m.noise += uint64(max(0, spurious))
 	if !m.bus.Sent().Equal(m.before) {
 		m.spurious += max(0, spurious)
 	}

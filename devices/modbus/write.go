@@ -120,7 +120,7 @@ func (m *Master) prepareWrite(ctx context.Context, w WriteRequest, e expected, t
 	}
 	now := time.Now()
 	_, known := m.bus.Echoes()
-	if known && !m.lost.ambiguous(e, now) && !m.lost.unpassed(w.Unit, now) {
+	if known && !m.lost.ambiguous(e, now) && !m.lost.unpassed(w.Unit, now) && !m.unmet(w.Unit) {
 		return nil
 	}
 	if err := m.opts.Wait(ctx, m.lost.of(e).until); err != nil {
