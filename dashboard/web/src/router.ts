@@ -32,6 +32,7 @@ const records: RouteRecord[] = [
   })),
   { name: 'device', path: '/devices/:id', load: () => withOffice(import('./pages/DevicePage.vue')), meta: { page: 'devices', needs: 'see_estate' } },
   { name: 'tags', path: '/tags', load: () => withOffice(import('./pages/TagsPage.vue')), meta: { page: 'patrol', needs: 'see_audit' } },
+  { name: 'wand', path: '/wand', load: () => withOffice(import('./pages/WandPage.vue')), meta: { page: 'patrol', needs: 'import_taps' } },
   { name: 'tap', path: '/t/:token', load: () => import('./pages/TapPage.vue') },
   { name: 'sign-in', path: '/sign-in', load: () => import('./pages/SignInPage.vue'), meta: { open: true } },
   { name: 'forbidden', path: '/forbidden', load: () => import('./pages/LostPage.vue') },

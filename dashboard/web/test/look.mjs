@@ -17,12 +17,21 @@ if (!existsSync(executablePath)) {
 }
 if (folder) mkdirSync(folder, { recursive: true })
 
+// A wand's dump with all that a line can be, and one whose headings nobody knows.
+const dump = ['序号,人员名称,地点名称,巡更时间,巡更棒编号', ...['东门', '生活泵房', '配电室', '西门', '地下车库 B2', '东门', '西门'].map((where, i) => `${i + 1},赵卫国,${where},2026-11-21 22:1${i % 5}:0${i % 5},A017`)].join('\r\n')
+const bring = (text) => async (page) => {
+  await page.getByTestId('dump-file').setInputFiles({ name: '巡更记录-2026-11-21.csv', mimeType: 'text/csv', buffer: Buffer.from(text) })
+}
+const dryRun = async (page) => { await bring(dump)(page); await page.getByTestId('dump-import').waitFor() }
+const imported = async (page) => { await dryRun(page); await page.getByTestId('dump-import').click(); await page.getByTestId('dump-done').waitFor() }
+
 const pages = [
   ['sign-in', '/sign-in', null], ['overview', '/', 'wang'], ['kiosk', '/?kiosk', 'wang'],
   ['alarms', '/alarms', 'li'], ['orders', '/orders', 'li'], ['order', '/orders/o1', 'li'], ['order-working', '/orders/o3', 'zhang'],
   ['my', '/my', 'zhang'], ['patrol', '/patrol', 'wang'], ['tags', '/tags', 'wang'], ['walk', '/walk', 'zhao'], ['tap', '/t/pump-2b8c44', 'zhao'],
   ['tap-refused', '/t/unknown-tag', 'zhao'], ['tap-no-guard', '/t/pump-2b8c44', 'li'], ['devices', '/devices', 'wang'], ['device', '/devices/tank', 'wang'],
   ['device-counter', '/devices/main-water?point=total&range=7d', 'wang'], ['people', '/people', 'admin'],
+  ['wand', '/wand', 'li'], ['wand-columns', '/wand', 'li', bring('1,东门,2026-11-21 22:10:00\n2,生活泵房,2026-11-21 22:18:00')], ['wand-dry', '/wand', 'li', dryRun], ['wand-done', '/wand', 'li', imported],
   ['health', '/health', 'wang'], ['me', '/me', 'zhao'], ['lost', '/no-such-page', 'li'], ['forbidden', '/people', 'zhao'],
   ['order-form', '/orders?new', 'li', null], ['note', '/orders/o3', 'zhang', 'order-action-complete'], ['scan', '/walk', 'zhao', 'tap-button'], ['person-form', '/people', 'admin', 'person-new'],
 ].filter(([name]) => name.includes(only))
@@ -56,10 +65,11 @@ for (const look of looks) {
     await page.waitForLoadState('load')
     if (name.startsWith('tap') && !name.includes('no-guard')) await page.locator('[data-testid=tap-done]:not([data-state=waiting])').waitFor()
     if (name.startsWith('device')) await page.waitForFunction(() => !document.querySelector('.chart-panel') || document.querySelector('.u-over'))
-    if (press) await page.getByTestId(press).first().click()
+    if (typeof press === 'function') await press(page)
+    else if (press) await page.getByTestId(press).first().click()
     await page.evaluate(() => Promise.all(document.getAnimations().map((a) => a.finished)))
     for (const fault of await examine(page, look)) faults.push(`${where}: ${fault}`)
-    if (folder) await page.screenshot({ path: `${folder}/${name}.${look.name}.png`, fullPage: !press && name !== 'kiosk' && name !== 'order-form' })
+    if (folder) await page.screenshot({ path: `${folder}/${name}.${look.name}.png`, fullPage: typeof press !== 'string' && name !== 'kiosk' && name !== 'order-form' })
     await context.close()
     await mock.close()
   }

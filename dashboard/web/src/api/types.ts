@@ -256,6 +256,11 @@ export interface TapResult {
   error?: { code: string; message: Text } | null
 }
 
+export type DumpState = 'new' | 'known' | 'wrong'
+export interface DumpLine { line: number; state: DumpState; tap?: Tap; what?: Text; cure?: Text }
+/** What becomes of the lines of a patrol wand's dump; at most 1000 are listed, those that are wrong before others. */
+export interface Dump { dry_run: boolean; new: number; known: number; wrong: number; lines: DumpLine[] }
+
 export interface Health {
   at: string
   version: string

@@ -177,6 +177,27 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
     }
     return { id: t.id, accepted: true, checkpoint: publicCheckpoint(c), error: null }
   }
+  /** A dump's lines, split at commas below their headings; whatever names no checkpoint is wrong. */
+  function importDump(body) {
+    const field = (name) => new RegExp(`name="${name}"\\r\\n\\r\\n([^\\r]*)`).exec(body.toString())?.[1] ?? ''
+    const column = Object.fromEntries(field('columns').split(',').map((part) => part.split('=')))
+    const dry = field('dry_run') === 'true'
+    const met = new Set()
+    const lines = fileOf(body).data.toString().trim().split(/\r?\n/).map((line, i) => ({ line: i + 1, cells: line.split(',') })).slice(1).map(({ line, cells }) => {
+      const cell = (thing) => cells[column[thing] - 1]?.trim() ?? ''
+      const c = estate.checkpoints.find((x) => [x.name.zh, x.name.en, x.id].includes(cell('checkpoint')))
+      if (!c) return { line, state: 'wrong', what: say(`没有巡更点的标签或名称是“${cell('checkpoint')}”。`, `No checkpoint has the tag or the name "${cell('checkpoint')}".`), cure: say('请把它写进该巡更点的 tags，然后再次导入。', 'Write it in the tags of its checkpoint, then bring the dump in again.') }
+      const who = estate.people.find((x) => [x.name, x.login].includes(cell('guard') || field('guard')))
+      const tapped = estate.iso(Date.parse(`${cell('time').replace(' ', 'T')}+08:00`))
+      const tap = { id: `${cell('wand') || field('wand')} ${c.id} ${tapped}`, source: 'wand', reader: cell('wand') || field('wand'), checkpoint: c.id, checkpoint_name: c.name, person: who?.login, person_name: who?.name, tapped_at: tapped, received_at: estate.iso(now()), flags: [] }
+      const state = taps.some((x) => x.id === tap.id) || met.has(tap.id) ? 'known' : 'new'
+      met.add(tap.id)
+      if (state === 'new' && !dry) taps.unshift(tap)
+      return { line, state, tap }
+    })
+    const count = (state) => lines.filter((l) => l.state === state).length
+    return { dry_run: dry, new: count('new'), known: count('known'), wrong: count('wrong'), lines }
+  }
   const publicCheckpoint = ({ token, ...c }) => ({ ...c, token_sha256: createHash('sha256').update(token).digest('hex') })
 
   const session = (p) => ({
@@ -239,6 +260,7 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
     if (key === 'GET /api/checkpoints') return { checkpoints: estate.checkpoints.map((c) => ({ ...publicCheckpoint(c), ...(estate.permissions[p.role].includes('see_audit') ? { url: `http://${req.headers.host}/t/${c.token}` } : {}) })) }
     if (key === 'GET /api/taps') return { taps }
     if (key === 'POST /api/taps') return { results: body.taps.map((t) => takeTap(p, t)) }
+    if (key === 'POST /api/taps/import') return importDump(body)
     if (key === 'GET /api/people') return { people: estate.people }
     if (key === 'POST /api/people') return estate.people.push(body) && body
     if (req.method === 'PATCH') return Object.assign(estate.people.find((x) => x.login === path.split('/')[3]), body)
