@@ -133,14 +133,16 @@ func (r *reception) verdict() error {
 
 // nap leaves the rest of a frame to arrive instead of waking for each byte, until
 // both frames can have gone over the wire. When the bytes that are here came tells
-// nothing: a UART keeps back what it has, by a dozen bytes or a latency timer.
+// only that it is no later: a UART keeps back what it has, by a dozen bytes or a
+// latency timer.
 func (r *reception) nap(ctx context.Context, until time.Time) error {
 	const worthIt = time.Millisecond
-	whole := r.sent.Add(r.opts.Wire.Of(r.n - r.from + r.found.Missing))
-	if r.found.Missing == 0 || time.Until(whole) < worthIt {
+	wire := r.opts.Wire
+	end := earlier(r.sent.Add(wire.Of(r.n-r.from+r.found.Missing)), r.lastByte.Add(wire.Of(r.found.Missing-1)))
+	if r.found.Missing == 0 || time.Until(end) < worthIt {
 		return nil
 	}
-	return r.opts.Wait(ctx, earlier(until, whole))
+	return r.opts.Wait(ctx, earlier(until, end))
 }
 
 // close books what the exchange taught.
