@@ -3,13 +3,16 @@ package journal
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"maps"
 	"time"
 )
 
-// retryAfter is the pause between two tries to write what nobody waits for.
+// retryAfter is the pause between two tries of a disk that refuses.
 const retryAfter = time.Second
+
+// errUnread says that a file that could not be opened at the start holds records.
+// Readers are past them; they come with the next start.
+var errUnread = errors.New("the file holds records from before, which come with the next start")
 
 // commits is the one goroutine that writes records. It ends after the last
 // commit of a closed journal.
@@ -23,15 +26,17 @@ func (j *Journal) commits() {
 		case <-timer:
 			timer, due = nil, true
 		}
-		now, closed := j.urgent()
+		now, closed, broken := j.urgent()
 		switch {
 		case now || due || closed:
-			err := j.commit()
+			err := j.commit(due || closed || !broken || j.opts.Memory == 0, closed)
 			if closed {
 				return
 			}
-			if timer = nil; err != nil {
+			if err != nil && timer == nil {
 				timer = time.After(retryAfter)
+			} else if err == nil {
+				timer = nil
 			}
 		case timer == nil:
 			timer = time.After(cmp.Or(j.opts.Sync, cursorDelay))
@@ -39,29 +44,48 @@ func (j *Journal) commits() {
 	}
 }
 
-// urgent reports whether somebody waits for a commit, and whether it is the last.
-func (j *Journal) urgent() (now, closed bool) {
+// urgent reports whether somebody waits for a commit, whether it is the last, and
+// whether the disk refused the one before.
+func (j *Journal) urgent() (now, closed, broken bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, r := range j.pending {
 		now = now || r.done != nil
 	}
-	return now, j.closed
+	return now, j.closed, j.broken != nil
 }
 
-// commit writes everything that is pending in one transaction.
-func (j *Journal) commit() error {
+// commit writes everything that is pending in one transaction. Without try it
+// spares the disk, which has just refused.
+func (j *Journal) commit(try, last bool) error {
 	j.file.Lock()
 	defer j.file.Unlock()
 
+	if j.f == nil && try {
+		if err := j.reopen(last); err != nil {
+			j.giveBack(j.take(), err)
+			return err
+		}
+	}
 	w := j.take()
+	if !try {
+		j.mu.Lock()
+		err := j.broken
+		j.mu.Unlock()
+		j.giveBack(w, err)
+		return err
+	}
 	if w.empty() {
 		return nil
 	}
-	out, err := j.f.write(w)
+	out, err := j.f.write(w.work)
 	if damaged(err) {
+		j.putBack(w)
 		if err = j.replace(err); err == nil {
-			out, err = j.f.write(w)
+			w = j.take()
+			out, err = j.f.write(w.work)
+		} else {
+			w = j.take()
 		}
 	}
 	if err != nil {
@@ -72,30 +96,80 @@ func (j *Journal) commit() error {
 	return nil
 }
 
-// work is the content of one transaction.
-type work struct {
-	requests []*request
-	cursors  map[string]uint64
-	trim     uint64 // records up to here go
-	evict    bool
-	maxBytes int64
-	bytes    int64 // held in the file before
-}
-
-func (w work) empty() bool { return len(w.requests) == 0 && len(w.cursors) == 0 }
-
-func (j *Journal) take() work {
+// reopen tries a file again that could not be opened. Where it holds records they
+// wait for the next start, as readers have come past them: then nothing but the
+// last commit is written to it.
+func (j *Journal) reopen(last bool) error {
+	f, s, v, err := j.openOrReplace()
+	if err != nil {
+		return err
+	}
+	if (s.held.records > 0 || v != nil) && !last {
+		if v != nil {
+			err = v.close()
+		}
+		return errors.Join(errUnread, err, f.close())
+	}
+	j.mu.Lock()
+	mine, assigned := j.runs, j.assigned
+	if s.held.records == 0 && v == nil {
+		maps.Copy(s.cursors, j.st.Cursors)
+	} else {
+		j.moved = map[string]uint64{}
+	}
+	maps.Copy(s.marks, j.marks)
+	j.mu.Unlock()
+	for _, r := range mine {
+		s.runs = s.runs.begin(r.first, r.epoch)
+	}
+	j.use(f, s, v)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	w := work{
-		requests: j.pending, cursors: j.moved, trim: j.passed(),
-		evict: j.opts.Evict, maxBytes: j.opts.MaxBytes, bytes: j.st.Bytes,
+	j.assigned = max(j.assigned, assigned)
+	j.runsWritten--
+	return nil
+}
+
+// batch is what one commit takes out of memory.
+type batch struct {
+	work
+	fresh  []*request // of the requests, those that were not tried before
+	before uint64     // the last number that was given before them
+	gen    int
+}
+
+func (b batch) empty() bool { return len(b.requests) == 0 && len(b.cursors) == 0 && b.runs == nil }
+
+func (j *Journal) take() batch {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	w := batch{
+		work: work{
+			cursors: j.moved, trim: j.passed(), evict: j.opts.Evict, maxBytes: j.opts.MaxBytes,
+			held: tally{j.st.Records, j.st.Bytes},
+		},
+		fresh: j.pending, before: j.assigned, gen: j.runsChanged,
 	}
-	for _, r := range w.requests {
+	for _, r := range w.fresh {
 		r.taken = true
+		j.number(r)
+	}
+	w.requests = append(append(w.requests, j.shown...), w.fresh...)
+	w.last = j.assigned
+	if j.runsChanged != j.runsWritten && (len(w.requests) > 0 || len(w.cursors) > 0) {
+		j.runs = j.runs.from(w.trim + 1)
+		w.runs = j.runs
 	}
 	j.pending, j.moved = nil, map[string]uint64{}
 	return w
+}
+
+// number gives the records of a request their sequences. The caller holds j.mu.
+func (j *Journal) number(r *request) {
+	for i := range r.recs {
+		j.assigned++
+		r.recs[i].Seq = j.assigned
+	}
 }
 
 // passed returns what all cursors have passed. Cursors that the options no
@@ -111,120 +185,90 @@ func (j *Journal) passed() uint64 {
 	return lowest
 }
 
-// giveBack handles a transaction that failed: those who wait are told, what
-// nobody waits for is tried again.
-func (j *Journal) giveBack(w work, err error) {
+// putBack makes everything pending again, without numbers.
+func (j *Journal) putBack(w batch) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.broken == nil || j.broken.Error() != err.Error() {
-		j.log.Error("cannot write", "error", err)
-	}
-	j.broken = err
-	var again []*request
-	for _, r := range w.requests {
-		if r.done == nil {
-			again = append(again, r)
-			continue
-		}
-		j.held -= r.size
-		r.done <- err
-	}
-	j.pending = append(again, j.pending...)
+	j.restore(w)
+	j.pending = append(w.fresh, j.pending...)
+}
+
+func (j *Journal) restore(w batch) {
+	j.assigned = w.before
 	maps.Copy(w.cursors, j.moved)
 	j.moved = w.cursors
 }
 
-func (j *Journal) settle(w work, out written) {
+// giveBack handles a transaction that failed: what the disk refused is kept in
+// memory while there is room, or those who wait are told.
+func (j *Journal) giveBack(w batch, err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.trouble(err)
+	j.restore(w)
+	for _, r := range w.fresh {
+		j.show(r, err)
+	}
+	if len(w.fresh) > 0 {
+		j.wakeReaders()
+	}
+}
+
+// trouble notes why the disk refuses; it is logged when it changes. The caller
+// holds j.mu.
+func (j *Journal) trouble(err error) {
+	if j.broken == nil || j.broken.Error() != err.Error() {
+		j.log.Error("THE DISK REFUSES THE JOURNAL; it works from memory as far as that goes", "error", err)
+	}
+	j.broken, j.st.Trouble = err, err.Error()
+}
+
+func (j *Journal) settle(w batch, out written) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.broken != nil {
-		j.log.Info("can write again")
-		j.broken = nil
+		j.log.Info("the disk takes the journal again", "from_memory", len(j.shown))
+		j.broken, j.st.Trouble = nil, ""
 	}
-	last := j.st.Last
 	for _, r := range w.requests {
-		j.held -= r.size
-		j.st.Bytes += r.size
-		j.st.Records += int64(len(r.recs))
+		if !r.dropped {
+			j.held -= r.size
+		}
 		for _, m := range r.marks {
 			if j.marks[m.Key] = max(j.marks[m.Key], m.Seq); m.Seq == 0 {
 				delete(j.marks, m.Key)
 			}
 		}
-		for _, rec := range r.recs {
-			j.st.Last = max(j.st.Last, rec.Seq)
-			j.newest = max(j.newest, rec.Seq)
-		}
+	}
+	for _, r := range w.fresh {
+		j.st.Last = max(j.st.Last, r.last())
+		j.newest = max(j.newest, r.last())
 		if r.done != nil {
 			r.done <- nil
 		}
 	}
-	j.st.Bytes -= out.trimmed.bytes + out.evicted.bytes
-	j.st.Records -= out.trimmed.records + out.evicted.records
+	if w.runs != nil {
+		j.runsWritten = w.gen
+	}
+	j.shown, j.shownBytes, j.volatile = nil, 0, false
+	j.st.Records, j.st.Bytes = out.held.records, out.held.bytes
+	j.gone = max(j.gone, out.gone)
+	j.evicted(out.evicted.records)
 	if j.st.Records == 0 {
 		j.newest = 0
 	}
-	if out.evicted.records > 0 {
-		if j.st.Evicted == 0 {
-			j.log.Warn("the journal is full: the oldest records go", "max_bytes", j.opts.MaxBytes)
-		}
-		j.st.Evicted += out.evicted.records
-	}
-	if j.st.Last > last && !j.closed {
-		close(j.grown)
-		j.grown = make(chan struct{})
+	if w.last > j.durable {
+		j.durable = w.last
+		j.wakeReaders()
 	}
 }
 
-// Read returns records after the sequence, at least one if there is one, and
-// more while their bodies fit into maxBytes. A record whose checksum is wrong is
-// left out, counted and removed.
-func (j *Journal) Read(after uint64, maxBytes int) ([]Record, error) {
-	j.file.Lock()
-	defer j.file.Unlock()
-	if j.f.closed() {
-		return nil, ErrClosed
+func (j *Journal) evicted(records int64) {
+	if records == 0 {
+		return
 	}
-	recs, bad, err := j.f.read(after, maxBytes)
-	if damaged(err) {
-		if err = j.replace(err); err == nil {
-			recs, bad, err = j.f.read(after, maxBytes)
-		}
+	if j.st.Evicted == 0 {
+		j.log.Warn("the journal is full: the oldest records go", "max_bytes", j.opts.MaxBytes)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("read journal %s: %w", j.path, err)
-	}
-	if len(bad) == 0 {
-		return recs, nil
-	}
-	j.log.Error("records have a wrong checksum and are lost", "seqs", bad)
-	gone, err := j.f.remove(bad)
-	newest, newestErr := j.f.newest()
-	err = errors.Join(err, newestErr)
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.st.Damaged += int64(len(bad))
-	j.st.Records -= gone.records
-	j.st.Bytes -= gone.bytes
-	j.newest = newest
-	if err != nil {
-		j.log.Error("cannot remove damaged records", "error", err)
-	}
-	return recs, nil
-}
-
-// Renew begins a new epoch: for when another has seen sequences of this epoch
-// that this journal does not know, because its file is an old copy.
-func (j *Journal) Renew() error {
-	j.file.Lock()
-	defer j.file.Unlock()
-	epoch, err := j.f.renew()
-	if err != nil {
-		return fmt.Errorf("renew journal %s: %w", j.path, err)
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.log.Warn("a new epoch begins", "old", j.st.Epoch, "new", epoch)
-	j.st.Epoch = epoch
-	return nil
+	j.st.Evicted += records
 }

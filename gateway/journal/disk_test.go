@@ -60,7 +60,7 @@ func TestFullDiskWithSyncIsTriedAgain(t *testing.T) {
 		<-time.After(time.Millisecond)
 	}
 	var err error
-	for range 2 * maxPending / len(big) { // memory is bounded
+	for range 2 * defaultMemory / len(big) { // memory is bounded
 		if _, err = j.Append(context.Background(), []byte(big)); err != nil {
 			break
 		}

@@ -5,11 +5,11 @@ import (
 	"database/sql"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"strconv"
 	"time"
 
-	"github.com/google/uuid"
 	"modernc.org/sqlite" // also registers the driver
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -38,6 +38,12 @@ func damaged(err error) bool {
 	return e.Code() == sqlite3.SQLITE_IOERR_SHORT_READ
 }
 
+// taken reports whether the error means that another process has the file.
+func taken(err error) bool {
+	var e *sqlite.Error
+	return errors.As(err, &e) && (e.Code()&0xff == sqlite3.SQLITE_BUSY || e.Code()&0xff == sqlite3.SQLITE_LOCKED)
+}
+
 // file is the SQLite side. It is not safe for concurrent use.
 type file struct {
 	db   *sql.DB
@@ -47,35 +53,51 @@ type file struct {
 // tally counts records and their bytes.
 type tally struct{ records, bytes int64 }
 
-// written is what a transaction removed.
-type written struct{ trimmed, evicted tally }
+func (t tally) plus(o tally) tally  { return tally{t.records + o.records, t.bytes + o.bytes} }
+func (t tally) minus(o tally) tally { return tally{t.records - o.records, t.bytes - o.bytes} }
+
+// work is the content of one transaction.
+type work struct {
+	requests []*request
+	cursors  map[string]uint64
+	runs     runs   // nil when the file has them
+	trim     uint64 // records up to here go
+	evict    bool
+	maxBytes int64
+	held     tally // in the file before
+	last     uint64
+}
+
+// written is what a transaction changed.
+type written struct {
+	trimmed, evicted tally
+	held             tally  // in the file after
+	gone             uint64 // records up to here were trimmed or evicted
+}
 
 func (f *file) write(w work) (out written, err error) {
-	if err := f.exec("BEGIN IMMEDIATE"); err != nil {
-		return out, err
+	err = f.transact(func() error {
+		out, err = f.writeAll(w)
+		return err
+	})
+	if err == nil && out.trimmed.records+out.evicted.records > 0 {
+		f.shrink()
 	}
-	defer func() {
-		if err != nil {
-			// SQLite may have rolled back by itself; then this is refused.
-			_ = f.exec("ROLLBACK")
-		}
-	}()
-	var size int64
-	for _, r := range w.requests {
-		size += r.size
-		for _, rec := range r.recs {
-			if err := f.insert("INSERT", rec); err != nil {
-				return out, err
-			}
-		}
-		for _, m := range r.marks {
-			if err := f.mark(m); err != nil {
-				return out, err
-			}
-		}
+	return out, err
+}
+
+func (f *file) writeAll(w work) (out written, err error) {
+	out.held = w.held
+	if out.held, err = f.insertAll(w.requests, out.held); err != nil {
+		return out, err
 	}
 	for name, seq := range w.cursors {
 		if err := f.put("cursor", name, seq); err != nil {
+			return out, err
+		}
+	}
+	if w.runs != nil {
+		if err := f.putRuns(w.runs); err != nil {
 			return out, err
 		}
 	}
@@ -83,19 +105,54 @@ func (f *file) write(w work) (out written, err error) {
 		if out.trimmed, err = f.trim(w.trim); err != nil {
 			return out, err
 		}
-	}
-	if over := w.bytes + size - out.trimmed.bytes - w.maxBytes; w.evict && over > 0 {
-		if out.evicted, err = f.evict(over); err != nil {
-			return out, err
+		out.gone = w.trim
+		out.held = out.held.minus(out.trimmed)
+		if w.trim >= w.last { // whatever was lost among them
+			out.held = tally{}
 		}
 	}
-	if err := f.exec("COMMIT"); err != nil {
-		return out, err
+	if over := out.held.bytes - w.maxBytes; w.evict && over > 0 {
+		var upTo uint64
+		if out.evicted, upTo, err = f.evict(over); err != nil {
+			return out, err
+		}
+		out.gone = max(out.gone, upTo)
+		out.held = out.held.minus(out.evicted)
 	}
-	if out.trimmed.records+out.evicted.records > 0 {
-		f.shrink()
+	return out, f.putHeld(out.held, w.last)
+}
+
+func (f *file) insertAll(requests []*request, held tally) (tally, error) {
+	for _, r := range requests {
+		for _, rec := range r.recs {
+			if err := f.insert("INSERT", rec); err != nil {
+				return held, err
+			}
+		}
+		held = held.plus(tally{int64(len(r.recs)), r.size})
+		for _, m := range r.marks {
+			if err := f.mark(m); err != nil {
+				return held, err
+			}
+		}
 	}
-	return out, nil
+	return held, nil
+}
+
+// transact carries out do, whole or not at all.
+func (f *file) transact(do func() error) error {
+	if err := f.exec("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	err := do()
+	if err == nil {
+		err = f.exec("COMMIT")
+	}
+	if err != nil {
+		// SQLite may have rolled back by itself; then this is refused.
+		_ = f.exec("ROLLBACK")
+	}
+	return err
 }
 
 func (f *file) insert(verb string, r Record) error {
@@ -111,11 +168,36 @@ func (f *file) mark(m Mark) error {
 	return f.put("mark", m.Key, m.Seq)
 }
 
-// put stores a number that only grows.
+// put stores a number.
 func (f *file) put(kind, name string, n uint64) error {
-	value := strconv.FormatUint(n, 10)
+	return f.putText(kind, name, strconv.FormatUint(n, 10))
+}
+
+func (f *file) putText(kind, name, value string) error {
 	return f.exec("INSERT OR REPLACE INTO state (kind, name, value, sum) VALUES (?, ?, ?, ?)",
 		kind, name, value, int64(stateSum(kind, name, value)))
+}
+
+// putHeld stores what would else have to be counted at each start.
+func (f *file) putHeld(t tally, last uint64) error {
+	return f.putText("held", "", fmt.Sprintf("%d %d %d", t.records, t.bytes, last))
+}
+
+// putRuns replaces the runs. The first of all has no name, whatever it begins at.
+func (f *file) putRuns(rs runs) error {
+	if err := f.exec("DELETE FROM state WHERE kind = 'epoch'"); err != nil {
+		return err
+	}
+	for _, r := range rs {
+		name := ""
+		if r.first > 1 {
+			name = strconv.FormatUint(r.first, 10)
+		}
+		if err := f.putText("epoch", name, r.epoch); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (f *file) trim(upTo uint64) (tally, error) {
@@ -129,15 +211,39 @@ func (f *file) trim(upTo uint64) (tally, error) {
 }
 
 // evict removes the oldest records until so many bytes are gone, but never the
-// newest one.
-func (f *file) evict(bytes int64) (tally, error) {
-	var upTo sql.NullInt64
-	err := f.row(`SELECT min(seq) FROM (SELECT seq, sum(length(body) + ?) OVER (ORDER BY seq) AS total FROM records)
-		WHERE total >= ? AND seq < (SELECT max(seq) FROM records)`, overhead, bytes).Scan(&upTo)
+// newest one. It returns the last that went.
+func (f *file) evict(bytes int64) (t tally, upTo uint64, err error) {
+	newest, err := f.newest()
 	if err != nil {
-		return tally{}, err
+		return t, 0, err
 	}
-	return f.trim(uint64(upTo.Int64))
+	if upTo, err = f.oldestOf(bytes, newest); err != nil || upTo == 0 {
+		return t, 0, err
+	}
+	t, err = f.trim(upTo)
+	return t, upTo, err
+}
+
+// oldestOf returns the end of the oldest stretch of so many bytes; it looks at no
+// more than these.
+func (f *file) oldestOf(bytes int64, newest uint64) (upTo uint64, err error) {
+	rows, err := f.conn.QueryContext(context.Background(), "SELECT seq, length(body) + ? FROM records ORDER BY seq", overhead)
+	if err != nil {
+		return 0, err
+	}
+	defer rows.Close()
+	for bytes > 0 && rows.Next() {
+		var seq, size int64
+		if err := rows.Scan(&seq, &size); err != nil {
+			return 0, err
+		}
+		if uint64(seq) >= newest {
+			break
+		}
+		upTo = uint64(seq)
+		bytes -= size
+	}
+	return upTo, rows.Err()
 }
 
 // shrink gives free pages back to the file system, some at a time. That it fails
@@ -152,9 +258,11 @@ func (f *file) shrink() {
 	}
 }
 
-func (f *file) read(after uint64, maxBytes int) (recs []Record, bad []uint64, err error) {
+// read returns records in order while they fit, and the sequences of those that
+// have a wrong checksum. Sequences that go back were never written so.
+func (f *file) read(after, upTo uint64, maxBytes int) (recs []Record, bad []uint64, err error) {
 	rows, err := f.conn.QueryContext(context.Background(),
-		"SELECT seq, at, sum, body FROM records WHERE seq > ? ORDER BY seq", int64(after))
+		"SELECT seq, at, sum, body FROM records WHERE seq > ? AND seq <= ? ORDER BY seq", int64(after), int64(upTo))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -163,8 +271,12 @@ func (f *file) read(after uint64, maxBytes int) (recs []Record, bad []uint64, er
 	for rows.Next() {
 		r, ok, err := scanRecord(rows)
 		if err != nil {
-			return nil, nil, err
+			return recs, bad, err
 		}
+		if r.Seq <= after {
+			return recs, bad, fmt.Errorf("%w: record %d comes after %d", errDamaged, r.Seq, after)
+		}
+		after = r.Seq
 		if !ok {
 			bad = append(bad, r.Seq)
 			continue
@@ -181,7 +293,7 @@ func (f *file) read(after uint64, maxBytes int) (recs []Record, bad []uint64, er
 func scanRecord(rows *sql.Rows) (r Record, ok bool, err error) {
 	var seq, at, sum int64
 	if err := rows.Scan(&seq, &at, &sum, &r.Body); err != nil {
-		return r, false, err
+		return r, false, fmt.Errorf("%w: %w", errDamaged, err) // a value of a kind that was never written
 	}
 	r.Seq, r.At = uint64(seq), time.Unix(0, at).UTC()
 	return r, sum == int64(recordSum(r.Seq, at, r.Body)), nil
@@ -196,8 +308,7 @@ func (f *file) remove(seqs []uint64) (t tally, err error) {
 		if err := f.exec("DELETE FROM records WHERE seq = ?", int64(seq)); err != nil {
 			return t, err
 		}
-		t.records++
-		t.bytes += size
+		t = t.plus(tally{1, size})
 	}
 	return t, nil
 }
@@ -209,25 +320,12 @@ func (f *file) newest() (seq uint64, err error) {
 }
 
 func (f *file) oldest() (uint64, time.Time, error) {
-	if f.closed() {
-		return 0, time.Time{}, nil
-	}
 	var seq, at int64
 	err := f.row("SELECT seq, at FROM records ORDER BY seq LIMIT 1").Scan(&seq, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, time.Time{}, nil
 	}
 	return uint64(seq), time.Unix(0, at).UTC(), err
-}
-
-func (f *file) renew() (epoch string, err error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return "", err
-	}
-	epoch = id.String()
-	return epoch, f.exec("INSERT OR REPLACE INTO state (kind, name, value, sum) VALUES ('epoch', '', ?, ?)",
-		epoch, int64(stateSum("epoch", "", epoch)))
 }
 
 func (f *file) exec(query string, args ...any) error {
@@ -239,25 +337,17 @@ func (f *file) row(query string, args ...any) *sql.Row {
 	return f.conn.QueryRowContext(context.Background(), query, args...)
 }
 
-func (f *file) closed() bool { return f.db == nil }
+func (f *file) close() error { return errors.Join(f.conn.Close(), f.db.Close()) }
 
-func (f *file) close() error {
-	if f.closed() {
-		return nil
-	}
-	err := errors.Join(f.conn.Close(), f.db.Close())
-	f.db = nil
-	return err
-}
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func recordSum(seq uint64, at int64, body []byte) uint32 {
 	var head [16]byte
 	binary.BigEndian.PutUint64(head[:], seq)
 	binary.BigEndian.PutUint64(head[8:], uint64(at))
-	table := crc32.MakeTable(crc32.Castagnoli)
-	return crc32.Update(crc32.Checksum(head[:], table), table, body)
+	return crc32.Update(crc32.Checksum(head[:], castagnoli), castagnoli, body)
 }
 
 func stateSum(kind, name, value string) uint32 {
-	return crc32.Checksum([]byte(kind+"\x00"+name+"\x00"+value), crc32.MakeTable(crc32.Castagnoli))
+	return crc32.Checksum([]byte(kind+"\x00"+name+"\x00"+value), castagnoli)
 }

@@ -1,10 +1,11 @@
 // Package journal is a durable, bounded, ordered log with named cursors: what
 // stands between a fact and the disk, at the edge and at the hub. It never
-// returns a record that would not survive a power cut, and it never refuses to
-// start because its file is damaged.
+// refuses to start because its file is damaged, and gives no number a second
+// time for another record.
 //
 // It is built on SQLite in write-ahead mode. A record is a sequence number, the
-// time of its arrival, the caller's bytes and a checksum of all three.
+// time of its arrival, the caller's bytes and a checksum of all three. Sequences
+// have no holes but where records were lost.
 package journal
 
 import (
@@ -13,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"sync"
 	"time"
 )
@@ -22,6 +22,10 @@ import (
 var (
 	ErrFull   = errors.New("the journal is full")   // back off until a cursor has moved
 	ErrClosed = errors.New("the journal is closed") // give up
+	// ErrVolatile comes with records that were taken, and can be read, but are in
+	// memory only as the disk refuses them. They are durable when Durable has
+	// reached their sequences; a crash before loses them.
+	ErrVolatile = errors.New("taken into memory only")
 )
 
 const (
@@ -30,9 +34,9 @@ const (
 	overhead = 32
 	// cursorDelay bounds how long a moved cursor stays in memory only.
 	cursorDelay = 250 * time.Millisecond
-	// maxPending bounds what Append may hold in memory ahead of the disk when
+	// defaultMemory bounds what Append may hold in memory ahead of the disk when
 	// Sync is set, in bytes.
-	maxPending = 8 << 20
+	defaultMemory = 8 << 20
 )
 
 // Options are what Open needs. The zero value is a journal of 256 MiB that
@@ -41,17 +45,22 @@ type Options struct {
 	MaxBytes int64         // of records with their overhead; 0 is 256 MiB
 	Evict    bool          // when full, the oldest records go; otherwise Append fails with ErrFull
 	Sync     time.Duration // 0: Append returns when durable; else the longest time that Append runs ahead of the disk
+	Memory   int64         // bytes that are held in memory while the disk refuses; 0: none, and Append and Open fail; 8 MiB with Sync
 	Cursors  []string      // a record is trimmed when all of these have passed it; with none, nothing is
 	Logger   *slog.Logger
 	Now      func() time.Time // nil is time.Now
 }
 
-// Record is one entry. Seq grows by at least one from record to record.
+// Record is one entry. Within an epoch Seq grows by one from record to record,
+// but where records were lost.
 type Record struct {
-	Seq  uint64
-	At   time.Time // when it was appended, UTC
-	Body []byte
+	Seq   uint64
+	Epoch string    // of the run that the sequence belongs to
+	At    time.Time // when it was appended, UTC
+	Body  []byte
 }
+
+func (r Record) size() int64 { return int64(len(r.Body)) + overhead }
 
 // Mark is a number that is stored in the same transaction as records, under a
 // key of the caller's: the high-water mark of a source. It only grows; 0 removes it.
@@ -62,16 +71,19 @@ type Mark struct {
 
 // Stats is what the health page shows.
 type Stats struct {
-	Epoch   string
-	First   uint64 // oldest record held; 0 when empty
-	Last    uint64 // newest record that is durable; 0 before the first
-	Bytes   int64
-	Records int64
-	Oldest  time.Time // arrival of the oldest record; zero when empty
-	Evicted int64     // records that went unread because the journal was full, since Open
-	Damaged int64     // records that were lost to damage of the file, since Open
-	Resets  int64     // times that a damaged file was set aside, since Open
-	Cursors map[string]uint64
+	Epoch     string
+	First     uint64    // oldest record held; 0 when empty
+	Last      uint64    // newest record that can be read; 0 before the first
+	Bytes     int64     // in the file
+	Records   int64     // in the file
+	Oldest    time.Time // arrival of the oldest record; zero when empty
+	Evicted   int64     // records that went unread because the journal was full, since Open
+	Damaged   int64     // records that were lost to damage of the file, since Open
+	Forgotten int64     // records that went unread because memory was full while the disk refused, since Open
+	Volatile  int64     // records that are in memory only
+	Resets    int64     // times that a damaged file was set aside, since Open
+	Trouble   string    // why the disk refuses; empty when it does not
+	Cursors   map[string]uint64
 }
 
 // Journal is safe for concurrent use.
@@ -81,39 +93,68 @@ type Journal struct {
 	log  *slog.Logger
 
 	// file serialises all use of the file. It is taken before mu.
-	file sync.Mutex
-	f    *file
+	file   sync.Mutex
+	f      *file    // nil while it cannot be opened
+	saving *salvage // nil without a damaged file
 
-	mu       sync.Mutex
-	pending  []*request
-	held     int64 // bytes of pending
-	assigned uint64
+	mu         sync.Mutex
+	pending    []*request // not yet tried
+	shown      []*request // in memory only: the disk refused them
+	shownBytes int64
+	held       int64  // bytes of pending and shown
+	assigned   uint64 // the last number that was given
+	opened     uint64 // the last that was given when it was opened
+	durable    uint64 // the newest in the file
+	newest     uint64 // the newest record that there is; 0 without any
+	frontier   uint64 // the newest that was saved of a damaged file
+	gone       uint64 // up to here records were trimmed or evicted
+	verified   uint64 // up to here holes were counted
+	runs       runs
+	// runsChanged counts the changes of runs, runsWritten is how many are in the file.
+	runsChanged, runsWritten int
+
+	volatile bool // the newest run is of records that the disk refused
+	saves    bool // a damaged file is being saved
 	st       Stats
-	newest   uint64 // sequence of the newest record that can be read; 0 without any
 	marks    map[string]uint64
 	moved    map[string]uint64 // cursors that are not yet in the file
-	grown    chan struct{}     // closed and replaced when Last grows
+	grown    chan struct{}     // closed and replaced when Last or Durable grows
 	closed   bool
-	broken   error // why the last commit failed; a journal with Sync tells the next Append
+	ended    bool
+	broken   error // why the last commit failed
 
-	wake chan struct{}
-	done chan struct{}
+	wake    chan struct{}
+	done    chan struct{} // of commits
+	stop    chan struct{} // for workers
+	workers sync.WaitGroup
 }
 
 type request struct {
-	recs  []Record
-	marks []Mark
-	size  int64
-	done  chan error // nil: nobody waits
-	taken bool
+	recs    []Record
+	marks   []Mark
+	size    int64
+	done    chan error // nil: nobody waits
+	taken   bool
+	dropped bool // no longer among shown
+}
+
+func (r *request) last() uint64 {
+	if len(r.recs) == 0 {
+		return 0
+	}
+	return r.recs[len(r.recs)-1].Seq
 }
 
 // Open opens the journal in the file path, or begins it. A file that is damaged
 // is set aside as "path.damaged-TIME"; what can still be read of it moves into
-// the new one, which has a new epoch. Open fails when the file belongs to
-// another process or cannot be made at all.
+// the new one, and what comes then is of a new epoch. Where the file cannot be
+// made or written, the journal works from memory if Options.Memory allows, and
+// tries again. Open fails when the file belongs to another process.
 func Open(path string, opts Options) (*Journal, error) {
 	opts.MaxBytes = cmp.Or(opts.MaxBytes, defaultMaxBytes)
+	if opts.Sync > 0 {
+		opts.Memory = cmp.Or(opts.Memory, defaultMemory)
+	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -124,54 +165,104 @@ func Open(path string, opts Options) (*Journal, error) {
 		path:  path,
 		opts:  opts,
 		log:   opts.Logger.With("journal", path),
+		marks: map[string]uint64{},
 		moved: map[string]uint64{},
 		grown: make(chan struct{}),
 		wake:  make(chan struct{}, 1),
 		done:  make(chan struct{}),
+		stop:  make(chan struct{}),
 	}
-	f, state, err := openFile(path)
-	if damaged(err) {
-		f, state, err = j.setAside(err)
-	}
-	if err != nil {
+	j.st.Cursors = map[string]uint64{}
+	if err := j.begin(); err != nil {
 		return nil, fmt.Errorf("journal %s: %w", path, err)
 	}
-	j.use(f, state)
 	go j.commits()
 	return j, nil
 }
 
+// begin opens the file, or works without it.
+func (j *Journal) begin() error {
+	f, s, v, err := j.openOrReplace()
+	if err == nil {
+		j.use(f, s, v)
+		j.opened = j.assigned
+		if err := j.save(time.Now().Add(salvageTime)); err != nil {
+			j.log.Warn("cannot save all that is intact of the damaged file yet", "error", err)
+		}
+		j.background()
+		return nil
+	}
+	if taken(err) || j.opts.Memory == 0 {
+		return err
+	}
+	life, lifeErr := newLife()
+	if lifeErr != nil {
+		return errors.Join(err, lifeErr)
+	}
+	// Numbers beyond any that the file may hold.
+	j.assigned = uint64(j.opts.Now().UnixMicro())
+	j.opened = j.assigned
+	j.setRuns(runs{{j.assigned + 1, life}})
+	j.volatile = true
+	for _, name := range j.opts.Cursors {
+		j.st.Cursors[name] = 0
+	}
+	j.trouble(err)
+	return nil
+}
+
+func (j *Journal) openOrReplace() (*file, state, *salvage, error) {
+	f, s, err := openFile(j.path)
+	if err == nil {
+		return f, s, j.resume(s), nil
+	}
+	if damaged(err) {
+		return j.setAside(err)
+	}
+	return nil, state{}, nil, err
+}
+
 // use takes over a freshly opened file.
-func (j *Journal) use(f *file, s state) {
+func (j *Journal) use(f *file, s state, v *salvage) {
+	j.f, j.saving = f, v
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.f = f
 	for _, name := range j.opts.Cursors {
 		if _, ok := s.cursors[name]; !ok {
 			s.cursors[name] = 0
 		}
 	}
-	j.st.Epoch, j.st.Bytes, j.st.Records, j.newest = s.epoch, s.bytes, s.records, s.newest
-	j.st.Last = max(j.st.Last, s.last)
+	j.st.Bytes, j.st.Records = s.held.bytes, s.held.records
+	j.st.Last, j.durable = max(j.st.Last, s.last), max(j.durable, s.last)
 	j.st.Cursors, j.marks = s.cursors, s.marks
 	j.assigned = max(j.assigned, s.last)
+	j.setRuns(s.runs)
+	j.runsWritten = j.runsChanged
+	j.newest, j.gone = max(s.newest, j.newestShown()), 0
+	if j.saves = v != nil; j.saves {
+		j.frontier = v.upTo
+		j.verified = max(j.verified, v.before-1) // the salvage counts its losses itself
+	}
+	if v != nil && v.upTo == 0 {
+		j.st.Resets++
+	}
 }
 
-// Epoch names the life of the sequence numbers. It changes when numbers may be
-// used for a second time: when a damaged file was replaced, or after Renew.
-func (j *Journal) Epoch() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.st.Epoch
+// background goes on with the salvage.
+func (j *Journal) background() {
+	if j.saving != nil {
+		j.workers.Go(j.salvages)
+	}
 }
 
 // Append adds the records in order and returns the sequence of the last one. It
 // returns when they are durable; concurrent calls share one write to the disk.
-// With Options.Sync it may return earlier, but the records can be read only when
-// they are durable. The bodies must not be changed afterwards.
+// With Options.Sync it returns earlier, with the sequence that is expected, and
+// the records can be read when they are durable. The bodies must not be changed
+// afterwards.
 //
-// ErrFull means that nothing was taken. When ctx ends before the write has
-// begun, nothing was taken either.
+// ErrFull means that nothing was taken, ErrVolatile that all was, but the disk
+// refuses it. When ctx ends before the write has begun, nothing was taken either.
 func (j *Journal) Append(ctx context.Context, records ...[]byte) (last uint64, err error) {
 	return j.AppendMarked(ctx, nil, records...)
 }
@@ -194,41 +285,51 @@ func (j *Journal) AppendMarked(ctx context.Context, marks []Mark, records ...[]b
 		}
 		err = <-r.done
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		return r.last(), nil
+	case errors.Is(err, ErrVolatile):
+		return r.last(), fmt.Errorf("append to journal %s: %w", j.path, err)
+	default:
 		return 0, fmt.Errorf("append to journal %s: %w", j.path, err)
 	}
-	return last, nil
 }
 
-func (j *Journal) enqueue(marks []Mark, records [][]byte) (*request, uint64, error) {
-	r := &request{marks: marks, recs: make([]Record, len(records))}
-	for _, b := range records {
-		r.size += int64(len(b)) + overhead
+func (j *Journal) enqueue(marks []Mark, records [][]byte) (r *request, expected uint64, err error) {
+	r = &request{marks: marks, recs: make([]Record, len(records))}
+	for i, b := range records {
+		r.recs[i].Body = b
+		r.size += r.recs[i].size()
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	ahead := j.opts.Sync > 0 && len(marks) == 0
+	waiting := j.held - j.shownBytes
 	switch {
 	case j.closed:
 		return nil, 0, ErrClosed
 	case r.size > j.opts.MaxBytes,
 		!j.opts.Evict && r.size > 0 && j.st.Bytes+j.held+r.size > j.opts.MaxBytes:
 		return nil, 0, ErrFull
-	case ahead && j.held > 0 && j.held+r.size > maxPending:
+	case ahead && waiting > 0 && waiting+r.size > j.opts.Memory,
+		ahead && !j.opts.Evict && j.broken != nil && j.held+r.size > j.opts.Memory:
 		return nil, 0, cmp.Or(j.broken, ErrFull)
 	}
 	at := j.opts.Now().UTC()
-	for i, b := range records {
-		j.assigned++
-		r.recs[i] = Record{Seq: j.assigned, At: at, Body: b}
+	for i := range r.recs {
+		r.recs[i].At = at
 	}
 	if !ahead {
 		r.done = make(chan error, 1)
 	}
 	j.pending = append(j.pending, r)
 	j.held += r.size
+	expected = j.assigned
+	for _, p := range j.pending {
+		expected += uint64(len(p.recs))
+	}
 	j.poke()
-	return r, j.assigned, nil
+	return r, expected, nil
 }
 
 // withdraw removes a request that no commit has taken yet.
@@ -265,97 +366,10 @@ func (j *Journal) Commit(cursor string, seq uint64) error {
 	case seq > was:
 		j.st.Cursors[cursor] = seq
 		j.moved[cursor] = seq
+		j.dropPassed()
 		j.poke()
 	}
 	return nil
-}
-
-// Cursor returns how far the cursor's owner has come; 0 is nowhere.
-func (j *Journal) Cursor(cursor string) uint64 {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.st.Cursors[cursor]
-}
-
-// Marks returns all marks.
-func (j *Journal) Marks() map[string]uint64 {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return maps.Clone(j.marks)
-}
-
-// Wait returns when there is a durable record after the sequence, or ctx ends.
-// Records that are gone again, trimmed or damaged, are not waited for.
-func (j *Journal) Wait(ctx context.Context, after uint64) error {
-	for {
-		j.mu.Lock()
-		newest, grown, closed := j.newest, j.grown, j.closed
-		j.mu.Unlock()
-		switch {
-		case newest > after:
-			return nil
-		case closed:
-			return ErrClosed
-		}
-		select {
-		case <-grown:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// Holds reports whether there is a durable record after the sequence, which is
-// when Wait returns at once.
-func (j *Journal) Holds(after uint64) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.newest > after
-}
-
-// Grown returns a channel that is closed when there are new durable records or
-// the journal is closed, for those who wait for other things at the same time.
-func (j *Journal) Grown() <-chan struct{} {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.grown
-}
-
-// Last returns the newest durable sequence; 0 before the first.
-func (j *Journal) Last() uint64 {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.st.Last
-}
-
-// Fill returns how full the journal is, from 0 to 1.
-func (j *Journal) Fill() float64 {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return float64(j.st.Bytes+j.held) / float64(j.opts.MaxBytes)
-}
-
-// Closed reports whether Close was called.
-func (j *Journal) Closed() bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.closed
-}
-
-// Stats returns the present figures.
-func (j *Journal) Stats() Stats {
-	j.file.Lock()
-	defer j.file.Unlock()
-	first, at, err := j.f.oldest()
-	if err != nil {
-		j.log.Warn("cannot read the oldest record", "error", err)
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	s := j.st
-	s.First, s.Oldest = first, at
-	s.Cursors = maps.Clone(s.Cursors)
-	return s
 }
 
 // Close writes what is pending and closes the file.
@@ -370,17 +384,30 @@ func (j *Journal) Close() error {
 	j.poke()
 	j.mu.Unlock()
 	<-j.done
+	close(j.stop)
+	j.workers.Wait()
 
 	j.file.Lock()
 	defer j.file.Unlock()
 	j.mu.Lock()
-	lost := len(j.pending)
-	broken := j.broken
-	j.mu.Unlock()
-	err := j.f.close()
+	j.ended = true
+	lost, broken := 0, j.broken
+	for _, r := range append(j.shown, j.pending...) {
+		lost += len(r.recs)
+	}
 	close(j.grown)
+	j.mu.Unlock()
+	var err error
+	if j.f != nil {
+		err = j.f.close()
+		j.f = nil
+	}
+	if j.saving != nil {
+		err = errors.Join(err, j.saving.close())
+	}
 	if lost > 0 {
-		err = errors.Join(fmt.Errorf("%d appends could not be written: %w", lost, broken), err)
+		j.log.Error("RECORDS ARE LOST that the disk has refused to the end", "records", lost, "error", broken)
+		err = errors.Join(fmt.Errorf("%d records could not be written: %w", lost, broken), err)
 	}
 	if err != nil {
 		return fmt.Errorf("close journal %s: %w", j.path, err)

@@ -8,7 +8,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"time"
 
 	"modernc.org/sqlite" // also registers the driver
 	sqlite3 "modernc.org/sqlite/lib"
@@ -41,15 +43,21 @@ CREATE TABLE IF NOT EXISTS state (
 	PRIMARY KEY (kind, name)
 ) WITHOUT ROWID;`
 
+// checkTime is how long a file's structure is checked before it is used. What it
+// does not get to is checked when it is read: by the records' checksums, and as
+// their sequences have no holes.
+const checkTime = 300 * time.Millisecond
+
 // state is what a file says when it is opened.
 type state struct {
-	epoch   string
+	runs    runs
 	cursors map[string]uint64
 	marks   map[string]uint64
 	last    uint64 // the greatest sequence that was ever used, as far as the file knows
 	newest  uint64 // that of the newest record; 0 without any
-	records int64
-	bytes   int64
+	held    tally
+	counted bool // the file says what it holds
+	salvage salvageState
 }
 
 func openFile(path string) (*file, state, error) {
@@ -92,12 +100,8 @@ func (f *file) prepare() (state, error) {
 		}
 		return state{}, err
 	}
-	var verdict string
-	if err := f.row("PRAGMA quick_check(1)").Scan(&verdict); err != nil {
+	if err := f.check(checkTime); err != nil {
 		return state{}, err
-	}
-	if verdict != "ok" {
-		return state{}, fmt.Errorf("%w: %s", errDamaged, verdict)
 	}
 	s, bad, err := f.loadState()
 	if err != nil {
@@ -106,13 +110,42 @@ func (f *file) prepare() (state, error) {
 	if bad > 0 {
 		return state{}, fmt.Errorf("%w: %d of its cursors and marks", errDamaged, bad)
 	}
-	if s.epoch == "" {
-		if s.records > 0 {
-			return state{}, fmt.Errorf("%w: it has no epoch", errDamaged)
+	if !s.counted {
+		if err := f.count(&s); err != nil {
+			return state{}, err
 		}
-		s.epoch, err = f.renew()
 	}
-	return s, err
+	if len(s.runs) > 0 {
+		return s, nil
+	}
+	if s.newest > 0 {
+		return state{}, fmt.Errorf("%w: it has no epoch", errDamaged)
+	}
+	life, err := newLife()
+	if err != nil {
+		return state{}, err
+	}
+	s.runs = runs{{1, life}}
+	return s, f.transact(func() error { return f.putRuns(s.runs) })
+}
+
+// check looks for damage to the structure for as long as it may.
+func (f *file) check(atMost time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), atMost)
+	defer cancel()
+	var verdict string
+	err := f.conn.QueryRowContext(ctx, "PRAGMA quick_check(1)").Scan(&verdict)
+	switch {
+	case damaged(err):
+		return err
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		return err
+	case verdict != "ok":
+		return fmt.Errorf("%w: %s", errDamaged, verdict)
+	}
+	return nil
 }
 
 // loadState reads everything but the records. bad counts entries with a wrong
@@ -126,32 +159,58 @@ func (f *file) loadState() (s state, bad int, err error) {
 	defer rows.Close()
 	for rows.Next() {
 		var kind, name, value string
-		var sum uint32
+		var sum int64
 		if err := rows.Scan(&kind, &name, &value, &sum); err != nil {
-			return s, bad, err
+			return s, bad, fmt.Errorf("%w: %w", errDamaged, err)
 		}
-		n, numErr := strconv.ParseUint(value, 10, 64)
-		switch {
-		case sum != stateSum(kind, name, value):
+		if sum != int64(stateSum(kind, name, value)) || !s.take(kind, name, value) {
 			bad++
-		case kind == "epoch":
-			s.epoch = value
-		case numErr != nil:
-			bad++
-		case kind == "cursor":
-			s.cursors[name] = n
-			s.last = max(s.last, n)
-		case kind == "mark":
-			s.marks[name] = n
 		}
 	}
+	slices.SortFunc(s.runs, func(a, b run) int { return int(int64(a.first - b.first)) })
 	if err := rows.Err(); err != nil {
 		return s, bad, err
 	}
-	err = f.row("SELECT coalesce(max(seq), 0), count(*), coalesce(sum(length(body) + ?), 0) FROM records", overhead).
-		Scan(&s.newest, &s.records, &s.bytes)
+	s.newest, err = f.newest()
 	s.last = max(s.last, s.newest)
 	return s, bad, err
+}
+
+// take takes one entry of the state and reports whether it makes sense.
+func (s *state) take(kind, name, value string) bool {
+	n, err := strconv.ParseUint(value, 10, 64)
+	switch kind {
+	case "epoch":
+		first := uint64(1)
+		if name != "" {
+			if first, err = strconv.ParseUint(name, 10, 64); err != nil {
+				return false
+			}
+		}
+		s.runs = append(s.runs, run{first, value})
+		s.last = max(s.last, first-1)
+		return true
+	case "held":
+		var last uint64
+		_, err := fmt.Sscan(value, &s.held.records, &s.held.bytes, &last)
+		s.counted = err == nil
+		s.last = max(s.last, last)
+		return s.counted
+	case "cursor":
+		s.cursors[name] = n
+		s.last = max(s.last, n)
+	case "mark":
+		s.marks[name] = n
+	case "salvage":
+		s.salvage = salvageState{name: name, upTo: n}
+	}
+	return err == nil
+}
+
+// count counts what a file of an earlier version holds.
+func (f *file) count(s *state) error {
+	return f.row("SELECT count(*), coalesce(sum(length(body) + ?), 0) FROM records", overhead).
+		Scan(&s.held.records, &s.held.bytes)
 }
 
 // syncDir makes a new name in the folder durable.

@@ -1,0 +1,275 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+)
+
+// volatile appends what the disk refuses.
+func volatile(t *testing.T, j *Journal, bodies ...string) (last uint64) {
+	t.Helper()
+	for _, b := range bodies {
+		seq, err := j.Append(context.Background(), []byte(b))
+		if !errors.Is(err, ErrVolatile) {
+			t.Fatalf("append to a disk that refuses: %d, %v, want ErrVolatile", seq, err)
+		}
+		last = seq
+	}
+	return last
+}
+
+// durable waits until the disk has everything up to the sequence.
+func durable(t *testing.T, j *Journal, seq uint64) {
+	t.Helper()
+	deadline := time.After(20 * time.Second)
+	for {
+		grown := j.Grown()
+		if j.Durable() >= seq {
+			return
+		}
+		select {
+		case <-grown:
+		case <-deadline:
+			t.Fatalf("durable up to %d, want %d; %+v", j.Durable(), seq, j.Stats())
+		}
+	}
+}
+
+func TestWhatTheDiskRefusesIsHandedOutFromMemoryAndWrittenLater(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	o := Options{Memory: 1 << 20, Cursors: []string{"hub"}}
+	j := open(t, path, o)
+	appendAll(t, j, "a", "b")
+	epoch := j.Epoch()
+	free := fillDisk(t, j)
+	big := string(bytes.Repeat([]byte("x"), 100_000))
+	last := volatile(t, j, big, "c")
+	if _, err := j.AppendMarked(t.Context(), []Mark{{"k", 1}}, []byte("d")); !errors.Is(err, ErrVolatile) {
+		t.Fatal(err)
+	}
+	bodies, seqs := readAll(t, j)
+	if !slices.Equal(bodies, []string{"a", "b", big, "c", "d"}) || !slices.Equal(seqs, []uint64{1, 2, 3, 4, 5}) {
+		t.Fatalf("held %d records, sequences %v", len(bodies), seqs)
+	}
+	s := j.Stats()
+	if s.Records != 2 || s.Volatile != 3 || s.Trouble == "" || s.Last != 5 || j.Durable() != 2 || last != 4 {
+		t.Errorf("stats %+v, durable %d", s, j.Durable())
+	}
+	if s.Epoch == epoch || Life(s.Epoch) == Life(epoch) {
+		t.Error("what a crash would take back has numbers of the old life")
+	}
+	if len(j.Marks()) != 0 {
+		t.Error("a mark is durable before the disk has it")
+	}
+	free()
+	durable(t, j, 5)
+	if s := j.Stats(); s.Records != 5 || s.Volatile != 0 || s.Trouble != "" || j.Marks()["k"] != 1 {
+		t.Errorf("stats %+v", s)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, path, o)
+	recs, err := j.Read(0, 1<<20)
+	if err != nil || len(recs) != 5 || recs[1].Epoch != epoch || recs[2].Epoch != s.Epoch || recs[4].Epoch != s.Epoch {
+		t.Errorf("after a restart: %d records, %v", len(recs), err)
+	}
+	if seq := appendAll(t, j, "e"); seq != 6 || j.Epoch() != s.Epoch {
+		t.Errorf("next is %d of epoch %s", seq, j.Epoch())
+	}
+}
+
+func TestACrashTakesBackMemoryButNoNumberNamesTwoRecords(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	o := Options{Memory: 1 << 20, Cursors: []string{"hub"}}
+	j := open(t, path, o)
+	appendAll(t, j, "a")
+	epoch := j.Epoch()
+	fillDisk(t, j)
+	volatile(t, j, string(bytes.Repeat([]byte("x"), 100_000)), "c")
+	lost := j.Epoch()
+	copied := filepath.Join(t.TempDir(), "j") // what a crash would leave
+	for _, suffix := range []string{"", "-wal"} {
+		b, err := os.ReadFile(path + suffix)
+		if err == nil {
+			err = os.WriteFile(copied+suffix, b, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Close(); err == nil {
+		t.Error("closing a journal whose memory nobody takes says nothing")
+	}
+	after := open(t, copied, o)
+	if seq := appendAll(t, after, "d"); seq != 2 {
+		t.Errorf("sequence %d", seq)
+	}
+	recs, err := after.Read(0, 1<<20)
+	if err != nil || len(recs) != 2 || recs[1].Epoch != epoch || recs[1].Epoch == lost {
+		t.Errorf("records %+v, %v", recs, err)
+	}
+}
+
+func TestMemoryIsBounded(t *testing.T) {
+	body := string(bytes.Repeat([]byte("x"), 10_000))
+	t.Run("urgent is refused", func(t *testing.T) {
+		j := open(t, filepath.Join(t.TempDir(), "j"), Options{Memory: 50_000, Cursors: []string{"hub"}})
+		free := fillDisk(t, j)
+		defer func() { free(); durable(t, j, j.Last()) }()
+		last := volatile(t, j, body, body, body, body)
+		if _, err := j.Append(t.Context(), []byte(body)); !errors.Is(err, ErrFull) {
+			t.Fatalf("beyond its memory: %v", err)
+		}
+		if err := j.Commit("hub", last); err != nil { // what was delivered makes room
+			t.Fatal(err)
+		}
+		if next := volatile(t, j, body); next != last+1 {
+			t.Errorf("sequence %d after %d", next, last)
+		}
+	})
+	t.Run("samples go, the oldest first", func(t *testing.T) {
+		j := open(t, filepath.Join(t.TempDir(), "j"), Options{Memory: 50_000, Evict: true, Cursors: []string{"hub"}})
+		free := fillDisk(t, j)
+		volatile(t, j, body, body, body, body, body, body, body, body)
+		if _, seqs := readAll(t, j); !slices.Equal(seqs, []uint64{5, 6, 7, 8}) {
+			t.Errorf("held %v", seqs)
+		}
+		if s := j.Stats(); s.Forgotten != 4 || s.Volatile != 4 {
+			t.Errorf("stats %+v", s)
+		}
+		free()
+		durable(t, j, 8)
+		if _, seqs := readAll(t, j); !slices.Equal(seqs, []uint64{5, 6, 7, 8}) {
+			t.Errorf("held %v", seqs)
+		}
+	})
+}
+
+func TestNeverRefusesToStart(t *testing.T) {
+	dir := t.TempDir()
+	obstacle := filepath.Join(dir, "data")
+	if err := os.WriteFile(obstacle, nil, 0o600); err != nil { // a file where a folder should be
+		t.Fatal(err)
+	}
+	path := filepath.Join(obstacle, "j")
+	o := Options{Memory: 1 << 20, Cursors: []string{"hub"}}
+	if _, err := Open(path, Options{}); err == nil {
+		t.Error("without memory it opened nothing")
+	}
+	j := open(t, path, o)
+	volatile(t, j, "a", "b")
+	bodies, seqs := readAll(t, j)
+	if !slices.Equal(bodies, []string{"a", "b"}) || j.Stats().Trouble == "" {
+		t.Fatalf("held %q, %+v", bodies, j.Stats())
+	}
+	if err := j.Commit("hub", seqs[0]); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(obstacle); err != nil {
+		t.Fatal(err)
+	}
+	durable(t, j, seqs[1])
+	epoch := j.Epoch()
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, path, o)
+	if bodies, now := readAll(t, j); !slices.Equal(bodies, []string{"b"}) || now[0] != seqs[1] || j.Epoch() != epoch {
+		t.Errorf("after a restart %q %v", bodies, now)
+	}
+}
+
+func TestAFileThatCouldNotBeOpenedIsNotPassedOver(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	path := filepath.Join(dir, "j")
+	o := Options{Memory: 1 << 20, Cursors: []string{"hub"}}
+	j := open(t, path, o)
+	appendAll(t, j, "a", "b")
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	away := dir + ".away"
+	if err := os.Rename(dir, away); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, path, o)
+	last := volatile(t, j, "c", "d")
+	if err := j.Commit("hub", last-1); err != nil { // c was delivered
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(dir), os.Rename(away, dir)); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, path, o)
+	if bodies, _ := readAll(t, j); !slices.Equal(bodies, []string{"a", "b", "d"}) {
+		t.Errorf("held %q, want what waited in the file, and what nobody has yet", bodies)
+	}
+}
+
+func TestFailedAppendsUseUpNoNumbers(t *testing.T) {
+	j := open(t, filepath.Join(t.TempDir(), "j"), Options{})
+	appendAll(t, j, "a")
+	free := fillDisk(t, j)
+	for range 3 {
+		if _, err := j.Append(t.Context(), bytes.Repeat([]byte("x"), 100_000)); err == nil {
+			t.Fatal("a full disk took it")
+		}
+	}
+	free()
+	if seq := appendAll(t, j, "b"); seq != 2 {
+		t.Errorf("sequence %d after three that failed", seq)
+	}
+}
+
+func TestSplitMakesAQueueOfItsOwn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	j := open(t, path, Options{Cursors: []string{"hub"}})
+	appendAll(t, j, "a", "b")
+	old := j.Epoch()
+	if first := j.Split(); first != 3 || j.Split() != 3 {
+		t.Errorf("the new run begins at %d", first)
+	}
+	split := j.Epoch()
+	if split == old || Life(split) != Life(old) {
+		t.Errorf("epochs %s and %s", old, split)
+	}
+	if err := j.Close(); err != nil { // nothing of the new run was written
+		t.Fatal(err)
+	}
+	j = open(t, path, Options{Cursors: []string{"hub"}})
+	j.Split()
+	appendAll(t, j, "c")
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, path, Options{Cursors: []string{"hub"}})
+	recs, err := j.Read(0, 1<<20)
+	if err != nil || len(recs) != 3 || recs[1].Epoch != old || recs[2].Epoch != split {
+		t.Fatalf("records %+v, %v", recs, err)
+	}
+	if end, ok := j.End(old); !ok || end != 2 {
+		t.Errorf("the old run ends at %d", end)
+	}
+	if err := j.Commit("hub", 3); err != nil {
+		t.Fatal(err)
+	}
+	appendAll(t, j, "d")
+	j.Split()
+	appendAll(t, j, "e")
+	if _, ok := j.End(old); ok {
+		t.Error("a run that is gone is still known")
+	}
+}
