@@ -20,6 +20,9 @@ import (
 // soakLine is what the soak test of package modbus says of one framing.
 var soakLine = regexp.MustCompile(`(?m)^(\w+): polls (\d+) wrong (\d+) resync_max (\d+); faults (\d+)`)
 
+// complaints are what it says of single polls.
+var complaints = regexp.MustCompile(`(?m)^ *soak_test\.go:\d+: .*$`)
+
 // measureSoak runs the soak test of package modbus for as many polls as the figure
 // wants: the real master, in virtual time.
 func measureSoak(ctx context.Context, _ *far, p plan, out io.Writer) (figures []figure.Figure, err error) {
@@ -52,6 +55,9 @@ func measureSoak(ctx context.Context, _ *far, p plan, out io.Writer) (figures []
 		resync = max(resync, number(f[4]))
 	}
 	note := fmt.Sprintf("in %.0f polls, one in twenty spoilt", polls)
+	for _, complaint := range complaints.FindAllString(said.String(), 10) {
+		fmt.Fprintln(table, complaint)
+	}
 	if failed != nil {
 		note += "; the test failed: " + failed.Error()
 	}
