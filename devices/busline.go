@@ -74,13 +74,11 @@ func newBusLine(cfg LineConfig, devs []DeviceConfig, profiles map[string]profile
 	l := &busLine{
 		cfg: cfg, sink: opts.Sink, memory: opts.Memory, now: opts.Now,
 		log: opts.Logger.With("line", cfg.ID), told: map[string]bool{},
-		open: opener,
-		wait: line.Wait,
-		state: LineStatus{
-			ID: cfg.ID, Protocol: cfg.Protocol, State: LineDown,
-			Planned: PlannedLoad(cfg, devs, profiles),
-		},
+		open:  opener,
+		wait:  line.Wait,
+		state: newLineStatus(cfg),
 	}
+	l.state.Planned = PlannedLoad(cfg, devs, profiles)
 	l.masters = newMasters(cfg, nil, func(ctx context.Context, until time.Time) error { return l.wait(ctx, until) })
 	var polls []schedule.Point
 	for _, d := range devs {

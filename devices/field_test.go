@@ -127,6 +127,9 @@ func TestReadsTheThreeKindsOfLine(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 	}
+	if got := f.Status(); got[0].Port != serial.Path() || got[1].Port != gateway.Addr() || got[1].DialsIn {
+		t.Errorf("the lines are at %q and %q", got[0].Port, got[1].Port)
+	}
 	if _, err := json.Marshal(f.Status()); err != nil {
 		t.Error(err)
 	}

@@ -122,7 +122,7 @@ func TestABoxThatDialsInAnew(t *testing.T) {
 	again := time.Now()
 	dialInBeating(t, address, "BOX", "BOX", time.Hour, simulator.Wire{}, fresh)
 	sink.awaitValue(t, "a/pressure", 2, again)
-	if s := f.Status()[0]; s.State != LineUp || s.Opened != 2 {
+	if s := f.Status()[0]; s.State != LineUp || s.Opened != 2 || !s.DialsIn || s.Port != address {
 		t.Errorf("status %+v", s)
 	}
 }

@@ -101,7 +101,7 @@ func newReaderLine(cfg LineConfig, reader string, opts Options, opener func(cont
 		debounce: nfc.NewDebounce(o.Debounce),
 		open:     opener,
 		wait:     line.Wait,
-		state:    LineStatus{ID: cfg.ID, Protocol: cfg.Protocol, State: LineDown},
+		state:    newLineStatus(cfg),
 	}
 }
 

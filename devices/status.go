@@ -22,6 +22,8 @@ const (
 type LineStatus struct {
 	ID          string          `json:"id"`
 	Protocol    Protocol        `json:"protocol"`
+	Port        string          `json:"port"`               // "/dev/ttyUSB0", or the host and port of a socket
+	DialsIn     bool            `json:"dials_in,omitempty"` // Port is here, and the box at the line dials it
 	State       LineState       `json:"state"`
 	Reason      string          `json:"reason,omitempty"` // why it is down
 	Requests    uint64          `json:"requests"`
@@ -36,6 +38,28 @@ type LineStatus struct {
 	Waiting     int             `json:"waiting"` // taps that the sink has yet to take
 	Wire        modbus.Counters `json:"wire"`
 	Devices     []DeviceStatus  `json:"devices,omitempty"`
+}
+
+// port says where the line is, and whether a box dials in there.
+func (c LineConfig) port() (where string, dialsIn bool) {
+	switch {
+	case c.Serial != nil:
+		return c.Serial.Port, false
+	case c.Evdev != nil:
+		return c.Evdev.Device, false
+	case c.TCP == nil:
+		return "", false
+	case c.TCP.Listen != "":
+		return c.TCP.Listen, true
+	}
+	return c.TCP.Address, false
+}
+
+// newLineStatus returns the status of a line that was not opened yet.
+func newLineStatus(l LineConfig) LineStatus {
+	s := LineStatus{ID: l.ID, Protocol: l.Protocol, State: LineDown}
+	s.Port, s.DialsIn = l.port()
+	return s
 }
 
 // DeviceStatus is how a device on a line does.
