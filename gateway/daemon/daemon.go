@@ -38,7 +38,7 @@ const (
 	LedgerFile  = "ledger.db"
 	historyFile = "history.db"
 
-	quarantineFile = "history-refused.db"
+	QuarantineFile = "history-refused.db"
 	hubFile        = "hub-journal.db"
 	urgentFile     = "edge-urgent.db"
 	telemetryFile  = "edge-telemetry.db"

@@ -63,7 +63,7 @@ func ReadEmbedded(ctx context.Context, data string) (*embedded.Store, error) {
 // OpenQuarantine opens what holds the readings that the history refused. A gateway
 // may be running on the folder.
 func OpenQuarantine(ctx context.Context, data string) (*quarantine.Store, error) {
-	return quarantine.Open(ctx, quarantine.Options{Path: filepath.Join(data, quarantineFile)})
+	return quarantine.Open(ctx, quarantine.Options{Path: filepath.Join(data, QuarantineFile)})
 }
 
 // Claim takes the data folder for this process, and returns what gives it back. It

@@ -77,6 +77,28 @@ func (d Delivery) Aside(ctx context.Context, refused []Rejected) error {
 	}
 }
 
+// Persist calls do again and again while it fails with a *TemporaryError, and returns
+// another error or that of ctx. Failed is called as that of a Delivery.
+func Persist(ctx context.Context, failed func(error), do func() error) error {
+	var t trouble
+	for {
+		err := do()
+		var temporary *TemporaryError
+		switch {
+		case err == nil:
+			t.over(failed)
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !errors.As(err, &temporary):
+			return err
+		}
+		if err := t.pause(ctx, err, failed); err != nil {
+			return err
+		}
+	}
+}
+
 // trouble is a row of failures.
 type trouble struct {
 	wait time.Duration

@@ -1,4 +1,4 @@
-package exchange_test
+package transfer_test
 
 import (
 	"bytes"
@@ -14,10 +14,10 @@ import (
 
 	"gengfu/facility"
 	"gengfu/storage/history"
-	"gengfu/storage/history/exchange"
+	"gengfu/storage/history/transfer"
 )
 
-const ms = exchange.Precision(time.Millisecond)
+const ms = transfer.Precision(time.Millisecond)
 
 func row(device, quantity string, at int64, v float64, q facility.Quality, why facility.Reason) history.Row {
 	return history.Row{Kind: "pump", Place: "attic", Reading: facility.Reading{
@@ -25,14 +25,14 @@ func row(device, quantity string, at int64, v float64, q facility.Quality, why f
 	}}
 }
 
-func readAll(t interface{ Fatal(...any) }, text, site string, p exchange.Precision) (rows []history.Row, wrong []int) {
-	r, err := exchange.NewReader(strings.NewReader(text), site, p)
+func readAll(t interface{ Fatal(...any) }, text, site string, p transfer.Precision) (rows []history.Row, wrong []int) {
+	r, err := transfer.NewReader(strings.NewReader(text), site, p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for {
 		got, err := r.Read()
-		var line *exchange.LineError
+		var line *transfer.LineError
 		switch {
 		case errors.Is(err, io.EOF):
 			return rows, wrong
@@ -65,10 +65,10 @@ func TestThereAndBack(t *testing.T) {
 				rows = append(rows, r)
 			}
 		}
-		for _, format := range []exchange.Format{exchange.Lines, exchange.CSV} {
+		for _, format := range []transfer.Format{transfer.Lines, transfer.CSV} {
 			var plain, packed bytes.Buffer
 			z := gzip.NewWriter(&packed)
-			w, err := exchange.NewWriter(io.MultiWriter(&plain, z), format, "here")
+			w, err := transfer.NewWriter(io.MultiWriter(&plain, z), format, "here")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func TestLinesOfOthers(t *testing.T) {
 		"\n" +
 		"pump,device=p1 flow_bad=\"no_answer\" 1700000001\r\n" +
 		"pump,device=p1 flow_uncertain=\"x\" 1700000001\n"
-	rows, wrong := readAll(t, text, "here", exchange.Precision(time.Second))
+	rows, wrong := readAll(t, text, "here", transfer.Precision(time.Second))
 	at := int64(1700000000000)
 	want := []history.Row{
 		row("p1", "flow", at, 3, facility.Good, ""), row("p1", "running", at, 1, facility.Good, ""),
@@ -130,7 +130,7 @@ func TestTablesOfOthers(t *testing.T) {
 	if !slices.Equal(rows, want) || !slices.Equal(wrong, []int{3, 5, 6}) {
 		t.Errorf("%+v and wrong lines %v", rows, wrong)
 	}
-	if _, err := exchange.NewReader(strings.NewReader("time,device,value\n"), "", ms); err == nil || !strings.Contains(err.Error(), "quantity") {
+	if _, err := transfer.NewReader(strings.NewReader("time,device,value\n"), "", ms); err == nil || !strings.Contains(err.Error(), "quantity") {
 		t.Errorf("a table without quantities: %v", err)
 	}
 }
@@ -142,13 +142,13 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte{0x1f, 0x8b, 8})
 	f.Add([]byte("pump,device=p1 flow=1,flow_bad=\"x\",flow_uncertain=\"y\" 1000\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := exchange.NewReader(bytes.NewReader(data), "", ms)
+		r, err := transfer.NewReader(bytes.NewReader(data), "", ms)
 		if err != nil {
 			return
 		}
 		for range len(data) + 2 {
 			rows, err := r.Read()
-			var line *exchange.LineError
+			var line *transfer.LineError
 			switch {
 			case errors.As(err, &line):
 				continue

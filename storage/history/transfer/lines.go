@@ -1,4 +1,4 @@
-package exchange
+package transfer
 
 import (
 	"bufio"

@@ -1,4 +1,4 @@
-package exchange
+package transfer
 
 import (
 	"bufio"
@@ -19,35 +19,43 @@ const heading = "time,device,quantity,value,unit,quality,reason,kind,place"
 // timeFormat has the history's resolution.
 const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 
-type tableWriter struct {
+// Table writes rows as CSV, with columns of the caller's behind those of a row.
+type Table struct {
 	out    *csv.Writer
 	record []string
 }
 
-func newTableWriter(w io.Writer) (*tableWriter, error) {
-	t := &tableWriter{out: csv.NewWriter(w)}
-	return t, t.out.Write(strings.Split(heading, ","))
+// NewTable writes the heading.
+func NewTable(w io.Writer, more ...string) (*Table, error) {
+	t := &Table{out: csv.NewWriter(w)}
+	return t, t.out.Write(append(strings.Split(heading, ","), more...))
 }
 
-func (w *tableWriter) Write(rows []history.Row) error {
+// Add writes a row.
+func (t *Table) Add(r *history.Row, more ...string) error {
+	value := ""
+	if r.Quality != facility.Bad {
+		value = strconv.FormatFloat(r.Value, 'g', -1, 64)
+	}
+	t.record = append(t.record[:0], r.Time.UTC().Format(timeFormat), r.Point.Device, r.Point.Quantity, value, r.Unit,
+		r.Quality.String(), string(r.Reason), r.Kind, r.Place)
+	return t.out.Write(append(t.record, more...))
+}
+
+// Write implements Writer.
+func (t *Table) Write(rows []history.Row) error {
 	for i := range rows {
-		r := &rows[i]
-		value := ""
-		if r.Quality != facility.Bad {
-			value = strconv.FormatFloat(r.Value, 'g', -1, 64)
-		}
-		w.record = append(w.record[:0], r.Time.UTC().Format(timeFormat), r.Point.Device, r.Point.Quantity, value, r.Unit,
-			r.Quality.String(), string(r.Reason), r.Kind, r.Place)
-		if err := w.out.Write(w.record); err != nil {
+		if err := t.Add(&rows[i]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *tableWriter) Flush() error {
-	w.out.Flush()
-	return w.out.Error()
+// Flush implements Writer.
+func (t *Table) Flush() error {
+	t.out.Flush()
+	return t.out.Error()
 }
 
 type tableReader struct {

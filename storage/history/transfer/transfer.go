@@ -1,6 +1,6 @@
-// Package exchange is how history leaves a site and comes into one: as InfluxDB's
+// Package transfer is how history leaves a site and comes into one: as InfluxDB's
 // line protocol, or as CSV for tables. What is written can be read back as it was.
-package exchange
+package transfer
 
 import (
 	"bufio"
@@ -36,7 +36,7 @@ func NewWriter(w io.Writer, f Format, site string) (Writer, error) {
 	case Lines:
 		return &lineWriter{out: w, site: site}, nil
 	case CSV:
-		return newTableWriter(w)
+		return NewTable(w)
 	}
 	return nil, fmt.Errorf("%q is no format: write %s or %s", f, Lines, CSV)
 }
