@@ -10,7 +10,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -34,8 +33,6 @@ const (
 	// for urgent facts.
 	telemetryFill = 0.8
 	maxStreams    = 10_000
-	maxDead       = 64
-	maxExcerpt    = 512 // bytes of a dead letter that are kept
 )
 
 // LocalGateway is the gateway of facts that are made at the hub.
@@ -51,6 +48,15 @@ type Options struct {
 	TLS      *tls.Config
 	ClientID string // unique at the broker; empty: a random one
 	Journal  *journal.Journal
+	// Letters keeps what cannot be taken; nil keeps the newest in memory.
+	Letters *Letters
+	// Room says why the disk's last room is kept for urgent facts, or nil; a nil Room
+	// never does.
+	Room func() error
+	// Ahead shows urgent facts to people that the journal cannot take now, and reports
+	// whether it did. They come to the journal later and are told again then. Nil never
+	// does.
+	Ahead    func(payload.Header, []facility.Reading, []facility.Tap) bool
 	MinPause time.Duration // between connections; 0 is 500 ms
 	MaxPause time.Duration // 0 is 30 s
 	Logger   *slog.Logger
@@ -66,10 +72,9 @@ type Intake struct {
 	urgent   time.Time // since when the urgent stream is connected; zero when it is not
 	streams  map[streamKey]*stream
 	gateways map[gatewayKey]*GatewayStats
-	dead     []DeadLetter // a ring, the newest last
-	deadAll  int64
+	notes    []journal.Mark // to be written with the next batch
 	refused  int64
-	trouble  string
+	trouble  map[string]string // why nothing is made durable, by stream
 }
 
 // New checks the options.
@@ -92,13 +97,46 @@ func New(o Options) (*Intake, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	in := &Intake{o: o, log: o.Logger, streams: map[streamKey]*stream{}, gateways: map[gatewayKey]*GatewayStats{}}
-	for mark, seq := range o.Journal.Marks() {
-		if key, epoch, ok := parseMark(mark); ok {
-			in.stream(key).marks[epoch] = seq
+	if o.Letters == nil {
+		o.Letters = newLetters(nil)
+	}
+	in := &Intake{
+		o: o, log: o.Logger, streams: map[streamKey]*stream{}, gateways: map[gatewayKey]*GatewayStats{},
+		trouble: map[string]string{},
+	}
+	in.recall(o.Journal.Marks(), dayOf(o.Now()))
+	return in, nil
+}
+
+// recall takes up the marks that the journal keeps, but those of streams that are
+// long gone.
+func (in *Intake) recall(marks map[string]uint64, today uint64) {
+	for mark, seq := range marks {
+		key, name, ok := parseMark(mark)
+		if !ok {
+			continue
+		}
+		e := &epoch{mark: seq, day: marks[key.dayMark(name)]}
+		if e.day == 0 || e.day > today { // by a clock that was wrong
+			e.day = today
+			in.notes = append(in.notes, journal.Mark{Key: key.dayMark(name), Seq: today})
+		}
+		in.stream(key).epochs[name] = e
+	}
+	for key, st := range in.streams {
+		in.forget(key, st.prune(today, ""))
+		if len(st.epochs) == 0 {
+			delete(in.streams, key)
 		}
 	}
-	return in, nil
+}
+
+// forget has marks removed from the journal.
+func (in *Intake) forget(key streamKey, epochs []string) {
+	for _, name := range epochs {
+		in.log.Info("a stream that was not heard for long is forgotten", "site", key.site, "gateway", key.gateway, "stream", string(key.stream), "epoch", name)
+		in.notes = append(in.notes, journal.Mark{Key: key.mark(name)}, journal.Mark{Key: key.dayMark(name)})
+	}
 }
 
 // Run takes what comes until ctx ends. Each stream has its own connection, so
@@ -168,8 +206,8 @@ func (in *Intake) hello(ctx context.Context, c *broker.Connection, s facility.St
 		if key.stream != s {
 			continue
 		}
-		for epoch, seq := range st.marks {
-			acks = append(acks, in.ack(key, payload.Ack{Stream: s, Epoch: epoch, Seq: seq, Again: true}))
+		for name, e := range st.epochs {
+			acks = append(acks, in.ack(key, payload.Ack{Stream: s, Epoch: name, Seq: e.mark, Again: true}))
 		}
 	}
 	in.mu.Unlock()
@@ -215,25 +253,4 @@ func Keep(ctx context.Context, j *journal.Journal, site string, taps []facility.
 		return fmt.Errorf("take %d taps: %w", len(taps), err)
 	}
 	return nil
-}
-
-// streamKey names one stream of one gateway.
-type streamKey struct {
-	site, gateway string
-	stream        facility.Stream
-}
-
-type gatewayKey struct{ site, gateway string }
-
-// mark is the key of the stream's high-water mark in the journal.
-func (k streamKey) mark(epoch string) string {
-	return strings.Join([]string{k.site, k.gateway, string(k.stream), epoch}, "/")
-}
-
-func parseMark(mark string) (streamKey, string, bool) {
-	p := strings.SplitN(mark, "/", 4)
-	if len(p) != 4 {
-		return streamKey{}, "", false
-	}
-	return streamKey{p[0], p[1], facility.Stream(p[2])}, p[3], true
 }

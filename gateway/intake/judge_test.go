@@ -78,6 +78,9 @@ func TestMarkKeys(t *testing.T) {
 	if got, epoch, ok := parseMark(k.mark("e/1")); !ok || got != k || epoch != "e/1" {
 		t.Error(got, epoch, ok)
 	}
+	if _, _, ok := parseMark(k.dayMark("e")); ok {
+		t.Error("took the day of a mark for a mark")
+	}
 	if _, _, ok := parseMark("a/b"); ok {
 		t.Error("accepted half a mark")
 	}

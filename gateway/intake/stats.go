@@ -2,6 +2,7 @@ package intake
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -14,10 +15,16 @@ type StreamStats struct {
 	Gateway      string          `json:"gateway"`
 	Stream       facility.Stream `json:"stream"`
 	Epoch        string          `json:"epoch"`
-	Acknowledged uint64          `json:"acknowledged"` // sequence
-	Duplicates   int64           `json:"duplicates"`   // batches that came again
-	Gaps         int64           `json:"gaps"`         // batches that came too early
-	Dropped      int64           `json:"dropped"`      // batches that the gateway no longer had
+	Acknowledged uint64          `json:"acknowledged"`     // sequence
+	Held         uint64          `json:"held,omitempty"`   // sequence up to which people know, though it is not durable
+	Batches      int64           `json:"batches"`          // made durable
+	Readings     int64           `json:"readings"`         // in them
+	Taps         int64           `json:"taps"`             // in them
+	Duplicates   int64           `json:"duplicates"`       // batches that came again
+	Gaps         int64           `json:"gaps"`             // batches that came too early
+	Dropped      int64           `json:"dropped"`          // batches that the gateway no longer had
+	Stuck        string          `json:"stuck,omitempty"`  // why nothing is taken from it
+	Rivals       []string        `json:"rivals,omitempty"` // epochs of two gateways or more that use this name
 }
 
 // GatewayStats is a gateway by its own word, or by the broker's.
@@ -30,15 +37,6 @@ type GatewayStats struct {
 	Clock   string    `json:"clock,omitempty"`
 
 	heard time.Time // when Online became so, on the hub's clock
-}
-
-// DeadLetter is a message that could not be taken.
-type DeadLetter struct {
-	At      time.Time `json:"at"`
-	Topic   string    `json:"topic"`
-	Reason  string    `json:"reason"`
-	Size    int       `json:"size"`
-	Excerpt string    `json:"excerpt"`
 }
 
 // Connected reports whether the hub's urgent stream is connected to the broker.
@@ -73,7 +71,7 @@ const (
 func (in *Intake) Quiet(now time.Time) bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.urgent.IsZero() || now.Sub(in.urgent) < drained {
+	if in.urgent.IsZero() || now.Sub(in.urgent) < drained || in.trouble[string(facility.Urgent)] != "" {
 		return false
 	}
 	for _, g := range in.gateways {
@@ -94,25 +92,27 @@ func (in *Intake) Quiet(now time.Time) bool {
 
 // Stats is everything for the health page.
 type Stats struct {
-	Streams     []StreamStats  `json:"streams"`
-	Gateways    []GatewayStats `json:"gateways"`
-	DeadLetters int64          `json:"dead_letters"`
-	Dead        []DeadLetter   `json:"dead"`    // the newest last
-	Refused     int64          `json:"refused"` // groups or messages that were not taken, to be sent again
+	Streams     []StreamStats     `json:"streams"`
+	Gateways    []GatewayStats    `json:"gateways"`
+	DeadLetters int64             `json:"dead_letters"` // that came since the start or were kept before it
+	Dead        []DeadLetter      `json:"dead"`         // the newest last
+	Refused     int64             `json:"refused"`      // groups or messages that were not taken, to be sent again
+	Trouble     map[string]string `json:"trouble"`      // why nothing is made durable now, by stream
 }
 
 // Stats returns the present figures. Counters begin with the program; an epoch
 // that was last seen before shows with its mark.
 func (in *Intake) Stats() Stats {
+	dead, all := in.o.Letters.newest()
+	now := in.o.Now()
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	s := Stats{Streams: []StreamStats{}, Gateways: []GatewayStats{}, DeadLetters: in.deadAll, Dead: slices.Clone(in.dead), Refused: in.refused}
+	s := Stats{
+		Streams: []StreamStats{}, Gateways: []GatewayStats{}, DeadLetters: all, Dead: dead,
+		Refused: in.refused, Trouble: maps.Clone(in.trouble),
+	}
 	for key, st := range in.streams {
-		epoch := st.latest()
-		s.Streams = append(s.Streams, StreamStats{
-			Site: key.site, Gateway: key.gateway, Stream: key.stream, Epoch: epoch, Acknowledged: st.marks[epoch],
-			Duplicates: st.duplicates, Gaps: st.gaps, Dropped: st.missing,
-		})
+		s.Streams = append(s.Streams, st.stats(key, now))
 	}
 	for _, g := range in.gateways {
 		s.Gateways = append(s.Gateways, *g)
@@ -126,15 +126,20 @@ func (in *Intake) Stats() Stats {
 	return s
 }
 
-// latest is the epoch that was seen last; before any was, the one with the
-// greatest name, which is the youngest as epochs are UUIDv7.
-func (s *stream) latest() string {
-	if s.epoch != "" {
-		return s.epoch
+// stats are those of the epoch that was taken from last.
+func (s *stream) stats(key streamKey, now time.Time) StreamStats {
+	out := StreamStats{
+		Site: key.site, Gateway: key.gateway, Stream: key.stream, Epoch: s.latest(),
+		Batches: s.batches, Readings: s.readings, Taps: s.taps,
+		Duplicates: s.duplicates, Gaps: s.gaps, Dropped: s.missing, Rivals: s.rivals(now),
 	}
-	latest := ""
-	for epoch := range s.marks {
-		latest = max(latest, epoch)
+	for name, e := range s.epochs {
+		if name == out.Epoch {
+			out.Acknowledged, out.Held = e.mark, e.ahead
+		}
+		if e.stuck != "" {
+			out.Stuck = e.stuck
+		}
 	}
-	return latest
+	return out
 }

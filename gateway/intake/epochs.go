@@ -1,0 +1,139 @@
+package intake
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"gengfu/facility"
+)
+
+// What is kept of the epochs of a stream. An epoch ends when its journal is lost,
+// so there are few; what comes from one that is forgotten is taken a second time,
+// and changes nothing in history and ledger, where the same fact is the same row.
+const (
+	maxEpochs  = 16  // of a stream; the one that was heard the longest ago goes first
+	maxEpoch   = 128 // bytes of its name
+	rememberBy = 90  // days that an epoch is kept after it was heard
+	day        = 24 * time.Hour
+)
+
+// Two gateways that use one name are told from one whose journal was replaced by
+// this: the second never goes back.
+const (
+	turnsOfRivals = 3
+	rivalsWithin  = 10 * time.Minute
+)
+
+// stream is what is known of one stream of one gateway.
+type stream struct {
+	epochs  map[string]*epoch
+	current string // the epoch that was taken from last, since the start
+	turns   []turn
+
+	batches, readings, taps   int64 // taken
+	duplicates, gaps, missing int64
+}
+
+// epoch is what is known of one life of a gateway's journal.
+type epoch struct {
+	mark  uint64 // everything up to here is durable
+	ahead uint64 // everything up to here is known to people; 0 when that is no more than mark
+	day   uint64 // when it was heard last, in days since 1970
+	stuck string // why what follows the mark is not taken; empty when it is
+}
+
+// turn is one return of a stream to an epoch that another had followed.
+type turn struct {
+	at       time.Time
+	from, to string
+}
+
+// heard notes from which epoch new facts came.
+func (s *stream) heard(name string, now time.Time, known bool) {
+	if known && s.current != "" && s.current != name {
+		s.turns = append(s.turns, turn{now, s.current, name})
+		s.turns = s.turns[max(0, len(s.turns)-turnsOfRivals):]
+	}
+	s.current = name
+}
+
+// rivals returns the epochs that take turns, sorted: there are as many gateways of
+// one name. None when there is one gateway.
+func (s *stream) rivals(now time.Time) (names []string) {
+	if len(s.turns) < turnsOfRivals || now.Sub(s.turns[0].at) > rivalsWithin {
+		return nil
+	}
+	for _, t := range s.turns {
+		names = append(names, t.from, t.to)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// latest is the epoch that was taken from last; before any was, that with the
+// greatest name, which is the youngest as epochs are UUIDv7.
+func (s *stream) latest() string {
+	if s.current != "" {
+		return s.current
+	}
+	latest := ""
+	for name := range s.epochs {
+		latest = max(latest, name)
+	}
+	return latest
+}
+
+// prune forgets epochs that were not heard for long, and what is too many, but
+// never the one named keep. It returns which.
+func (s *stream) prune(today uint64, keep string) (gone []string) {
+	names := make([]string, 0, len(s.epochs))
+	for name := range s.epochs {
+		if name != keep {
+			names = append(names, name)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { // the longest ago first
+		x, y := s.epochs[a], s.epochs[b]
+		if x.day != y.day {
+			return int(int64(x.day) - int64(y.day))
+		}
+		return strings.Compare(a, b)
+	})
+	for i, name := range names {
+		if left := len(names) - i; left >= maxEpochs || s.epochs[name].day+rememberBy < today {
+			delete(s.epochs, name)
+			gone = append(gone, name)
+		}
+	}
+	return gone
+}
+
+func dayOf(t time.Time) uint64 { return uint64(max(0, t.Unix())) / uint64(day/time.Second) }
+
+// streamKey names one stream of one gateway.
+type streamKey struct {
+	site, gateway string
+	stream        facility.Stream
+}
+
+type gatewayKey struct{ site, gateway string }
+
+// mark is the key of the stream's high-water mark in the journal.
+func (k streamKey) mark(epoch string) string {
+	return strings.Join([]string{k.site, k.gateway, string(k.stream), epoch}, "/")
+}
+
+// dayMark is the key of the day on which the epoch was heard last. No site begins
+// so.
+func (k streamKey) dayMark(epoch string) string { return dayPrefix + k.mark(epoch) }
+
+const dayPrefix = "@day/"
+
+func parseMark(mark string) (streamKey, string, bool) {
+	p := strings.SplitN(mark, "/", 4)
+	if len(p) != 4 || strings.HasPrefix(mark, dayPrefix) {
+		return streamKey{}, "", false
+	}
+	return streamKey{p[0], p[1], facility.Stream(p[2])}, p[3], true
+}
