@@ -28,7 +28,7 @@ const people = { admin: 'admin', manager: 'wang', desk: 'li', technician: 'zhang
 const pages = [
   ['/', 'see_estate'], ['/?kiosk', 'see_estate'], ['/alarms', 'see_estate'], ['/alarms?show=all', 'see_estate'],
   ['/orders?show=all'], ['/orders/ORDER', 'see_all_orders'], ['/my'],
-  ['/patrol', 'see_patrol'], ['/tags', 'see_audit'], ['/walk', 'make_tap'], ['/t/TOKEN', 'make_tap'],
+  ['/patrol', 'see_patrol'], ['/tags', 'see_audit'], ['/wand', 'import_taps'], ['/walk', 'make_tap'], ['/t/TOKEN', 'make_tap'],
   ['/devices', 'see_estate'], ['/devices/pump-1', 'see_estate'], ['/devices/main-power?point=energy_total&range=30d', 'see_estate'],
   ['/devices/water-a?point=total&range=30d', 'see_estate'], ['/people', 'manage_people'], ['/health', 'see_health'], ['/me'],
 ];
