@@ -56,6 +56,16 @@ func (g Grid) Index(ms int64) int {
 	return int(since / g.step)
 }
 
+// Until returns the first millisecond since 1970 after the bucket of a time in
+// milliseconds; of one outside of the grid the time itself.
+func (g Grid) Until(ms int64) int64 {
+	i := g.Index(ms)
+	if i < 0 {
+		return ms
+	}
+	return Milli(g.Start(i + 1))
+}
+
 // Milliseconds returns the stretch of the grid as the first millisecond in it and
 // the first one after it.
 func (g Grid) Milliseconds() (first, end int64) {

@@ -96,7 +96,7 @@ func BenchmarkSize(b *testing.B) {
 	}
 }
 
-func usedBytes(b *testing.B, path string) (bytes int) {
+func usedBytes(b testing.TB, path string) (bytes int) {
 	b.Helper()
 	db, err := sql.Open("sqlite", path)
 	if err != nil {

@@ -17,7 +17,7 @@ type head struct {
 	ids     map[seriesKey]int64
 	samples map[int64][]sample // by series, in the order of their writing
 	size    int
-	newest  int64 // time of the newest sample that went through
+	newest  int64 // time of the newest sample that went through; only the writer reads it
 	last    int64 // id of the last row of the log
 }
 

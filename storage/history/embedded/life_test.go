@@ -86,13 +86,27 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+// late9 is a meter whose readings come late.
+var late9 = meterPoint(9)
+
+func lateRow(at time.Time) history.Row {
+	return history.Row{Kind: kind, Reading: facility.Reading{Point: late9.ID, Time: at, Value: 1, Unit: "kWh", Quality: facility.Good}}
+}
+
 func TestRetention(t *testing.T) {
 	const day = 24 * time.Hour
 	now := begin.Add(10 * day)
-	o := embedded.Options{HeadLimit: 1, Retention: 3 * day, Now: func() time.Time { return now }}
+	o := embedded.Options{
+		Path: filepath.Join(t.TempDir(), "history.db"), HeadLimit: 1, Retention: 3 * day, Now: func() time.Time { return now },
+	}
 	s := open(t, o)
 	rows := meterRows(2, 10*24*60, time.Minute)
-	mustWrite(t, s, rows[:len(rows)-4]) // old chunks go at the end of the Write
+	for part := range slices.Chunk(rows[:len(rows)-4], 1440) { // nothing is too old while nothing newer was there
+		mustWrite(t, s, part)
+	}
+	s = reopen(t, s, o)
+	defer s.Close()           //nolint:errcheck // what it did was looked at
+	mustWrite(t, s, rows[:0]) // old chunks go at the end of a Write
 	p := meterPoint(1)
 	if n := count(t, s, p, begin, now.Add(-3*day-6*time.Hour)); n != 0 {
 		t.Errorf("%d readings are older than the retention and a chunk", n)
@@ -115,10 +129,21 @@ func TestRetention(t *testing.T) {
 		t.Errorf("%d readings, after a day %d: want about 1440 fewer", before, after)
 	}
 
-	// A clock that jumps ahead deletes nothing, for no reading confirms it.
+	// What comes late is taken while its time is kept, and refused after that.
+	mustWrite(t, s, []history.Row{lateRow(now.Add(-3*day + time.Second))})
+	var rejected *history.RejectedError
+	if err := s.Write(context.Background(), []history.Row{lateRow(now.Add(-3*day - time.Second)), lateRow(now.Add(-time.Second))}); !errors.As(err, &rejected) ||
+		len(rejected.Rows) != 1 || !strings.Contains(rejected.Rows[0].Why, "older than the 72h") {
+		t.Errorf("a reading that is too old: %v, want a RejectedError", err)
+	}
+	if n := count(t, s, late9, begin, now.Add(day)); n != 2 {
+		t.Errorf("%d readings came late, want 2", n)
+	}
+
+	// A clock that jumps ahead deletes and refuses nothing, for no reading confirms it.
 	kept := count(t, s, p, begin, now.Add(day))
 	now = now.AddDate(50, 0, 0)
-	mustWrite(t, s, rows[:1]) // of the other meter
+	mustWrite(t, s, []history.Row{lateRow(begin.Add(11 * day))})
 	if n := count(t, s, p, begin, begin.Add(20*day)); n != kept {
 		t.Errorf("a clock that jumped left %d readings of %d", n, kept)
 	}
@@ -261,5 +286,74 @@ func TestBackfill(t *testing.T) {
 		if len(want) != 30*144 || !slices.Equal(got, want) {
 			t.Errorf("meter %d: %d readings in pieces, %d in order", p, len(got), len(want))
 		}
+	}
+}
+
+// Readings of meters take at most four bytes each, with all that stands around them.
+func TestSize(t *testing.T) {
+	for _, period := range []time.Duration{10 * time.Second, time.Minute} {
+		path := filepath.Join(t.TempDir(), "history.db")
+		s := open(t, embedded.Options{Path: path})
+		rows := meterRows(20, 20_000, period)
+		for part := range slices.Chunk(rows, 100_000) {
+			mustWrite(t, s, part)
+		}
+		if each := float64(usedBytes(t, path)) / float64(len(rows)); each > 4 {
+			t.Errorf("a reading each %s takes %.2f bytes, at most 4", period, each)
+		}
+	}
+}
+
+// A second process reads what the first one has written until then, in the log and
+// in chunks, and takes nothing from it.
+func TestReadBesideTheWriter(t *testing.T) {
+	o := embedded.Options{Path: filepath.Join(t.TempDir(), "history.db"), HeadLimit: 250}
+	if s, err := embedded.Open(t.Context(), embedded.Options{Path: o.Path, ReadOnly: true}); err == nil {
+		t.Errorf("a file that is not there is opened: %v", s.Close())
+	}
+	writer := open(t, o)
+	rows := meterRows(1, 500, time.Minute)
+	for i, part := range slices.Collect(slices.Chunk(rows, 100)) {
+		mustWrite(t, writer, part)
+		o.ReadOnly = true
+		reader := open(t, o)
+		if n := count(t, reader, meterPoint(0), begin, begin.Add(24*time.Hour)); n != 100*(i+1) {
+			t.Errorf("the reader has %d readings, want %d", n, 100*(i+1))
+		}
+		if first, last, err := reader.Span(t.Context(), nil); err != nil || !first.Equal(rows[0].Time) || !last.Equal(rows[100*i+99].Time) {
+			t.Errorf("%s to %s, %v", first, last, err)
+		}
+		var configuration *history.ConfigurationError
+		if err := reader.Write(t.Context(), rows); !errors.As(err, &configuration) {
+			t.Errorf("the reader writes: %v", err)
+		}
+	}
+	mustWrite(t, writer, rows)
+}
+
+// A scan cuts a minute that holds too much, and finds all of it.
+func TestScanOfMuch(t *testing.T) {
+	s := open(t, embedded.Options{})
+	rows := meterRows(150, 2000, 10*time.Millisecond)
+	mustWrite(t, s, rows)
+	n, parts := 0, 0
+	err := history.Scan(t.Context(), s, nil, begin, begin.Add(time.Hour), func(part []history.Row, _ time.Time) error {
+		n, parts = n+len(part), parts+1
+		return nil
+	})
+	// Jitter lets some readings of a meter fall on the time of its next one.
+	distinct := map[facility.PointID]map[int64]bool{}
+	want := 0
+	for _, r := range rows {
+		if distinct[r.Point] == nil {
+			distinct[r.Point] = map[int64]bool{}
+		}
+		if ms := r.Time.UnixMilli(); !distinct[r.Point][ms] {
+			distinct[r.Point][ms] = true
+			want++
+		}
+	}
+	if err != nil || n != want || parts < 3 {
+		t.Errorf("%d rows in %d parts, want %d: %v", n, parts, want, err)
 	}
 }

@@ -232,9 +232,13 @@ func deleteChunks(ctx context.Context, tx *sql.Tx, series, before int64, limit i
 	return len(starts), nil
 }
 
-// newest returns the time of the newest sample, in milliseconds.
+// newest returns the time of the newest sample, in milliseconds. What is in chunks
+// is looked up once: after that all goes through the head.
 func (s *Store) newest(ctx context.Context) (int64, error) {
-	newest := s.head.newest
+	if s.looked {
+		return s.head.newest, nil
+	}
+	newest := int64(0)
 	for _, series := range s.head.known() {
 		var end int64
 		err := s.reader.QueryRowContext(ctx, `SELECT "end" FROM chunk WHERE series = $1 ORDER BY start DESC LIMIT 1`, series).Scan(&end)
@@ -243,5 +247,7 @@ func (s *Store) newest(ctx context.Context) (int64, error) {
 		}
 		newest = max(newest, end)
 	}
-	return newest, nil
+	s.head.newest = max(s.head.newest, newest)
+	s.looked = true
+	return s.head.newest, nil
 }

@@ -19,7 +19,7 @@ func (s *Store) Query(ctx context.Context, p facility.Point, kind string, from, 
 	if err != nil {
 		return nil, err
 	}
-	f := folder{history.NewFold(grid)}
+	f := folder{history.NewFold(grid), grid}
 	first, end := grid.Milliseconds()
 	whole := func(c chunkRow) bool {
 		i := grid.Index(c.start)
@@ -40,8 +40,8 @@ func (s *Store) Readings(ctx context.Context, p facility.Point, kind string, fro
 	if err != nil {
 		return nil, classify(ctx, fmt.Sprintf("read %s", p.ID), err)
 	}
-	out := make([]facility.Reading, len(c.samples))
-	for i, x := range c.samples {
+	out := make([]facility.Reading, len(c.kept))
+	for i, x := range c.kept {
 		out[i] = x.reading(p)
 	}
 	return out, nil
@@ -98,10 +98,11 @@ func (s *Store) last(ctx context.Context, key seriesKey, end int64) (sample, boo
 	return all[len(all)-1], true, nil
 }
 
-// sink takes what walk finds, in order of time.
+// sink takes what walk finds, in order of time. The samples are valid until it
+// returns.
 type sink interface {
 	summary(c summary)
-	sample(s sample)
+	samples(s []sample)
 }
 
 // walk gives the samples of a series in [from, to) to the sink. A chunk that lies
@@ -143,20 +144,21 @@ func (s *Store) walk(ctx context.Context, key seriesKey, from, to int64, whole f
 		if buffer, err = decode(buffer[:0], data); err != nil {
 			return fmt.Errorf("chunk of %s: %w", time.UnixMilli(c.start).UTC().Format(time.RFC3339), err)
 		}
-		pour(between(merge(buffer, inside), from, to), math.MaxInt64, out)
+		all := buffer
+		if len(inside) > 0 {
+			all = merge(buffer, inside)
+		}
+		out.samples(between(all, from, to))
 	}
-	pour(fresh, math.MaxInt64, out)
+	out.samples(fresh)
 	return nil
 }
 
 // pour gives the samples before end to the sink and returns the others.
 func pour(samples []sample, end int64, out sink) []sample {
-	i := 0
-	for i < len(samples) && samples[i].t < end {
-		out.sample(samples[i])
-		i++
-	}
-	return samples[i:]
+	before := between(samples, math.MinInt64, end)
+	out.samples(before)
+	return samples[len(before):]
 }
 
 const chunkColumns = `start, "end", readings, count, sum, min, max, first, last, data`
@@ -185,18 +187,36 @@ func overlapping(ctx context.Context, tx *sql.Tx, series, from, to int64) (out [
 }
 
 // collector keeps every sample.
-type collector struct{ samples []sample }
+type collector struct{ kept []sample }
 
-func (c *collector) sample(s sample) { c.samples = append(c.samples, s) }
-func (c *collector) summary(summary) {}
+func (c *collector) samples(s []sample) { c.kept = append(c.kept, s...) }
+func (c *collector) summary(summary)    {}
 
 // folder adds samples and summaries up in buckets.
-type folder struct{ *history.Fold }
-
-func (f folder) sample(s sample) {
-	if s.quality != facility.Bad {
-		f.Value(s.t, s.value)
-	}
+type folder struct {
+	*history.Fold
+	grid history.Grid
 }
 
 func (f folder) summary(c summary) { f.Stretch(c.start, c.end, c.Summary) }
+
+// samples adds up those of one bucket before it is looked for.
+func (f folder) samples(samples []sample) {
+	for len(samples) > 0 {
+		end := f.grid.Until(samples[0].t)
+		var s history.Summary
+		start, last, n := samples[0].t, samples[0].t, 0
+		for ; n < len(samples) && (n == 0 || samples[n].t < end); n++ {
+			if samples[n].quality == facility.Bad {
+				continue
+			}
+			if s.Count == 0 {
+				start = samples[n].t
+			}
+			last = samples[n].t
+			s.Add(samples[n].value)
+		}
+		f.Stretch(start, last, s)
+		samples = samples[n:]
+	}
+}

@@ -45,10 +45,10 @@ func (s *Store) Rows(ctx context.Context, devices []string, from, to time.Time, 
 		if err := s.walk(ctx, key, first, end, never, &c); err != nil {
 			return nil, classify(ctx, "read "+key.point.String(), err)
 		}
-		if len(out)+len(c.samples) > limit {
+		if len(out)+len(c.kept) > limit {
 			return nil, history.ErrTooMany
 		}
-		for _, x := range c.samples {
+		for _, x := range c.kept {
 			out = append(out, history.Row{Reading: x.reading(facility.Point{ID: key.point}), Kind: key.kind})
 		}
 	}

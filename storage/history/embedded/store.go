@@ -22,7 +22,7 @@ import (
 // Options are what Open needs.
 type Options struct {
 	Path      string           // of the file; it is made when it is not there
-	Retention time.Duration    // readings that are older may be deleted; 0 keeps all
+	Retention time.Duration    // readings that are older are refused, and deleted in time; 0 keeps all
 	Now       func() time.Time // nil is time.Now
 
 	// ReadOnly is for reading beside the process that writes the file: it shows what
@@ -49,9 +49,10 @@ type Store struct {
 	tally   *history.Tally
 	epoch   int64
 
-	write sync.Mutex // held through a Write; guards the next two
-	prune time.Time  // when to look for what is too old
-	limit int        // size of the head at which it is packed
+	write  sync.Mutex // held through a Write; guards the next three
+	prune  time.Time  // when to look for what is too old
+	limit  int        // size of the head at which it is packed
+	looked bool       // head.newest counts what is in chunks
 
 	head head
 }
@@ -145,12 +146,46 @@ func (s *Store) Write(ctx context.Context, rows []history.Row) error {
 	lawful, refused := history.Sift(rows)
 	s.write.Lock()
 	defer s.write.Unlock()
-	err := classify(ctx, fmt.Sprintf("write %d readings", len(lawful)), s.log(ctx, lawful))
+	lawful, tooOld, err := s.sift(ctx, lawful)
+	if err == nil {
+		refused = append(refused, tooOld...)
+		err = s.log(ctx, lawful)
+	}
+	err = classify(ctx, fmt.Sprintf("write %d readings", len(lawful)), err)
 	if err != nil {
 		return s.tally.Written(s.options.Now(), 0, nil, err)
 	}
 	s.keepUp(ctx) // the rows are durable; what fails from here on is done by a later Write
 	return s.tally.Written(s.options.Now(), len(lawful), refused, nil)
+}
+
+// sift parts from the rows those that are older than what is kept: however late a
+// reading comes, it is taken while its neighbours are there. A clock that runs ahead
+// refuses nothing that the readings do not confirm to be old.
+func (s *Store) sift(ctx context.Context, rows []history.Row) (young []history.Row, refused []history.Rejected, err error) {
+	if s.options.Retention <= 0 || s.options.ReadOnly {
+		return rows, nil, nil
+	}
+	newest, err := s.newest(ctx)
+	if err != nil {
+		return rows, nil, err
+	}
+	for i := range rows {
+		newest = max(newest, rows[i].Time.UnixMilli())
+	}
+	oldest := time.UnixMilli(min(s.options.Now().UnixMilli(), newest)).Add(-s.options.Retention)
+	if !slices.ContainsFunc(rows, func(r history.Row) bool { return r.Time.Before(oldest) }) {
+		return rows, nil, nil
+	}
+	why := fmt.Sprintf("it is older than the %s that are kept", s.options.Retention)
+	for i := range rows {
+		if rows[i].Time.Before(oldest) {
+			refused = append(refused, history.Rejected{Row: rows[i], Why: why})
+			continue
+		}
+		young = append(young, rows[i])
+	}
+	return young, refused, nil
 }
 
 // log makes the rows durable and adds them to the head.
