@@ -2,6 +2,7 @@ package payload
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -36,18 +37,28 @@ type Status struct {
 	Clock   string    `json:"clock,omitempty"` // "synchronised", "unsynchronised", or empty for unknown
 }
 
-// MarshalControl encodes an Ack or a Status.
+// MarshalControl encodes an Ack or a Status, with a checksum.
 func MarshalControl[T Ack | Status](v T) []byte {
 	b, err := json.Marshal(v)
 	if err != nil { // neither has anything that JSON cannot say, but a year
 		return []byte("{}")
 	}
+	b = append([]byte(sealLabel+sealBlank), b[1:]...)
+	seal(b)
 	return b
+}
+
+// parse reads one that is as it was sent.
+func parse[T Ack | Status](b []byte) (v T, err error) {
+	if !intact(b) {
+		return v, errors.New("its checksum is wrong: it was damaged on its way")
+	}
+	return v, json.Unmarshal(b, &v)
 }
 
 // ParseAck reads an Ack.
 func ParseAck(b []byte) (a Ack, err error) {
-	if err := json.Unmarshal(b, &a); err != nil {
+	if a, err = parse[Ack](b); err != nil {
 		return a, fmt.Errorf("acknowledgement: %w", err)
 	}
 	if a.Stream != facility.Urgent && a.Stream != facility.Telemetry {
@@ -58,7 +69,7 @@ func ParseAck(b []byte) (a Ack, err error) {
 
 // ParseStatus reads a Status.
 func ParseStatus(b []byte) (s Status, err error) {
-	if err := json.Unmarshal(b, &s); err != nil {
+	if s, err = parse[Status](b); err != nil {
 		return s, fmt.Errorf("status: %w", err)
 	}
 	if s.State != Online && s.State != Offline {

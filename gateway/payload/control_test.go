@@ -16,7 +16,7 @@ func TestControlRoundTrip(t *testing.T) {
 	if got, err := ParseStatus(MarshalControl(s)); err != nil || got != s {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if got := string(MarshalControl(Status{State: Offline})); got != `{"state":"offline"}` {
+	if got := string(MarshalControl(Status{State: Offline})); got != `{"crc":"f9821dc8","state":"offline"}` {
 		t.Errorf("will %s", got)
 	}
 	for _, bad := range []string{"", "{}", "[]", `{"stream":"other"}`, `{"stream":"urgent","seq":-1}`, `{"state":"asleep"}`} {

@@ -14,6 +14,7 @@ import (
 // it does not look at.
 func Unwrap(payload []byte) (Header, []byte, error) {
 	s := &scanner{in: string(payload)}
+	s.unbroken(payload)
 	s.expect('[')
 	r := s.scanRecord()
 	h := s.header(r)
@@ -42,6 +43,7 @@ func Decode(payload []byte) (Header, []facility.Reading, []facility.Tap, error) 
 	case !utf8.Valid(payload):
 		s.fail("not UTF-8")
 	}
+	s.unbroken(payload)
 	s.expect('[')
 	h := s.header(s.scanRecord())
 	d := decoding{scanner: s, received: h.Received, texts: map[string]string{}}
@@ -67,6 +69,13 @@ func Decode(payload []byte) (Header, []facility.Reading, []facility.Tap, error) 
 		d.readings = nil
 	}
 	return h, d.readings, d.taps, nil
+}
+
+// unbroken checks the checksum, where there is one.
+func (s *scanner) unbroken(payload []byte) {
+	if len(payload) > 0 && !intact(payload[1:]) {
+		s.fail("its checksum is wrong: it was damaged on its way")
+	}
 }
 
 // decoding resolves base values and collects facts.
@@ -155,7 +164,7 @@ func (d *decoding) reading(r record) {
 func (s *scanner) header(r record) Header {
 	const prefix = "urn:gengfu:"
 	s.label = ""
-	h := Header{Stream: facility.Stream(strings.Clone(r.stream)), Epoch: strings.Clone(r.epoch), Prev: r.prev, Received: r.received}
+	h := Header{Stream: facility.Stream(strings.Clone(r.stream)), Epoch: strings.Clone(r.epoch), Prev: r.prev, First: r.first, Received: r.received}
 	name, ours := strings.CutPrefix(r.bn, prefix)
 	parts := strings.Split(name, ":")
 	switch {
@@ -175,6 +184,9 @@ func (s *scanner) header(r record) Header {
 	if h.Prev > h.Seq {
 		s.fail("prev %d is after the sequence %d", h.Prev, h.Seq)
 	}
+	if h.First != 0 && (h.First > h.Seq || h.First <= h.Prev) {
+		s.fail("first %d is not between prev %d and the sequence %d", h.First, h.Prev, h.Seq)
+	}
 	return h
 }
 
@@ -189,7 +201,7 @@ type record struct {
 	credential, checkpoint string
 	person                 string
 	bt, t                  int64 // nanoseconds
-	prev                   uint64
+	prev, first            uint64
 	at, sent, received     time.Time
 }
 
@@ -212,6 +224,7 @@ const (
 	lStream
 	lEpoch
 	lPrev
+	lFirst
 	lTap
 	lSource
 	lReader
@@ -225,7 +238,7 @@ const (
 
 var labels = [...]string{
 	lBaseName: "bn", lBaseTime: "bt", lBaseUnit: "bu", lName: "n", lUnit: "u", lValue: "v", lString: "vs", lTime: "t",
-	lQuality: "quality", lReason: "reason", lStream: "stream", lEpoch: "epoch", lPrev: "prev",
+	lQuality: "quality", lReason: "reason", lStream: "stream", lEpoch: "epoch", lPrev: "prev", lFirst: "first",
 	lTap: "tap", lSource: "source", lReader: "reader", lCredential: "credential", lCheckpoint: "checkpoint",
 	lPerson: "person", lAt: "at", lSent: "sent", lReceived: "received",
 }
@@ -286,6 +299,8 @@ func (s *scanner) value(r *record, l label) {
 		r.v = s.number()
 	case lPrev:
 		r.prev = s.uint(s.number())
+	case lFirst:
+		r.first = s.uint(s.number())
 	case lAt:
 		r.at = s.time()
 	case lSent:

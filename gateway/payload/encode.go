@@ -6,7 +6,7 @@
 // journal at the edge holds. A payload is a batch behind a header record, in
 // brackets: what goes over MQTT, and what the hub's journal holds.
 //
-//	[{"bn":"urn:gengfu:site:gw1:","n":"batch","v":12,"stream":"telemetry","epoch":"…","prev":11},
+//	[{"crc":"5d0f4a17","bn":"urn:gengfu:site:gw1:","n":"batch","v":12,"stream":"telemetry","epoch":"…","prev":11},
 //	 {"bt":1795356000.25,"n":"pump-1/outlet_pressure","u":"bar","v":3.42},
 //	 {"n":"main-water/flow","vs":"no_answer","t":0.5,"quality":"bad"}]
 //
@@ -52,6 +52,7 @@ type Header struct {
 	Epoch    string
 	Seq      uint64    // of the sender's journal, up to 2^53
 	Prev     uint64    // the sequence before it in the sender's journal; 0 when the sender holds nothing before it
+	First    uint64    // the sequence of the first of several batches of the sender's journal; 0 when it is one
 	Received time.Time // on the hub's clock; zero until the hub has taken it
 }
 
@@ -167,14 +168,14 @@ func AppendTap(dst []byte, t facility.Tap) []byte {
 	return append(dst, '}')
 }
 
-// Wrap makes a payload of a header and batches.
+// Wrap makes a payload of a header and batches, with a checksum of all of it.
 func Wrap(h Header, batches ...[]byte) []byte {
 	size := 256
 	for _, b := range batches {
 		size += len(b) + 1
 	}
 	dst := make([]byte, 0, size)
-	dst = append(dst, `[{"bn":"urn:gengfu:`...)
+	dst = append(dst, `[`+sealLabel+sealBlank+`"bn":"urn:gengfu:`...)
 	dst = append(dst, h.Site...)
 	dst = append(dst, ':')
 	dst = append(dst, h.Gateway...)
@@ -184,6 +185,10 @@ func Wrap(h Header, batches ...[]byte) []byte {
 	dst = appendLabel(dst, "epoch", h.Epoch)
 	dst = append(dst, `,"prev":`...)
 	dst = strconv.AppendUint(dst, h.Prev, 10)
+	if h.First != 0 {
+		dst = append(dst, `,"first":`...)
+		dst = strconv.AppendUint(dst, h.First, 10)
+	}
 	dst = appendTime(dst, "received", h.Received)
 	dst = append(dst, '}')
 	for _, b := range batches {
@@ -191,7 +196,9 @@ func Wrap(h Header, batches ...[]byte) []byte {
 			dst = append(append(dst, ','), b...)
 		}
 	}
-	return append(dst, ']')
+	dst = append(dst, ']')
+	seal(dst[1:])
+	return dst
 }
 
 // validName reports whether a part of a name keeps to the alphabet of RFC 8428

@@ -44,7 +44,7 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := string(Wrap(sampleHeader, batch, AppendTap(nil, sampleTap)))
-	want := `[{"bn":"urn:gengfu:example:gw1:","n":"batch","v":12,"stream":"urgent","epoch":"e1","prev":11},` +
+	want := `[{"crc":"102f3baa","bn":"urn:gengfu:example:gw1:","n":"batch","v":12,"stream":"urgent","epoch":"e1","prev":11},` +
 		`{"bt":1795348800.25,"n":"pump-1/outlet_pressure","u":"bar","v":3.42},` +
 		`{"n":"main-water/flow","u":"m3/h","vs":"no_answer","t":0.000000001,"quality":"bad"},` +
 		`{"n":"main-power/energy","u":"kWh","v":12345.678,"t":-60,"quality":"uncertain","reason":"clock_unknown"},` +
@@ -123,6 +123,9 @@ func TestEverythingComesBack(t *testing.T) {
 			Epoch:  rapid.StringN(1, 20, 60).Draw(t, "epoch"), Seq: rapid.Uint64Range(0, 1<<53).Draw(t, "seq"),
 		}
 		h.Prev = rapid.Uint64Range(0, h.Seq).Draw(t, "prev")
+		if h.Prev < h.Seq && rapid.Bool().Draw(t, "several") {
+			h.First = rapid.Uint64Range(h.Prev+1, h.Seq).Draw(t, "first")
+		}
 		var batches [][]byte
 		var readings []facility.Reading
 		var taps []facility.Tap
@@ -249,46 +252,47 @@ func TestMalformed(t *testing.T) {
 		payload, label, what string
 		record               int
 	}{
-		"empty":             {"", "", "want '['", 0},
-		"not an array":      {`{}`, "", "want '['", 0},
-		"no header":         {`[]`, "", "want '{'", 0},
-		"foreign":           {`[{"bn":"urn:dev:mac:0024befffe804ff1/","n":"temp","v":1}]`, "", "base name", 0},
-		"no stream":         {`[{"bn":"urn:gengfu:s:g:","n":"batch","v":2,"epoch":"e"}]`, "", "stream", 0},
-		"no epoch":          {`[{"bn":"urn:gengfu:s:g:","n":"batch","v":2,"stream":"urgent"}]`, "", "epoch", 0},
-		"wildcard gateway":  {`[{"bn":"urn:gengfu:s:+:","n":"batch","v":2,"stream":"urgent","epoch":"e"}]`, "", "base name", 0},
-		"fractional seq":    {`[{"bn":"urn:gengfu:s:g:","n":"batch","v":2.5,"stream":"urgent","epoch":"e"}]`, "", "whole number", 0},
-		"negative seq":      {`[{"bn":"urn:gengfu:s:g:","n":"batch","v":-1,"stream":"urgent","epoch":"e"}]`, "", "whole number", 0},
-		"prev after seq":    {`[{"bn":"urn:gengfu:s:g:","n":"batch","v":1,"stream":"urgent","epoch":"e","prev":2}]`, "", "prev 2", 0},
-		"cut":               {head + `,{"n":"a/b","v":1`, "v", "want ','", 1},
-		"no end":            {head, "", "want ']'", 0},
-		"something follows": {head + `]]`, "", "follows", 0},
-		"no value":          {head + `,{"n":"a/b"}]`, "", "exactly one", 1},
-		"two values":        {head + `,{"n":"a/b","v":1,"vs":"x"}]`, "", "exactly one", 1},
-		"number when bad":   {head + `,{"n":"a/b","v":1,"quality":"bad"}]`, "", "bad reading", 1},
-		"string when good":  {head + `,{"n":"a/b","vs":"x"}]`, "", "bad reading", 1},
-		"NaN":               {head + `,{"n":"a/b","v":NaN}]`, "v", "want a number", 1},
-		"too big":           {head + `,{"n":"a/b","v":1e999}]`, "", "64-bit", 1},
-		"leading zero":      {head + `,{"n":"a/b","v":01}]`, "v", "want ','", 1},
-		"bare minus":        {head + `,{"n":"a/b","v":-}]`, "v", "want a number", 1},
-		"text time":         {head + `,{"n":"a/b","v":1,"t":"now"}]`, "t", "want a number", 1},
-		"time out of range": {head + `,{"n":"a/b","v":1,"bt":9e18}]`, "bt", "out of range", 1},
-		"sum out of range":  {head + `,{"n":"a/b","v":1,"bt":9000000000,"t":9000000000}]`, "", "out of range", 1},
-		"name":              {head + `,{"n":"ab","v":1}]`, "", "device/quantity", 1},
-		"twice":             {head + `,{"n":"a/b","n":"c/d","v":1}]`, "n", "twice", 1},
-		"second base name":  {head + `,{"bn":"x","n":"a/b","v":1}]`, "", "second base name", 1},
-		"base value":        {head + `,{"n":"a/b","v":1,"bv":2}]`, "bv", "not supported", 1},
-		"must understand":   {head + `,{"n":"a/b","v":1,"new_":2}]`, "new_", "later version", 1},
-		"later version":     {`[{"bver":11,"bn":"urn:gengfu:s:g:"}]`, "bver", "later version", 0},
-		"no version":        {`[{"bver":"x"}]`, "bver", "want a number", 0},
-		"quality":           {head + `,{"n":"a/b","v":1,"quality":"fine"}]`, "", "fine", 1},
-		"tap time":          {head + `,{"n":"tap/a","vs":"x","tap":"1","at":"noon"}]`, "at", "RFC 3339", 1},
-		"not UTF-8":         {head + `,{"n":"a/b","v":1,"u":"` + "\xff" + `"}]`, "", "UTF-8", 0},
-		"control character": {head + ",{\"n\":\"a\nb\",\"v\":1}]", "n", "control", 1},
-		"wrong escape":      {head + `,{"n":"a\x","v":1}]`, "n", "escape", 1},
-		"deep":              {head + `,{"n":"a/b","v":1,"x":` + strings.Repeat("[", 50) + strings.Repeat("]", 50) + `}]`, "x", "nested", 1},
-		"long name":         {head + `,{"n":"` + strings.Repeat("a", 9999) + `","v":1}]`, "n", "at most", 1},
-		"too long":          {head + strings.Repeat(" ", MaxBytes) + "]", "", "at most", 0},
-		"too many":          {head + strings.Repeat(`,{"n":"a/b","v":1}`, MaxRecords+1) + "]", "", "more than", MaxRecords + 1},
+		"empty":                {"", "", "want '['", 0},
+		"not an array":         {`{}`, "", "want '['", 0},
+		"no header":            {`[]`, "", "want '{'", 0},
+		"foreign":              {`[{"bn":"urn:dev:mac:0024befffe804ff1/","n":"temp","v":1}]`, "", "base name", 0},
+		"no stream":            {`[{"bn":"urn:gengfu:s:g:","n":"batch","v":2,"epoch":"e"}]`, "", "stream", 0},
+		"no epoch":             {`[{"bn":"urn:gengfu:s:g:","n":"batch","v":2,"stream":"urgent"}]`, "", "epoch", 0},
+		"wildcard gateway":     {`[{"bn":"urn:gengfu:s:+:","n":"batch","v":2,"stream":"urgent","epoch":"e"}]`, "", "base name", 0},
+		"fractional seq":       {`[{"bn":"urn:gengfu:s:g:","n":"batch","v":2.5,"stream":"urgent","epoch":"e"}]`, "", "whole number", 0},
+		"negative seq":         {`[{"bn":"urn:gengfu:s:g:","n":"batch","v":-1,"stream":"urgent","epoch":"e"}]`, "", "whole number", 0},
+		"first not after prev": {`[{"bn":"urn:gengfu:s:g:","n":"batch","v":5,"stream":"urgent","epoch":"e","prev":2,"first":2}]`, "", "first 2", 0},
+		"prev after seq":       {`[{"bn":"urn:gengfu:s:g:","n":"batch","v":1,"stream":"urgent","epoch":"e","prev":2}]`, "", "prev 2", 0},
+		"cut":                  {head + `,{"n":"a/b","v":1`, "v", "want ','", 1},
+		"no end":               {head, "", "want ']'", 0},
+		"something follows":    {head + `]]`, "", "follows", 0},
+		"no value":             {head + `,{"n":"a/b"}]`, "", "exactly one", 1},
+		"two values":           {head + `,{"n":"a/b","v":1,"vs":"x"}]`, "", "exactly one", 1},
+		"number when bad":      {head + `,{"n":"a/b","v":1,"quality":"bad"}]`, "", "bad reading", 1},
+		"string when good":     {head + `,{"n":"a/b","vs":"x"}]`, "", "bad reading", 1},
+		"NaN":                  {head + `,{"n":"a/b","v":NaN}]`, "v", "want a number", 1},
+		"too big":              {head + `,{"n":"a/b","v":1e999}]`, "", "64-bit", 1},
+		"leading zero":         {head + `,{"n":"a/b","v":01}]`, "v", "want ','", 1},
+		"bare minus":           {head + `,{"n":"a/b","v":-}]`, "v", "want a number", 1},
+		"text time":            {head + `,{"n":"a/b","v":1,"t":"now"}]`, "t", "want a number", 1},
+		"time out of range":    {head + `,{"n":"a/b","v":1,"bt":9e18}]`, "bt", "out of range", 1},
+		"sum out of range":     {head + `,{"n":"a/b","v":1,"bt":9000000000,"t":9000000000}]`, "", "out of range", 1},
+		"name":                 {head + `,{"n":"ab","v":1}]`, "", "device/quantity", 1},
+		"twice":                {head + `,{"n":"a/b","n":"c/d","v":1}]`, "n", "twice", 1},
+		"second base name":     {head + `,{"bn":"x","n":"a/b","v":1}]`, "", "second base name", 1},
+		"base value":           {head + `,{"n":"a/b","v":1,"bv":2}]`, "bv", "not supported", 1},
+		"must understand":      {head + `,{"n":"a/b","v":1,"new_":2}]`, "new_", "later version", 1},
+		"later version":        {`[{"bver":11,"bn":"urn:gengfu:s:g:"}]`, "bver", "later version", 0},
+		"no version":           {`[{"bver":"x"}]`, "bver", "want a number", 0},
+		"quality":              {head + `,{"n":"a/b","v":1,"quality":"fine"}]`, "", "fine", 1},
+		"tap time":             {head + `,{"n":"tap/a","vs":"x","tap":"1","at":"noon"}]`, "at", "RFC 3339", 1},
+		"not UTF-8":            {head + `,{"n":"a/b","v":1,"u":"` + "\xff" + `"}]`, "", "UTF-8", 0},
+		"control character":    {head + ",{\"n\":\"a\nb\",\"v\":1}]", "n", "control", 1},
+		"wrong escape":         {head + `,{"n":"a\x","v":1}]`, "n", "escape", 1},
+		"deep":                 {head + `,{"n":"a/b","v":1,"x":` + strings.Repeat("[", 50) + strings.Repeat("]", 50) + `}]`, "x", "nested", 1},
+		"long name":            {head + `,{"n":"` + strings.Repeat("a", 9999) + `","v":1}]`, "n", "at most", 1},
+		"too long":             {head + strings.Repeat(" ", MaxBytes) + "]", "", "at most", 0},
+		"too many":             {head + strings.Repeat(`,{"n":"a/b","v":1}`, MaxRecords+1) + "]", "", "more than", MaxRecords + 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, readings, taps, err := Decode([]byte(tt.payload))

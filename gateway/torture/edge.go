@@ -211,7 +211,7 @@ func (e *edge) tap(ctx context.Context) {
 
 func (e *edge) took(k kind, n int, err error) {
 	if err != nil {
-		e.tell.say("refused %s %d %d %v", k, n, n+1, err)
+		e.tell.say("refused %s %d %d %q", k, n, n+1, err.Error())
 		return
 	}
 	e.tell.say("kept %s %d %d", k, n, n+1)
@@ -275,7 +275,7 @@ func (w *watchedLog) Append(ctx context.Context, records ...[]byte) (uint64, err
 	}
 	last, err := w.Log.Append(ctx, records...)
 	if err != nil {
-		w.edge.tell.say("refused %s %d %d %v", samples, from, to, err)
+		w.edge.tell.say("refused %s %d %d %q", samples, from, to, err.Error())
 		return last, err
 	}
 	w.mu.Lock()

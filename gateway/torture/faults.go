@@ -178,11 +178,13 @@ func readOnlyEdge() affliction {
 	}
 }
 
+const journalFull = "journal full"
+
 // evicting lets the edge's journal of samples overflow.
 func evicting() affliction {
 	const room = 400 << 10
 	return affliction{
-		name: "journal full", weight: 1, alone: true, fits: always,
+		name: journalFull, weight: 1, alone: true, fits: always,
 		begin: func(ctx context.Context, w *world) error {
 			err := w.edge.stop(patience)
 			w.brokerWays(func(p *proxy) { p.be(harm{refuse: true}) })
@@ -192,7 +194,6 @@ func evicting() affliction {
 		},
 		end: func(_ context.Context, w *world) error {
 			w.edgeRoom = 0 // from its next start
-			w.truth.excuseNew("", samples)
 			w.brokerWays(func(p *proxy) { p.be(harm{}) })
 			return nil
 		},

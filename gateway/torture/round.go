@@ -45,6 +45,9 @@ func (w *world) choose(span time.Duration, slow bool) (names []string, events []
 			}
 		}
 	}
+	if len(all) == 0 {
+		return nil, nil
+	}
 	for range 1 + w.random.IntN(3) {
 		a := all[w.random.IntN(len(all))]
 		if slices.Contains(names, a.name) || a.alone && len(names) > 0 {
@@ -85,11 +88,28 @@ func (w *world) play(ctx context.Context, span time.Duration, slow bool) (r roun
 		return r
 	}
 	r.verdict, err = w.settle(ctx)
+	if err == nil {
+		w.checkEvicted(&r)
+	}
 	r.Recover = time.Since(calm).Seconds()
 	if err != nil {
 		r.Trouble = err.Error()
 	}
 	return r
+}
+
+// checkEvicted holds what is missing of an overflowing journal against what the
+// journal counted.
+func (w *world) checkEvicted(r *round) {
+	w.truth.excuseNew("", samples)
+	lost := int64(r.LostBatches) - w.lostBatches
+	w.lostBatches += lost
+	if !slices.Contains(r.Faults, journalFull) {
+		return
+	}
+	if counted, _ := w.truth.dropped(); counted != lost {
+		r.Miscounted = append(r.Miscounted, fmt.Sprintf("%d batches are missing, the journal counted %d", lost, counted))
+	}
 }
 
 func pause(ctx context.Context, d time.Duration) {

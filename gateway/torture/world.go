@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -66,6 +67,7 @@ type world struct {
 	edgeRoom                        int64 // bytes of the telemetry journal; 0 is the usual
 	rate                            int   // samples each second
 	only                            string
+	lostBatches                     int64 // of samples, until now
 
 	mu     sync.Mutex
 	hubURL string
@@ -347,6 +349,9 @@ func (w *world) arrived(ctx context.Context) (a *arrived, err error) {
 		store, err = influx.New(influx.Options{URL: "http://127.0.0.1:" + w.influxPort, Org: "estate", Bucket: "estate/autogen", Token: influxUser + ":" + influxPassword, Site: site})
 	} else {
 		store, err = embedded.Open(ctx, embedded.Options{Path: filepath.Join(w.dir, "hub", "history.db"), ReadOnly: true})
+	}
+	if errors.Is(err, fs.ErrNotExist) { // the hub was killed before it had one
+		return &arrived{here: map[kind]map[int]bool{}}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open the history: %w", err)
