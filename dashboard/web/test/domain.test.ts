@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import type { Alarm, Bucket, Health, Point, Round, Verdict } from '../src/api/types'
+import type { Alarm, Bucket, DeviceHealth, Health, LineHealth, Point, Round, Verdict } from '../src/api/types'
 import { inboxOrder, needsAcknowledging } from '../src/domain/alarms'
-import { bytes, worries } from '../src/domain/health'
+import { bytes, crowded, fleet, isReader, lineTrouble, protocolName, worries } from '../src/domain/health'
 import { columns, extremes, gapsIn, lonely, spread, thin } from '../src/domain/history'
 import { inAlarm, newer, number, trustOf, unitName } from '../src/domain/points'
 import { board, following, lastMoment, tally, toWalk } from '../src/domain/rounds'
@@ -157,6 +157,29 @@ describe('health', () => {
       lines: [{ id: 'a', state: 'down', requests: 0, timeouts: 0, errors: 0, utilisation: 0 }], consumers: [{ name: 'history', position: 1, behind: 5000 }], history: { engine: 'influxdb', error: 'refused' },
     }))).toEqual([{ what: 'gateways', n: 1 }, { what: 'lines', n: 1 }, { what: 'history' }, { what: 'dropped', n: 7 }, { what: 'behind', name: 'history', n: 5000 }])
   })
+  const line = (more: Partial<LineHealth>): LineHealth => ({ id: 'bus', state: 'up', requests: 9, timeouts: 0, errors: 0, utilisation: 0.2, ...more })
+  const device = (id: string, online: boolean | null): DeviceHealth => ({ id, protocol: 'modbus', address: '1', online, requests: 1, timeouts: 0, crc_errors: 0, exceptions: 0, turnaround_ms: 0, timeout_ms: 1000 })
+  it('counts the devices that are silent on lines that are not', () => {
+    const devices = [device('a', true), device('b', false), device('c', null)]
+    expect(fleet(line({ devices }))).toEqual({ all: 3, offline: 1 })
+    expect(worries(h({ lines: [line({ devices }), line({ devices, state: 'down' })] }))).toEqual([{ what: 'lines', n: 1 }, { what: 'silent', n: 1 }])
+  })
+  it('names the lines that are too busy, and what was lost at the edge', () => {
+    expect([line({}), line({ planned: 0.95 }), line({ utilisation: 0.91 }), line({ planned: 0.9 })].map(crowded)).toEqual([false, true, true, false])
+    expect(worries(h({ lines: [line({ planned: 1.4 })], collector: { dropped: { full: 2, old: 3 } }, dead_letters: [{ at: ago(1), topic: 't', reason: 'r', size: 1, excerpt: '' }] })))
+      .toEqual([{ what: 'crowded', name: 'bus' }, { what: 'lost', n: 5 }, { what: 'dead', n: 1 }])
+  })
+  it('tells readers from buses, and knows how protocols are written', () => {
+    expect([isReader(line({ requests: 0 })), isReader(line({})), isReader(line({ requests: 0, devices: [device('a', null)] }))]).toEqual([true, false, false])
+    expect([protocolName('dlt645'), protocolName('new'), protocolName(undefined)]).toEqual(['DL/T 645', 'new', ''])
+  })
+  it.each([
+    ['wait at :9000: no box has dialled in yet', 'no_box'], ['wait at :9000: no line expects a box from this address', 'stranger'],
+    ['open /dev/ttyUSB0: in use by another program', 'busy'], ['open /dev/ttyUSB0: no such file or directory', 'missing'],
+    ['connect to 10.0.0.9:502: dial tcp 10.0.0.9:502: connect: connection refused', 'refused'],
+    ['connect to 10.0.0.9:502: dial tcp 10.0.0.9:502: i/o timeout', 'unreachable'], ['connect to x: dial tcp: connect: no route to host', 'unreachable'],
+    ['open /dev/ttyUSB0: permission denied', 'other'],
+  ])('%s is a line that is %s', (reason, trouble) => expect(lineTrouble(reason)).toBe(trouble))
   it('writes sizes', () => expect([bytes(12), bytes(18_400), bytes(2_500_000)]).toEqual(['12 B', '18.4 kB', '2.5 MB']))
 })
 

@@ -32,7 +32,7 @@ const pages = [
   ['tap-refused', '/t/unknown-tag', 'zhao'], ['tap-no-guard', '/t/pump-2b8c44', 'li'], ['devices', '/devices', 'wang'], ['device', '/devices/tank', 'wang'],
   ['device-counter', '/devices/main-water?point=total&range=7d', 'wang'], ['people', '/people', 'admin'],
   ['wand', '/wand', 'li'], ['wand-columns', '/wand', 'li', bring('1,东门,2026-11-21 22:10:00\n2,生活泵房,2026-11-21 22:18:00')], ['wand-dry', '/wand', 'li', dryRun], ['wand-done', '/wand', 'li', imported],
-  ['health', '/health', 'wang'], ['me', '/me', 'zhao'], ['lost', '/no-such-page', 'li'], ['forbidden', '/people', 'zhao'],
+  ['health', '/health', 'wang'], ['health-open', '/health', 'wang', (page) => page.evaluate(() => document.querySelectorAll('.line details').forEach((d) => { d.open = true }))], ['me', '/me', 'zhao'], ['lost', '/no-such-page', 'li'], ['forbidden', '/people', 'zhao'],
   ['order-form', '/orders?new', 'li', null], ['note', '/orders/o3', 'zhang', 'order-action-complete'], ['scan', '/walk', 'zhao', 'tap-button'], ['person-form', '/people', 'admin', 'person-new'],
 ].filter(([name]) => name.includes(only))
 

@@ -261,6 +261,44 @@ export interface DumpLine { line: number; state: DumpState; tap?: Tap; what?: Te
 /** What becomes of the lines of a patrol wand's dump; at most 1000 are listed, those that are wrong before others. */
 export interface Dump { dry_run: boolean; new: number; known: number; wrong: number; lines: DumpLine[] }
 
+/** A line in the field; counts are since the start, shares between 0 and 1. */
+export interface LineHealth {
+  id: string
+  protocol?: string
+  port?: string
+  dials_in?: boolean
+  state: 'up' | 'down'
+  /** Why it is down, as the system said it. */
+  reason?: string | null
+  requests: number
+  timeouts: number
+  errors: number
+  utilisation: number
+  planned?: number
+  opened?: number
+  taps?: number
+  waiting?: number
+  dropped?: number
+  wire?: { crc_errors: number; exceptions: number; stale: number; resyncs: number; wrong_units: number } | null
+  devices?: DeviceHealth[] | null
+}
+
+export interface DeviceHealth {
+  id: string
+  protocol: string
+  address: string
+  online?: boolean | null
+  reason?: string | null
+  last_seen?: string | null
+  requests: number
+  timeouts: number
+  crc_errors: number
+  exceptions: number
+  last_error?: string | null
+  turnaround_ms: number
+  timeout_ms: number
+}
+
 export interface Health {
   at: string
   version: string
@@ -270,10 +308,10 @@ export interface Health {
     gateway: string; stream: string; epoch: string | number; sent: number; acknowledged: number
     queued_bytes: number; queued: number; oldest?: string | null; resent: number; duplicates: number; dropped: number
   }[] | null
-  lines?: {
-    id: string; state: 'up' | 'down'; reason?: string | null; requests: number; timeouts: number
-    errors: number; utilisation: number
-  }[] | null
+  lines?: LineHealth[] | null
+  /** Absent without an edge. */
+  collector?: { dropped?: Record<string, number> | null } | null
+  dead_letters?: { at: string; topic: string; reason: string; size: number; excerpt: string }[] | null
   consumers?: { name: string; position: number; behind: number }[] | null
   history?: { engine: string; last_write?: string | null; error?: string | null } | null
   ledger?: { engine: string; error?: string | null } | null

@@ -1,9 +1,10 @@
-import type { Health } from '../api/types'
+import type { Health, LineHealth } from '../api/types'
 
 /** One thing on the health page that somebody should look at. */
 export type Worry =
-  | { what: 'lines' | 'gateways' | 'dropped' | 'set_aside' | 'mistimed'; n: number }
+  | { what: 'lines' | 'gateways' | 'silent' | 'lost' | 'dead' | 'dropped' | 'set_aside' | 'mistimed'; n: number }
   | { what: 'behind'; name: string; n: number }
+  | { what: 'crowded'; name: string }
   | { what: 'history' | 'ledger' }
 
 // A consumer that is a few batches behind is working, not stuck.
@@ -17,6 +18,12 @@ export function worries(h: Health): Worry[] {
   if (down) out.push({ what: 'gateways', n: down })
   const lines = (h.lines ?? []).filter((l) => l.state === 'down').length
   if (lines) out.push({ what: 'lines', n: lines })
+  const silent = (h.lines ?? []).reduce((n, l) => n + (l.state === 'up' ? fleet(l).offline : 0), 0)
+  if (silent) out.push({ what: 'silent', n: silent })
+  for (const l of h.lines ?? []) if (crowded(l)) out.push({ what: 'crowded', name: l.id })
+  const lost = Object.values(h.collector?.dropped ?? {}).reduce((sum, n) => sum + n, 0)
+  if (lost) out.push({ what: 'lost', n: lost })
+  if (h.dead_letters?.length) out.push({ what: 'dead', n: h.dead_letters.length })
   if (h.history?.error) out.push({ what: 'history' })
   const dropped = (h.streams ?? []).reduce((n, s) => n + s.dropped, 0)
   if (dropped) out.push({ what: 'dropped', n: dropped })
@@ -24,6 +31,52 @@ export function worries(h: Health): Worry[] {
   if (h.judge?.mistimed) out.push({ what: 'mistimed', n: h.judge.mistimed })
   for (const c of h.consumers ?? []) if (c.behind > behindLimit) out.push({ what: 'behind', name: c.name, n: c.behind })
   return out
+}
+
+/** fleet counts the devices of a line; what is not known yet is neither on nor off. */
+export function fleet(l: LineHealth): { all: number; offline: number } {
+  const devices = l.devices ?? []
+  return { all: devices.length, offline: devices.filter((d) => d.online === false).length }
+}
+
+// Above this share of its time a line has no room left to ask anew.
+const crowdedAbove = 0.9
+
+/** crowded reports whether a line is asked for more than it has time for. */
+export function crowded(l: LineHealth): boolean {
+  return (l.planned ?? 0) > crowdedAbove || l.utilisation > crowdedAbove
+}
+
+/** isReader tells the line of a card reader from one of devices. */
+export function isReader(l: LineHealth): boolean {
+  return !l.devices?.length && l.requests === 0
+}
+
+export type LineTrouble = 'no_box' | 'stranger' | 'busy' | 'missing' | 'refused' | 'unreachable' | 'other'
+
+// What the system says of a line, and what it means.
+const troubles: readonly [RegExp, LineTrouble][] = [
+  [/no box has dialled in/, 'no_box'],
+  [/no line expects|did not register/, 'stranger'],
+  [/in use by another program/, 'busy'],
+  [/no such file|no such device|unplugged/, 'missing'],
+  [/connection refused/, 'refused'],
+  [/timeout|no route|unreachable/, 'unreachable'],
+]
+
+/** lineTrouble says why a line is down. */
+export function lineTrouble(reason: string): LineTrouble {
+  return troubles.find(([words]) => words.test(reason))?.[1] ?? 'other'
+}
+
+const protocols: Record<string, string> = {
+  modbus: 'Modbus', 'modbus-rtu': 'Modbus RTU', 'modbus-ascii': 'Modbus ASCII', 'modbus-tcp': 'Modbus TCP',
+  dlt645: 'DL/T 645', cjt188: 'CJ/T 188', mbus: 'M-Bus', 'nfc-ascii': 'NFC ASCII', rdm6300: 'RDM6300', pn532: 'PN532', keyboard: 'USB HID',
+}
+
+/** protocolName is a protocol as people write it. */
+export function protocolName(protocol: string | undefined): string {
+  return protocols[protocol ?? ''] ?? protocol ?? ''
 }
 
 /** bytes writes a size: "1.2 MB". */

@@ -136,6 +136,15 @@ export function makeRounds(now) {
   ]
 }
 
+const line = (id, protocol, port, devices, more) => ({
+  id, protocol, port, state: 'up', requests: 0, timeouts: 0, errors: 0, utilisation: 0, planned: 0, opened: 1, readings: 0, taps: 0, dropped: 0, waiting: 0,
+  wire: { crc_errors: 0, exceptions: 0, stale: 0, resyncs: 0, wrong_units: 0 }, devices, ...more,
+})
+
+const fieldDevice = (now, id, address, turnaround_ms, timeout_ms, more) => ({
+  id, protocol: 'modbus', address, online: true, last_seen: iso(now - 800), requests: 90_114, timeouts: 0, crc_errors: 0, exceptions: 0, turnaround_ms, timeout_ms, ...more,
+})
+
 export function makeHealth(now, version) {
   return {
     at: iso(now), version, uptime: 86_400 * 3 + 7_200,
@@ -144,10 +153,19 @@ export function makeHealth(now, version) {
       { gateway: 'gw1', stream: 'telemetry', epoch: '01', sent: 981_223, acknowledged: 981_220, queued_bytes: 18_400, queued: 3, oldest: iso(now - 4_000), resent: 0, duplicates: 0, dropped: 0 },
     ],
     lines: [
-      { id: 'pump-house', state: 'up', reason: '', requests: 812_331, timeouts: 12, errors: 0, utilisation: 0.41 },
-      { id: 'meters', state: 'up', reason: '', requests: 211_901, timeouts: 3, errors: 1, utilisation: 0.08 },
-      { id: 'gate-reader', state: 'down', reason: 'line_down', requests: 0, timeouts: 0, errors: 4, utilisation: 0 },
+      line('pump-house', 'modbus-rtu', '/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0', [
+        fieldDevice(now, 'pump-1', '11', 21.4, 250), fieldDevice(now, 'pump-2', '12', 6.9, 250, { timeouts: 12, last_error: 'read 1 word at 40003 of slave 12: no reply within 250ms' }),
+        fieldDevice(now, 'tank', '31', 6.9, 500), fieldDevice(now, 'main-water', '21', 48.3, 500),
+      ], { requests: 812_331, timeouts: 12, utilisation: 0.41, planned: 0.38, wire: { crc_errors: 0, exceptions: 0, stale: 3, resyncs: 2, wrong_units: 0 } }),
+      line('meters', 'dlt645', '192.168.1.50:502', [
+        fieldDevice(now, 'main-power', '202111220001', 61, 700, { protocol: 'dlt645' }),
+        fieldDevice(now, 'garage-inputs', '8', 0, 1_000, { online: false, reason: 'no_answer', last_seen: iso(now - 47 * minute), timeouts: 211, last_error: 'read 8 inputs at 10001 of slave 8: no reply within 1s' }),
+      ], { requests: 211_901, timeouts: 214, errors: 1, utilisation: 0.93, planned: 0.96 }),
+      line('heat-station', 'modbus-rtu', '0.0.0.0:9000', [fieldDevice(now, 'heat-1', '1', 0, 1_000, { online: false, reason: 'line_down', last_seen: null })], { dials_in: true, state: 'down', reason: 'wait at 0.0.0.0:9000: no box has dialled in yet', opened: 0 }),
+      line('gate-reader', 'keyboard', '/dev/input/by-id/usb-Sycreader_USB_Reader_08FF20150112-event-kbd', [], { state: 'down', reason: 'open /dev/input/by-id/usb-Sycreader_USB_Reader_08FF20150112-event-kbd: no such file or directory', errors: 4 }),
+      line('garage-reader', 'pn532', '/dev/ttyUSB1', [], { taps: 36 }),
     ],
+    dead_letters: [{ at: iso(now - 3 * hour), topic: 'gengfu/demo/gw1/telemetry', reason: 'decode the batch: unexpected end', size: 1_204, excerpt: '' }],
     consumers: [{ name: 'history', position: 985_432, behind: 3 }, { name: 'rules', position: 985_435, behind: 0 }],
     history: { engine: 'embedded', last_write: iso(now - 1_500), error: '' }, ledger: { engine: 'sqlite' },
     gateways: [{ id: 'gw1', online: true, since: iso(now - 3 * 24 * hour), version }],

@@ -159,7 +159,7 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
     const n = Number(q.get('days') ?? 30)
     const days = Array.from({ length: n }, (_, i) => {
       const day = estate.iso(now() - (n - 1 - i) * 86_400_000).slice(0, 10)
-      return { day, amount: i === 9 ? null : 420 + 60 * Math.sin(i * 1.3) - (i === n - 1 ? 250 : 0), complete: i !== n - 1 }
+      return { day, amount: i === 9 ? null : 420 + 60 * Math.sin(i * 1.3) - (i === n - 1 ? 250 : 0), complete: i !== n - 1, ...(i === 17 ? { reset: true } : {}) }
     })
     return { point, unit: point.unit, days }
   }
