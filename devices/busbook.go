@@ -247,10 +247,26 @@ func (l *busLine) count(dev int, become outcome, err error, began, now time.Time
 	if l.devices[dev].protocol != profile.Modbus {
 		l.meters = plus(l.meters, own)
 	}
+	l.twice(dev)
 	c := plus(l.masters.modbus.Counters(), l.meters)
 	pace := l.devices[dev].timing.Pace
 	s.Turnaround, s.Timeout = milliseconds(pace.Turnaround()), milliseconds(pace.Timeout())
 	l.state.Requests, l.state.Timeouts, l.state.Errors, l.state.Wire = c.Requests, c.Timeouts, c.Garbled+c.Exceptions, c
+}
+
+// twice notes whether the replies of a device come twice, and says so once. The
+// caller holds mu.
+func (l *busLine) twice(dev int) {
+	d, s := l.devices[dev], &l.state.Devices[dev]
+	unit, ok := d.cfg.Address.Unit()
+	if !ok || d.protocol != profile.Modbus {
+		return
+	}
+	twice := l.masters.modbus.TwiceTold(unit)
+	if twice && !s.Twice {
+		l.log.Warn("every reply of the device comes twice: gengfu doctor says more", "device", d.cfg.ID)
+	}
+	s.Twice = twice
 }
 
 func milliseconds(d time.Duration) float64 {

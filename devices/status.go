@@ -77,6 +77,7 @@ type DeviceStatus struct {
 	LastError  string           `json:"last_error,omitempty"`
 	Turnaround float64          `json:"turnaround_ms"` // until it begins to answer, typically; 0 while that is not known
 	Timeout    float64          `json:"timeout_ms"`    // that is waited for it now
+	Twice      bool             `json:"twice"`         // every reply of it comes twice, as from a converter that is set wrong
 }
 
 // usage is the share of time that a line was busy, over about the last minute.

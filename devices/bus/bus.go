@@ -103,6 +103,7 @@ type Bus struct {
 	sent      time.Time // when the last request had left, at the soonest
 	lastByte  time.Time // when the line was last busy
 	dirty     bool      // something may still be on its way
+	carry     []byte    // what has come that is overheard with what follows
 	echo      Echo
 	pacing    pacing
 	listeners []func(stray []byte, at time.Time)
@@ -129,6 +130,7 @@ func (b *Bus) Attach(conn Conn) {
 	b.lines++
 	b.lastByte = b.attached
 	b.dirty = true
+	b.carry = nil
 	b.pacing = pacing{}
 }
 
@@ -198,7 +200,8 @@ func (b *Bus) Listen(ctx context.Context, until time.Time) error {
 // hear reads until the end, or until nothing has come by a time that may move with
 // each byte.
 func (b *Bus) hear(ctx context.Context, end time.Time, until func() time.Time) error {
-	n := 0
+	n := copy(b.buf[:], b.carry)
+	b.carry = nil
 	defer func() { b.overheard(b.buf[:n], b.lastByte) }()
 	for time.Now().Before(end) {
 		k, err := b.conn.Read(ctx, b.buf[n:], until())
@@ -241,7 +244,7 @@ func (b *Bus) silence(ctx context.Context, pause time.Duration) error {
 			return err
 		}
 		b.lastByte, b.dirty = time.Now(), true
-		b.overheard(b.buf[:n], b.lastByte)
+		b.carry = bytes.Clone(b.buf[:n])
 	}
 }
 

@@ -177,8 +177,13 @@ func (r *reception) strays(frame []byte) {
 		before = all[r.from:i]
 	}
 	r.overheard(before, r.lastByte)
-	if len(behind) > 0 {
+	switch {
+	case len(behind) == 0:
+		return
+	case len(behind) < len(frame) && bytes.HasPrefix(frame, behind):
+		r.carry = bytes.Clone(behind) // it comes again
+	default:
 		r.overheard(behind, r.lastByte)
-		r.dirty = true
 	}
+	r.dirty = true
 }

@@ -148,6 +148,7 @@ func TestFaultsAreNamed(t *testing.T) {
 		{"it refuses", simulator.Options{}, nine, []*simulator.Slave{slave(t, p, "1", "exception 2"), slave(t, p, "2", "")}, p, "exceptions", Wrong, []string{"illegal data address", "another model"}},
 		{"the line echoes", simulator.Options{Faults: []simulator.Fault{{Kind: simulator.Echo}}}, nine, []*simulator.Slave{slave(t, p, "1", ""), slave(t, p, "2", "")}, p, "echo", Hint, []string{"echo: on"}},
 		{"two on one address", simulator.Options{}, nine, []*simulator.Slave{slave(t, p, "1", "flip 60%"), slave(t, p, "2", "")}, p, "collision", Wrong, []string{"two devices", "own address"}},
+		{"it answers twice", simulator.Options{}, nine, []*simulator.Slave{slave(t, p, "1", "duplicate"), slave(t, p, "2", "")}, p, "twice", Hint, []string{"come twice", "second converter"}},
 		{"another setting", simulator.Options{}, even, []*simulator.Slave{slave(t, p, "1", "")}, p, "settings", Wrong, []string{"19200 8E1", "baud: 19200, parity: even"}},
 		{"another order", simulator.Options{}, nine, []*simulator.Slave{slave(t, swapped, "1", ""), slave(t, p, "2", "")}, p, "order", Wrong, []string{"CDAB"}},
 		{"another model", simulator.Options{}, nine, []*simulator.Slave{slave(t, other, "1", ""), slave(t, p, "2", "")}, p, "exceptions", Wrong, []string{"another model"}},
@@ -171,6 +172,8 @@ func TestFaultsAreNamed(t *testing.T) {
 func TestTwoMetersAnswerToOneRequest(t *testing.T) {
 	o := Observed{Target: Target{ID: "a", Address: "1", Timeout: time.Second}, Asked: 9, Clean: 9, Doubles: 3, Turnarounds: []time.Duration{30 * time.Millisecond}}
 	has(t, Judge(Facts{Setting: nine}, []Observed{o}), "collision", Wrong, "3 of 9", "two devices")
+	o.Doubles, o.Repeats = 0, 3
+	has(t, Judge(Facts{Setting: nine}, []Observed{o}), "twice", Hint, "come twice", "3 of 9")
 }
 
 func TestAnotherMaster(t *testing.T) {

@@ -293,6 +293,8 @@ func (e *examination) note(o *Observed, h scan.Heard) {
 	switch {
 	case different >= 0:
 		o.Doubles++
+	case len(replies) > 1:
+		o.Repeats++
 	case noise > fewBytes:
 		o.Spoilt++
 	}

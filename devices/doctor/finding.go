@@ -25,7 +25,7 @@ const (
 
 // Finding is what one check found.
 type Finding struct {
-	Check    string   `json:"check"`            // port, quiet, answers, echo, settings, collision, turnaround, mode, exceptions, order, model
+	Check    string   `json:"check"`            // port, quiet, answers, echo, settings, collision, twice, turnaround, mode, exceptions, order, model
 	Device   string   `json:"device,omitempty"` // id of the configuration, or "address 5"
 	Did      string   `json:"did"`
 	Found    string   `json:"found"`
@@ -67,6 +67,7 @@ type Observed struct {
 	Refused     int
 	Code        int // of the last refusal
 	Doubles     int // windows in which two different replies came
+	Repeats     int // windows in which the reply came twice
 	Echoed      int // windows that began with the request itself
 	Turnarounds []time.Duration
 	Late        time.Duration // after which it answered when that was beyond its timeout; 0 when it was not
@@ -258,6 +259,10 @@ func judgeTarget(o Observed, all []Observed) (out []Finding) {
 	case o.Spoilt > 0 && (alive || o.Clean > 0):
 		add("line", Hint, fmt.Sprintf("%d of %d answers are spoilt", o.Spoilt, o.Asked),
 			"Put 120 ohm at both ends of the bus, connect the ground, keep stubs below a metre, or go to a lower baud rate.")
+	}
+	if o.Repeats > 1 && o.Doubles == 0 {
+		add("twice", Hint, fmt.Sprintf("its replies come twice (in %d of %d requests)", o.Repeats, o.Asked),
+			"What is read is right, and takes twice as long. Look for a second converter on the same two wires, and turn off repeating and multi-host modes of the one in use.")
 	}
 	switch {
 	case o.Late > 0:

@@ -49,6 +49,7 @@ func (m *Master) doubts(r Request, data []byte) bool {
 	if m.opts.Framing == TCP || m.spurious <= harmless && !m.told.repeats(r, data, time.Now()) {
 		return false
 	}
+	m.taken()
 	now := time.Now()
 	m.lost.add(lost{shape: r.expected(), sent: m.bus.Sent(), passed: true, ends: now.Add(repeatable)}, now, 0)
 	return true

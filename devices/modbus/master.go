@@ -51,6 +51,7 @@ type Counters struct {
 	Garbled    uint64 `json:"crc_errors"` // wrong check, cut short or wrong length
 	Exceptions uint64 `json:"exceptions"`
 	Stale      uint64 `json:"stale"`       // late replies that were discarded
+	Twice      uint64 `json:"twice"`       // replies that came a second time, and were discarded
 	Resyncs    uint64 `json:"resyncs"`     // reads of another length, because a late reply could be taken for that to the same
 	Units      uint64 `json:"wrong_units"` // replies over TCP with another unit than was asked
 }
@@ -67,9 +68,11 @@ type Master struct {
 	met      [256]uint64 // by slave, the line of the bus on which its replies are known to be its own
 	strange  [256]uint64 // by slave, bytes of its replies that answered nothing and are not the last one again
 	noise    uint64      // bytes that answered nothing and are no request or reply to read
-	last     []byte      // the body of the last reply
-	spurious int         // bytes behind the last request that are no frame of anybody
-	before   time.Time   // when the request before had left
+	last     said        // the reply to the last request
+	former   said        // and to the one before
+	twice    map[byte]*twice
+	spurious int       // bytes behind the last request that are no frame of anybody
+	before   time.Time // when the request before had left
 	counters Counters
 	request  []byte // the frame that was sent last
 	pdu      modbus.ProtocolDataUnit
@@ -86,7 +89,7 @@ func NewMaster(opts Options) *Master {
 		opts.Wait = new(line.Timer).Wait
 	}
 	m := &Master{
-		opts: opts, bus: opts.Bus, told: newMemory(),
+		opts: opts, bus: opts.Bus, told: newMemory(), twice: map[byte]*twice{},
 		rtu: modbus.NewRTUClientHandler(""), socket: modbus.NewTCPClientHandler(""), ascii: modbus.NewASCIIClientHandler(""),
 	}
 	m.packs = [...]modbus.Packager{RTU: m.rtu, TCP: m.socket, ASCII: m.ascii}
@@ -162,12 +165,16 @@ func (m *Master) exchange(ctx context.Context, e expected, t Timing) ([]byte, er
 	m.spurious = 0
 	if m.bus != nil {
 		m.before = m.bus.Sent()
+		m.turn()
 	}
 	body, err := m.send(ctx, e, t)
 	if err != nil {
+		m.last.forget()
 		return nil, m.failed(e, t, err)
 	}
-	m.last = body
+	if err := m.second(ctx, e); err != nil {
+		return nil, err
+	}
 	if body[1]&0x80 == 0 {
 		m.lost.answered(e.unit, time.Now())
 		return body, nil
@@ -214,7 +221,7 @@ func (m *Master) send(ctx context.Context, e expected, t Timing) (body []byte, e
 	case TCP:
 		return m.sendTCP(ctx, e, t)
 	case ASCII:
-		ask.Expect, ask.Find = charactersASCII(e.length()), e.findASCII
+		ask.Expect, ask.Find = charactersASCII(e.length()), m.noting(e.findASCII)
 		frame, err := m.bus.Exchange(ctx, ask)
 		if err != nil {
 			return nil, err
@@ -222,13 +229,33 @@ func (m *Master) send(ctx context.Context, e expected, t Timing) (body []byte, e
 		body, _, _ := cutASCII(frame)
 		return body, nil
 	default:
-		ask.Expect, ask.Find = e.length()+checkLength, e.findRTU
+		ask.Expect, ask.Find = e.length()+checkLength, m.noting(e.findRTU)
 		frame, err := m.bus.Exchange(ctx, ask)
 		if err != nil {
 			return nil, err
 		}
 		return frame[:len(frame)-checkLength], nil
 	}
+}
+
+// noting remembers the reply that is found.
+func (m *Master) noting(find func([]byte) bus.Found) func([]byte) bus.Found {
+	return func(received []byte) bus.Found {
+		f := find(received)
+		if f.Frame != nil {
+			m.last.hear(m.bodyOf(f.Frame), time.Now())
+		}
+		return f
+	}
+}
+
+// bodyOf returns the body of a frame of a serial line.
+func (m *Master) bodyOf(frame []byte) []byte {
+	if m.opts.Framing == ASCII {
+		body, _, _ := cutASCII(frame)
+		return body
+	}
+	return frame[:len(frame)-checkLength]
 }
 
 func (m *Master) timeout(t Timing) time.Duration {

@@ -77,3 +77,8 @@ func answering(body []byte) (e expected, ok bool) {
 	e = expected{unit: body[0], function: body[1], count: body[2]}
 	return e, e.is(body)
 }
+
+// refusal reports whether a body is the refusal of a read.
+func refusal(body []byte) bool {
+	return len(body) == exceptionBody && body[1] > 0x80 && int(body[1]&0x7F) < len(readTables)
+}

@@ -49,11 +49,17 @@ func (e expected) askedRTU(buf []byte) bool {
 }
 
 // bodiesRTU returns the bodies of all frames among the bytes that are requests to
-// read or their replies.
+// read, their replies or their refusals.
 func bodiesRTU(buf []byte) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for i := 0; i+exceptionBody+checkLength <= len(buf); i++ {
-			if buf[i+1] == 0 || int(buf[i+1]) >= len(readTables) {
+			if function := buf[i+1] &^ 0x80; function == 0 || int(function) >= len(readTables) {
+				continue
+			}
+			if n := exceptionBody; refusal(buf[i : i+n]) {
+				if crcOK(buf[i:i+n+checkLength]) && !yield(buf[i:i+n]) {
+					return
+				}
 				continue
 			}
 			for _, n := range [...]int{requestLength, bodyHead + int(buf[i+2]) + checkLength} {

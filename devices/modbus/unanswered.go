@@ -31,6 +31,7 @@ type lost struct {
 	until  time.Time // the reply is better let pass by until then
 	ends   time.Time // it may come until then, even after that to a later request; zero is after lateness
 	passed bool      // the slave has answered a later request after it was held
+	again  bool      // it was answered, and the reply came a second time
 }
 
 // add remembers a request that was given up.
@@ -50,6 +51,7 @@ func (u *unanswered) add(l lost, now time.Time, hold time.Duration) {
 // and joins what is remembered of two requests of one shape.
 func (l lost) and(later lost) lost {
 	later.passed = l.passed && later.passed
+	later.again = l.again && later.again
 	if l.until.After(later.until) {
 		later.until = l.until
 	}
@@ -105,6 +107,12 @@ func (u *unanswered) answered(unit byte, now time.Time) {
 	}
 }
 
+// forgive forgets replies of the slave that came a second time: all of them do, and
+// are heard out.
+func (u *unanswered) forgive(unit byte) {
+	*u = slices.DeleteFunc(*u, func(l lost) bool { return l.again && l.shape.unit == unit })
+}
+
 func (u *unanswered) expire(now time.Time) {
 	*u = slices.DeleteFunc(*u, func(l lost) bool { return now.After(l.ends) })
 }
@@ -119,16 +127,25 @@ func (m *Master) overhear(stray []byte, at time.Time) {
 	}
 	spurious := len(stray)
 	for body := range bodies(stray) {
-		spurious -= around(len(body))
-		if e, ok := answering(body); ok {
-			m.counters.Stale++
-			m.stray(e, at)
-			if !slices.Equal(body, m.last) {
-				m.strange[e.unit] += uint64(len(body))
+		switch e, isReply := answering(body); {
+		case refusal(body):
+			if !m.again(body, at) {
+				continue // it does not say what it refuses
 			}
-		} else if e, ok := asked(body); ok && !m.own(body) {
+		case isReply && m.again(body, at):
+			if !m.TwiceTold(e.unit) {
+				m.lost.add(lost{shape: e, sent: at, passed: true, again: true}, at, 0)
+			}
+		case isReply:
+			m.counters.Stale++
+			m.strange[e.unit] += uint64(len(body))
 			m.stray(e, at)
+		default:
+			if e, ok := asked(body); ok && !m.own(body) {
+				m.stray(e, at)
+			}
 		}
+		spurious -= around(len(body))
 	}
 	m.noise += uint64(max(0, spurious))
 	if !m.bus.Sent().Equal(m.before) {
