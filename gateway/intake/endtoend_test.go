@@ -226,11 +226,38 @@ func (h *hub) stop() {
 	}
 }
 
+// arrivals are numbered facts by stream and epoch.
+type arrivals map[facility.Stream]map[string][]int
+
+// take checks that a fact is in the order of its epoch, and urgent ones in that of
+// all, and that none comes twice. A backlog of samples may come beside live ones,
+// in an epoch of its own.
+func (a arrivals) take(t *testing.T, head payload.Header, n int) {
+	t.Helper()
+	if a[head.Stream] == nil {
+		a[head.Stream] = map[string][]int{}
+	}
+	stream, epoch := a[head.Stream], head.Epoch
+	if head.Stream == facility.Urgent {
+		epoch = ""
+	}
+	if had := stream[epoch]; len(had) > 0 && had[len(had)-1]+1 != n {
+		t.Fatalf("fact %d of %s after %d", n, head.Stream, had[len(had)-1])
+	}
+	for other, had := range stream {
+		if other != epoch && n >= had[0] && n <= had[len(had)-1] {
+			t.Fatalf("fact %d of %s came in two epochs", n, head.Stream)
+		}
+	}
+	stream[epoch] = append(stream[epoch], n)
+}
+
 // received reads the hub's whole journal and checks that each stream is in order
 // and without repetition.
 func (h *hub) received() (urgent, telemetry, taps int) {
 	h.t.Helper()
 	var after uint64
+	arrived := arrivals{}
 	for {
 		recs, err := h.j.Read(after, 1<<20)
 		if err != nil {
@@ -249,17 +276,15 @@ func (h *hub) received() (urgent, telemetry, taps int) {
 				h.t.Fatal("a batch without time of reception")
 			}
 			for _, r := range readings {
-				last := &urgent
-				if r.Point.Quantity == string(facility.Telemetry) {
-					last = &telemetry
-				}
-				if int(r.Value) != *last+1 {
-					h.t.Fatalf("fact %v of %s after %d", r.Value, r.Point.Quantity, *last)
-				}
 				if want := fact(head.Stream, int(r.Value)); r != want {
 					h.t.Fatalf("fact %+v, want %+v", r, want)
 				}
-				*last++
+				if head.Stream == facility.Urgent {
+					urgent++
+				} else {
+					telemetry++
+				}
+				arrived.take(h.t, head, int(r.Value))
 			}
 			for _, got := range ts {
 				taps++
@@ -609,23 +634,21 @@ func TestFullHubKeepsRoomForUrgentFacts(t *testing.T) {
 		t.Errorf("filled to %v", f)
 	}
 	// A consumer that comes back lets everything through.
-	seen := 0
+	seen, arrived := 0, arrivals{}
 	eventually(t, "all samples arrive", func() bool {
 		recs, err := h.j.Read(h.j.Cursor("consumer"), 1<<20)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, rec := range recs {
-			_, readings, _, err := payload.Decode(rec.Body)
+			head, readings, _, err := payload.Decode(rec.Body)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, r := range readings {
-				if r.Point.Quantity != string(facility.Telemetry) {
-					continue
-				}
-				if seen++; int(r.Value) != seen {
-					t.Fatalf("sample %v, want %d", r.Value, seen)
+				if head.Stream == facility.Telemetry {
+					seen++
+					arrived.take(t, head, int(r.Value))
 				}
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gengfu/facility"
+	"gengfu/gateway/journal"
 )
 
 // What is kept of the epochs of a stream. An epoch ends when its journal is lost,
@@ -49,9 +50,10 @@ type turn struct {
 	from, to string
 }
 
-// heard notes from which epoch new facts came.
+// heard notes from which epoch new facts came. Epochs of one life take turns where a
+// gateway sends a backlog beside what is live.
 func (s *stream) heard(name string, now time.Time, known bool) {
-	if known && s.current != "" && s.current != name {
+	if known && s.current != "" && journal.Life(s.current) != journal.Life(name) {
 		s.turns = append(s.turns, turn{now, s.current, name})
 		s.turns = s.turns[max(0, len(s.turns)-turnsOfRivals):]
 	}

@@ -1,6 +1,10 @@
 package intake
 
-import "gengfu/gateway/payload"
+import (
+	"cmp"
+
+	"gengfu/gateway/payload"
+)
 
 // verdict is what becomes of a batch.
 type verdict int
@@ -8,7 +12,7 @@ type verdict int
 const (
 	take verdict = iota
 	duplicate
-	gap // something before it is missing
+	gap // something before it is missing, or a part of it is here already
 )
 
 // judge decides by the high-water mark of the batch's epoch, 0 when the epoch is
@@ -16,13 +20,14 @@ const (
 // hole that eviction or damage made there is told from one that the network
 // made. missing counts sequences that the sender no longer has.
 func judge(h payload.Header, mark uint64) (v verdict, missing uint64) {
+	first := cmp.Or(h.First, h.Seq)
 	switch {
 	case h.Seq <= mark:
 		return duplicate, 0
-	case h.Prev > mark:
+	case h.Prev > mark, first <= mark: // it comes again, from behind the mark
 		return gap, 0
 	case mark > 0:
-		return take, h.Seq - mark - 1
+		return take, first - mark - 1
 	default:
 		return take, 0
 	}

@@ -11,9 +11,9 @@ import (
 
 func TestJudge(t *testing.T) {
 	for name, tt := range map[string]struct {
-		seq, prev, mark uint64
-		want            verdict
-		missing         uint64
+		seq, prev, mark, first uint64
+		want                   verdict
+		missing                uint64
 	}{
 		"the next one":                         {seq: 8, prev: 7, mark: 7, want: take},
 		"the next one, all before it acked":    {seq: 8, prev: 0, mark: 7, want: take},
@@ -25,8 +25,12 @@ func TestJudge(t *testing.T) {
 		"a new epoch that does not begin at 1": {seq: 500, prev: 0, mark: 0, want: take},
 		"after an eviction":                    {seq: 12, prev: 0, mark: 7, want: take, missing: 4},
 		"after a damaged one":                  {seq: 9, prev: 7, mark: 7, want: take, missing: 1},
+		"several that go together":             {seq: 12, prev: 7, first: 8, mark: 7, want: take},
+		"several after an eviction":            {seq: 12, prev: 0, first: 10, mark: 7, want: take, missing: 2},
+		"several of which some are here":       {seq: 12, prev: 0, first: 8, mark: 9, want: gap},
+		"several that are all here":            {seq: 12, prev: 7, first: 8, mark: 12, want: duplicate},
 	} {
-		v, missing := judge(payload.Header{Seq: tt.seq, Prev: tt.prev}, tt.mark)
+		v, missing := judge(payload.Header{Seq: tt.seq, Prev: tt.prev, First: tt.first}, tt.mark)
 		if v != tt.want || missing != tt.missing {
 			t.Errorf("%s: verdict %d, missing %d", name, v, missing)
 		}

@@ -272,6 +272,12 @@ func (in *Intake) newEpoch(st *stream, mk markKey) {
 		in.log.Info("a new stream", "site", mk.site, "gateway", mk.gateway, "stream", string(mk.stream), "epoch", mk.epoch)
 		return
 	}
+	for name := range st.epochs {
+		if name != mk.epoch && journal.Life(name) == journal.Life(mk.epoch) {
+			in.log.Info("a gateway sends a backlog beside what is live", "site", mk.site, "gateway", mk.gateway, "stream", string(mk.stream), "epoch", mk.epoch)
+			return
+		}
+	}
 	in.log.Warn("A NEW EPOCH: the gateway's journal was damaged or replaced",
 		"site", mk.site, "gateway", mk.gateway, "stream", string(mk.stream), "epoch", mk.epoch, "epochs", len(st.epochs))
 }

@@ -181,6 +181,17 @@ func (j *Journal) Last() uint64 {
 	return j.st.Last
 }
 
+// Through returns the sequence up to which everything that is held can be read;
+// nothing will appear before it.
+func (j *Journal) Through() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.saves {
+		return j.frontier
+	}
+	return j.st.Last
+}
+
 // Opened returns the last sequence that there was when the journal was opened.
 func (j *Journal) Opened() uint64 {
 	j.mu.Lock()

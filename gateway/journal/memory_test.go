@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -260,8 +261,8 @@ func TestSplitMakesAQueueOfItsOwn(t *testing.T) {
 	if err != nil || len(recs) != 3 || recs[1].Epoch != old || recs[2].Epoch != split {
 		t.Fatalf("records %+v, %v", recs, err)
 	}
-	if end, ok := j.End(old); !ok || end != 2 {
-		t.Errorf("the old run ends at %d", end)
+	if runs := j.Runs(); len(runs) != 2 || runs[0] != (Run{1, 2, old}) || runs[1] != (Run{3, math.MaxUint64, split}) {
+		t.Errorf("runs %+v", runs)
 	}
 	if err := j.Commit("hub", 3); err != nil {
 		t.Fatal(err)
@@ -269,7 +270,7 @@ func TestSplitMakesAQueueOfItsOwn(t *testing.T) {
 	appendAll(t, j, "d")
 	j.Split()
 	appendAll(t, j, "e")
-	if _, ok := j.End(old); ok {
-		t.Error("a run that is gone is still known")
+	if runs := j.Runs(); len(runs) != 2 || runs[0].Epoch != split {
+		t.Errorf("a run that is gone is still known: %+v", runs)
 	}
 }

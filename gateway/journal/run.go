@@ -2,9 +2,9 @@ package journal
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -51,21 +51,6 @@ func (r runs) at(seq uint64) run {
 	return r[max(0, i-1)]
 }
 
-// end returns the last sequence that a run can have; all that are yet to come if
-// it is the newest.
-func (r runs) end(epoch string) (last uint64, ok bool) {
-	for i, run := range r {
-		if run.epoch != epoch {
-			continue
-		}
-		if i+1 < len(r) {
-			return r[i+1].first - 1, true
-		}
-		return ^uint64(0), true
-	}
-	return 0, false
-}
-
 // begin returns the runs with a new one that begins at first, in place of what
 // began there or later.
 func (r runs) begin(first uint64, epoch string) runs {
@@ -98,14 +83,6 @@ func (j *Journal) Epoch() string {
 	return j.runs.epoch()
 }
 
-// End returns the last sequence of an epoch that this journal may still hold
-// records of. The newest one has no end yet, and gives the greatest number.
-func (j *Journal) End(epoch string) (last uint64, ok bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.runs.end(epoch)
-}
-
 // Split begins a new run of the same life with the next record, so that a sender
 // may send it at the same time as what came before. It reaches the disk with that
 // record.
@@ -114,7 +91,7 @@ func (j *Journal) Split() (first uint64) {
 	defer j.mu.Unlock()
 	first = j.assigned + 1
 	if !j.runs.starts(first) {
-		j.setRuns(j.runs.begin(first, Life(j.runs.epoch())+"."+strconv.FormatUint(first, 10)))
+		j.setRuns(j.runs.begin(first, fmt.Sprintf("%s.%014x", Life(j.runs.epoch()), first)))
 	}
 	return first
 }
@@ -146,4 +123,26 @@ func (j *Journal) Renew() error {
 func (j *Journal) setRuns(r runs) {
 	j.runs = r
 	j.runsChanged++
+}
+
+// Run is a stretch of sequences under one epoch. Until Last is known it is the
+// greatest number.
+type Run struct {
+	First, Last uint64
+	Epoch       string
+}
+
+// Runs returns the runs of what the journal may still hold, the newest last.
+func (j *Journal) Runs() []Run {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	held := j.runs.from(j.passed() + 1)
+	out := make([]Run, len(held))
+	for i, r := range held {
+		out[i] = Run{First: r.first, Last: math.MaxUint64, Epoch: r.epoch}
+		if i > 0 {
+			out[i-1].Last = r.first - 1
+		}
+	}
+	return out
 }

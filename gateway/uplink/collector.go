@@ -46,7 +46,8 @@ type CollectorStats struct {
 	Read       int64            `json:"read"`
 	Journalled int64            `json:"journalled"`
 	Waiting    int64            `json:"waiting"`
-	Dropped    map[string]int64 `json:"dropped"` // by reason
+	Dropped    map[string]int64 `json:"dropped"`  // by reason
+	Volatile   int64            `json:"volatile"` // of Journalled and Taps: in memory only when they were taken, as the disk refused
 	Taps       int64            `json:"taps"`
 	TapsFailed int64            `json:"taps_failed"` // told to whoever brought them
 }
@@ -83,7 +84,7 @@ func NewCollector(o CollectorOptions) *Collector {
 }
 
 // Readings takes readings. Those of the urgent stream are durable when it
-// returns nil. On an error the urgent ones were not taken, and are counted as
+// returns nil, or in memory and on their way while the disk refuses them. On an error the urgent ones were not taken, and are counted as
 // dropped; samples are never the reason of an error.
 func (c *Collector) Readings(ctx context.Context, readings []facility.Reading) error {
 	urgent, samples := c.split(readings)
@@ -184,9 +185,8 @@ func (c *Collector) write(ctx context.Context, log Log, t *trouble, readings []f
 	_, err := log.Append(ctx, records...)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err == nil {
+	if c.took(t, err, len(readings)) {
 		c.stats.Journalled += int64(len(readings))
-		t.over(c.log, "facts are taken again")
 		return nil
 	}
 	reason := DropDisk
@@ -198,15 +198,30 @@ func (c *Collector) write(ctx context.Context, log Log, t *trouble, readings []f
 	return fmt.Errorf("collect %d readings: %w", len(readings), err)
 }
 
-// Tap takes a tap; it is durable when Tap returns nil. On an error it was not
+// took reports whether facts were taken, and counts them if only into memory. The
+// caller holds c.mu.
+func (c *Collector) took(t *trouble, err error, facts int) bool {
+	switch {
+	case err == nil:
+		t.over(c.log, "facts are taken to disk again")
+	case errors.Is(err, journal.ErrVolatile):
+		c.stats.Volatile += int64(facts)
+		t.tell(c.log, "facts are taken into memory only", err)
+	default:
+		return false
+	}
+	return true
+}
+
+// Tap takes a tap; it is durable when Tap returns nil, or in memory and on its way
+// while the disk refuses it. On an error it was not
 // taken, and whoever brought it keeps it.
 func (c *Collector) Tap(ctx context.Context, t facility.Tap) error {
 	_, err := c.o.Urgent.Append(ctx, payload.AppendTap(nil, t))
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err == nil {
+	if c.took(&c.urgent, err, 1) {
 		c.stats.Taps++
-		c.urgent.over(c.log, "facts are taken again")
 		return nil
 	}
 	c.stats.TapsFailed++

@@ -181,7 +181,7 @@ func TestCollectorTellsATroubleOnce(t *testing.T) {
 	if err := c.Readings(t.Context(), readings(facility.Urgent, 1)); err != nil {
 		t.Fatal(err)
 	}
-	for _, what := range []string{"facts are not taken", "facts are taken again"} {
+	for _, what := range []string{"facts are not taken", "facts are taken to disk again"} {
 		if n := strings.Count(log.String(), what); n != 1 {
 			t.Errorf("%q is said %d times:\n%s", what, n, log.String())
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,6 +20,15 @@ const (
 	// giveUp is how many times in a row an acknowledgement may be missing before
 	// the connection itself is doubted.
 	giveUp = 6
+	// backlogRecords is how many batches of the journal wait before they are set
+	// apart from what is live, splitEvery how often that may be, and mostRuns how
+	// many such stretches a journal may hold.
+	backlogRecords = 64
+	splitEvery     = 15 * time.Second
+	mostRuns       = 8
+	// brisk is how soon a batch of a backlog is to be acknowledged while live facts
+	// share the way: the line must not be full of it.
+	brisk = 500 * time.Millisecond
 )
 
 // sender moves one journal to the hub.
@@ -30,12 +41,16 @@ type sender struct {
 	mu        sync.Mutex
 	sent      uint64 // highest sequence ever sent
 	resent    int64
+	window    int // batches that may be unacknowledged
+	flight    int // batches that are
 	connected bool
+
+	splitAt time.Time // when a backlog was last set apart
 }
 
 // serve sends over one connection until it is lost.
 func (s *sender) serve(ctx context.Context, c *broker.Connection) error {
-	acks := make(chan payload.Ack, 2*maxFlight)
+	acks := make(chan payload.Ack, 4*maxFlight)
 	topic := payload.Topic(s.o.Root, s.o.Site, s.o.Gateway, payload.TopicAck)
 	err := c.Subscribe(ctx, topic, 1, func(m broker.Message) {
 		a, err := payload.ParseAck(m.Payload)
@@ -55,7 +70,7 @@ func (s *sender) serve(ctx context.Context, c *broker.Connection) error {
 	}
 	s.setConnected(true)
 	defer s.setConnected(false)
-	f := flow{sender: s, conn: c, epoch: s.journal.Epoch(), w: newWindow(s.journal.Cursor(Cursor), s.o.ResendAfter)}
+	f := flow{sender: s, conn: c, budget: bucket{rate: float64(s.o.RateLimits[s.stream])}}
 	return f.run(ctx, acks)
 }
 
@@ -63,10 +78,10 @@ func (s *sender) serve(ctx context.Context, c *broker.Connection) error {
 type flow struct {
 	*sender
 	conn   *broker.Connection
-	w      *window
-	epoch  string
-	ahead  []journal.Record // read, not yet sent
-	missed int              // acknowledgements in a row
+	under  []*lane // the older first
+	epoch  string  // of the journal when the lanes were laid
+	budget bucket
+	again  time.Time // when the budget allows more; zero when it does
 }
 
 func (f *flow) run(ctx context.Context, acks <-chan payload.Ack) error {
@@ -75,9 +90,10 @@ func (f *flow) run(ctx context.Context, acks <-chan payload.Ack) error {
 		if err := f.fill(ctx); err != nil {
 			return err
 		}
+		f.note()
 		var timer <-chan time.Time
-		if !f.w.deadline.IsZero() {
-			timer = time.After(max(0, f.w.deadline.Sub(f.o.Now())))
+		if due := f.due(); !due.IsZero() {
+			timer = time.After(max(0, due.Sub(f.o.Now())))
 		}
 		select {
 		case <-ctx.Done():
@@ -98,81 +114,160 @@ func (f *flow) run(ctx context.Context, acks <-chan payload.Ack) error {
 	}
 }
 
-// fill sends while there is something to send and room for it.
+// fill sends while there is something to send and room for it, live facts first.
 func (f *flow) fill(ctx context.Context) error {
+	f.again = time.Time{}
 	for {
-		if len(f.ahead) == 0 {
-			var err error
-			if f.ahead, err = f.journal.Read(f.w.after(), readAhead); err != nil || len(f.ahead) == 0 {
+		if e := f.journal.Epoch(); e != f.epoch || len(f.under) == 0 {
+			f.under, f.epoch = f.lanes(), e
+		}
+		sent := false
+		for _, l := range slices.Backward(f.under) {
+			more, err := l.read(f.journal)
+			if err != nil {
 				return err
 			}
-			if e := f.journal.Epoch(); e != f.epoch { // the file was damaged meanwhile
-				f.renewed(e)
-				continue
+			if !more && len(l.w.flight) == 0 && l.w.held == 0 {
+				if err := f.finish(l); err != nil {
+					return err
+				}
+				sent = true // the lanes are others now
+				break
+			}
+			if sent, err = f.sendOne(ctx, l); err != nil {
+				return err
+			}
+			if sent {
+				break
 			}
 		}
-		rec := f.ahead[0]
-		if !f.w.room(len(rec.Body)) {
+		if !sent {
 			return nil
 		}
-		if err := f.send(ctx, rec); err != nil {
-			return err
-		}
-		f.ahead = f.ahead[1:]
 	}
 }
 
-func (f *flow) send(ctx context.Context, rec journal.Record) error {
+// finish ends a lane whose run was sent whole.
+func (f *flow) finish(l *lane) error {
+	if err := f.journal.Commit(Cursor, l.run.Last); err != nil {
+		return err
+	}
+	f.under = f.lanes()
+	return f.commit()
+}
+
+// commit moves the journal's cursor to what the hub has without a gap.
+func (f *flow) commit() error {
+	oldest := f.under[0]
+	if acked := min(oldest.w.acked, oldest.run.Last); acked > f.journal.Cursor(Cursor) {
+		return f.journal.Commit(Cursor, acked)
+	}
+	return nil
+}
+
+// sendOne sends one batch of the lane if there is one and it may go.
+func (f *flow) sendOne(ctx context.Context, l *lane) (bool, error) {
+	n, size := l.join(f.stream == facility.Telemetry)
+	if n == 0 || !l.w.room(size) {
+		return false, nil
+	}
+	now := f.o.Now()
+	if wait := max(f.budget.wait(now), l.budget.wait(now)); wait > 0 {
+		if at := now.Add(wait); f.again.IsZero() || at.Before(f.again) {
+			f.again = at
+		}
+		return false, nil
+	}
+	if err := f.send(ctx, l, l.ahead[:n], size); err != nil {
+		return false, err
+	}
+	l.ahead = l.ahead[n:]
+	return true, nil
+}
+
+func (f *flow) send(ctx context.Context, l *lane, recs []journal.Record, size int) error {
+	last := recs[len(recs)-1].Seq
 	h := payload.Header{
 		Site: f.o.Site, Gateway: f.o.Gateway, Stream: f.stream,
-		Epoch: f.epoch, Seq: rec.Seq, Prev: f.w.prev(),
+		Epoch: l.run.Epoch, Seq: last, Prev: l.w.prev(),
+	}
+	if len(recs) > 1 {
+		h.First = recs[0].Seq
+	}
+	bodies := make([][]byte, len(recs))
+	for i, r := range recs {
+		bodies[i] = r.Body
 	}
 	err := f.conn.Publish(ctx, broker.Message{
 		Topic:   payload.Topic(f.o.Root, f.o.Site, f.o.Gateway, string(f.stream)),
-		Payload: payload.Wrap(h, rec.Body), QoS: 1,
+		Payload: payload.Wrap(h, bodies...), QoS: 1,
 	})
 	if err != nil {
 		return err
 	}
-	f.w.send(rec.Seq, len(rec.Body), f.o.Now())
+	l.w.send(last, size, f.o.Now())
+	f.budget.take(size)
+	l.budget.take(size)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if rec.Seq <= f.sent {
+	if last <= l.sent {
 		f.resent++
 	}
-	f.sent = max(f.sent, rec.Seq)
+	l.sent = max(l.sent, last)
+	f.sent = max(f.sent, last)
 	return nil
 }
 
 func (f *flow) take(a payload.Ack) error {
-	switch {
-	case a.Epoch == "" && a.Again: // a hub that has just come
-		f.missed = 0
-		f.w.ack(f.w.acked, true, f.o.Now())
-	case a.Epoch != f.epoch:
-		return nil // of another life of this journal
-	case a.Seq > f.journal.Last():
-		return f.outdated(a)
-	default:
-		if f.w.ack(a.Seq, a.Again, f.o.Now()) {
-			f.missed = 0
-			if err := f.journal.Commit(Cursor, a.Seq); err != nil {
-				return err
+	now := f.o.Now()
+	for i, l := range f.under {
+		switch {
+		case a.Epoch == "" && a.Again: // a hub that has just come
+			l.missed = 0
+			l.w.ack(l.w.acked, true, now)
+		case a.Epoch != l.run.Epoch:
+			continue // of another lane, or of another life of this journal
+		case l.run.Last == math.MaxUint64 && a.Seq > max(f.journal.Opened(), f.highest()):
+			return f.outdated(a)
+		default:
+			if l.w.ack(min(a.Seq, l.run.Last, f.journal.Last()), a.Again, now) {
+				l.missed = 0
+				f.setApart(now)
+			}
+			if l.w.hold(min(a.Held, l.w.after()), now) {
+				l.missed = 0
+			}
+			if i == 0 {
+				if err := f.commit(); err != nil {
+					return err
+				}
 			}
 		}
-		if f.w.hold(min(a.Held, f.w.after())) {
-			f.missed = 0
-		}
+		l.rewound()
 	}
-	f.dropAhead()
 	return nil
 }
 
-// dropAhead forgets what was read when the window no longer continues there.
-func (f *flow) dropAhead() {
-	if len(f.w.flight) == 0 {
-		f.ahead = nil
+// setApart makes what waits a backlog of its own, now that the way is open, when
+// it is so much that what is live would be late behind it.
+func (f *flow) setApart(now time.Time) {
+	live := f.under[len(f.under)-1]
+	last := f.journal.Last()
+	if f.stream != facility.Telemetry || live.run.Last != math.MaxUint64 || f.o.BacklogShare >= 1 ||
+		last < live.w.after()+backlogRecords || len(f.journal.Runs()) >= mostRuns ||
+		now.Sub(f.splitAt) < splitEvery && !now.Before(f.splitAt) {
+		return
 	}
+	f.splitAt = now
+	first := f.journal.Split()
+	f.log.Info("a backlog is sent beside what is live", "batches", first-1-live.w.acked, "live_from", first)
+}
+
+// highest is the greatest sequence that was sent since the start.
+func (f *flow) highest() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.sent
 }
 
 // outdated handles a hub that knows more of this epoch than this journal: the
@@ -183,24 +278,44 @@ func (f *flow) outdated(a payload.Ack) error {
 	if err := f.journal.Renew(); err != nil {
 		return err
 	}
-	f.renewed(f.journal.Epoch())
+	f.under = nil
 	return nil
 }
 
-func (f *flow) renewed(epoch string) {
-	f.epoch, f.ahead = epoch, nil
-	f.w = newWindow(f.journal.Cursor(Cursor), f.o.ResendAfter)
+// due is when something happens by itself; zero for never.
+func (f *flow) due() time.Time {
+	due := f.again
+	for _, l := range f.under {
+		if d := l.w.deadline; !d.IsZero() && (due.IsZero() || d.Before(due)) {
+			due = d
+		}
+	}
+	return due
 }
 
 func (f *flow) expire() error {
-	if !f.w.expire(f.o.Now()) {
-		return nil
-	}
-	f.ahead = nil
-	if f.missed++; f.missed >= giveUp {
-		return fmt.Errorf("the hub has not acknowledged %s for %d tries", f.stream, f.missed)
+	for _, l := range f.under {
+		if !l.w.expire(f.o.Now()) {
+			continue
+		}
+		l.ahead = nil
+		if l.missed++; l.missed >= giveUp {
+			return fmt.Errorf("the hub has not acknowledged %s for %d tries", f.stream, l.missed)
+		}
 	}
 	return nil
+}
+
+// note keeps the window for the health page.
+func (f *flow) note() {
+	window, flight := 0, 0
+	for _, l := range f.under {
+		window += l.w.limit
+		flight += len(l.w.flight)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.window, f.flight = window, flight
 }
 
 func (s *sender) setConnected(c bool) {
@@ -217,7 +332,9 @@ func (s *sender) stats() StreamStats {
 		Gateway: s.o.Gateway, Stream: s.stream, Epoch: j.Epoch,
 		Sent: max(s.sent, j.Cursors[Cursor]), Acknowledged: j.Cursors[Cursor],
 		QueuedBytes: j.Bytes, Queued: j.Records,
-		Resent: s.resent, Dropped: j.Evicted + j.Damaged, Connected: s.connected,
+		Resent: s.resent, Dropped: j.Evicted + j.Damaged + j.Forgotten, Connected: s.connected,
+		DroppedBy: map[string]int64{"full": j.Evicted, "damaged": j.Damaged, "memory": j.Forgotten},
+		Volatile:  j.Volatile, Trouble: j.Trouble, Window: s.window, InFlight: s.flight, Runs: len(s.journal.Runs()),
 	}
 	if !j.Oldest.IsZero() {
 		out.Oldest = &j.Oldest

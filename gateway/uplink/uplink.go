@@ -24,6 +24,9 @@ import (
 // Cursor is the name of the journals' cursor that the uplink moves.
 const Cursor = "hub"
 
+// DefaultBacklogShare is what samples that have waited may take of the way.
+const DefaultBacklogShare = 0.5
+
 // farewell is how long the last status may take when the program ends.
 const farewell = 2 * time.Second
 
@@ -41,8 +44,13 @@ type Options struct {
 	ResendAfter   time.Duration // until an acknowledgement is thought lost; 0 is 3 s
 	MinPause      time.Duration // between connections; 0 is 500 ms
 	MaxPause      time.Duration // 0 is 30 s
-	Logger        *slog.Logger
-	Now           func() time.Time // nil is time.Now
+	// BacklogShare is how much of the window, and of a limited rate, samples that have
+	// waited may take while live ones flow: above 0, up to 1. 0 is 0.5; with 1 all are
+	// sent in their order, and live ones wait for those before them.
+	BacklogShare float64
+	RateLimits   map[facility.Stream]int64 // bytes per second of batches; 0 is no limit
+	Logger       *slog.Logger
+	Now          func() time.Time // nil is time.Now
 }
 
 // StreamStats is one stream for the health page.
@@ -57,8 +65,16 @@ type StreamStats struct {
 	Oldest       *time.Time      `json:"oldest"`
 	Resent       int64           `json:"resent"`     // batches
 	Duplicates   int64           `json:"duplicates"` // batches that the hub had already; the hub counts them
-	Dropped      int64           `json:"dropped"`    // batches that were evicted or damaged
-	Connected    bool            `json:"connected"`
+	Dropped      int64           `json:"dropped"`    // batches that were lost, for any reason
+	// DroppedBy parts Dropped by reason: the journal was full, damaged, or memory was
+	// full while the disk refused.
+	DroppedBy map[string]int64 `json:"dropped_by,omitempty"`
+	Volatile  int64            `json:"volatile"`          // batches that are in memory only, as the disk refuses
+	Trouble   string           `json:"trouble,omitempty"` // why it does
+	Window    int              `json:"window"`            // batches that may be unacknowledged
+	InFlight  int              `json:"in_flight"`         // batches that are
+	Runs      int              `json:"runs"`              // 1, and one more for each backlog that was set apart
+	Connected bool             `json:"connected"`
 }
 
 // Uplink sends the journals of one gateway.
@@ -85,6 +101,10 @@ func New(o Options) (*Uplink, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.BacklogShare < 0 || o.BacklogShare > 1 {
+		return nil, fmt.Errorf("uplink: a share of %v of the way for a backlog", o.BacklogShare)
+	}
+	o.BacklogShare = cmp.Or(o.BacklogShare, DefaultBacklogShare)
 	o.ResendAfter = cmp.Or(o.ResendAfter, 3*time.Second)
 	u := &Uplink{o: o, start: o.Now().UTC()}
 	for _, stream := range slices.Sorted(maps.Keys(o.Streams)) {

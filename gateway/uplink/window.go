@@ -13,6 +13,8 @@ const (
 // data: time comes in as an argument.
 type window struct {
 	least time.Duration // until an acknowledgement is thought lost, at first
+	share float64       // of the window's full size
+	brisk time.Duration // how soon a batch is to be acknowledged, or fewer are sent; 0: no matter
 
 	acked    uint64 // the hub has everything up to here
 	held     uint64 // the hub has everything up to here in memory only; else 0
@@ -28,11 +30,12 @@ type window struct {
 type sent struct {
 	seq  uint64
 	size int
+	at   time.Time
 }
 
 // newWindow begins after what has been acknowledged.
 func newWindow(acked uint64, least time.Duration) *window {
-	return &window{least: least, acked: acked, limit: 1, timeout: least}
+	return &window{least: least, acked: acked, limit: 1, timeout: least, share: 1}
 }
 
 // after is the sequence after which the next batch is to be read.
@@ -54,14 +57,14 @@ func (w *window) prev() uint64 {
 
 // room reports whether a batch of the size may be sent.
 func (w *window) room(size int) bool {
-	return len(w.flight) == 0 || len(w.flight) < w.limit && w.bytes+size <= maxFlightBytes
+	return len(w.flight) == 0 || len(w.flight) < w.limit && w.bytes+size <= int(w.share*maxFlightBytes)
 }
 
 func (w *window) send(seq uint64, size int, now time.Time) {
 	if w.deadline.IsZero() {
 		w.deadline = now.Add(w.timeout)
 	}
-	w.flight = append(w.flight, sent{seq, size})
+	w.flight = append(w.flight, sent{seq, size, now})
 	w.bytes += size
 }
 
@@ -84,7 +87,7 @@ func (w *window) advance(seq uint64, now time.Time) {
 	if w.held <= seq {
 		w.held = 0
 	}
-	w.land(seq)
+	w.land(seq, now)
 	w.timeout = w.least
 	w.deadline = now.Add(w.timeout)
 	if len(w.flight) == 0 && w.held == 0 {
@@ -95,22 +98,29 @@ func (w *window) advance(seq uint64, now time.Time) {
 // hold takes the word of a hub that has everything up to seq in memory, and cannot
 // make it durable: what follows may go, and all of it is sent again when the
 // acknowledgement does not come in time.
-func (w *window) hold(seq uint64) (advanced bool) {
+func (w *window) hold(seq uint64, now time.Time) (advanced bool) {
 	if seq <= max(w.acked, w.held) {
 		return false
 	}
 	w.held = seq
-	w.land(seq)
+	w.land(seq, now)
 	return true
 }
 
-// land takes what has arrived out of the window, which opens for more.
-func (w *window) land(seq uint64) {
+// land takes what has arrived out of the window, which opens for more, or closes
+// when that took so long that it would make others late.
+func (w *window) land(seq uint64, now time.Time) {
+	slow := false
 	for len(w.flight) > 0 && w.flight[0].seq <= seq {
+		slow = w.brisk > 0 && now.Sub(w.flight[0].at) > w.brisk
 		w.bytes -= w.flight[0].size
 		w.flight = w.flight[1:]
 	}
-	w.limit = min(2*w.limit, maxFlight)
+	if slow {
+		w.limit = max(1, w.limit/2)
+		return
+	}
+	w.limit = min(2*w.limit, max(1, int(w.share*maxFlight)))
 }
 
 // expire begins anew with a single batch when no acknowledgement has come in

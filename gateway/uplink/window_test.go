@@ -112,20 +112,20 @@ func TestWindowGoesBackOncePerLoss(t *testing.T) {
 func TestWindowGoesOnPastWhatIsHeld(t *testing.T) {
 	w := newWindow(3, least)
 	fill(w, 4, t0)
-	if !w.hold(4) || w.hold(4) {
+	if !w.hold(4, t0) || w.hold(4, t0) {
 		t.Error("what is held counts once")
 	}
 	if seqs, prevs := fill(w, 6, t0.Add(time.Second)); len(seqs) != 2 || seqs[0] != 5 || prevs[0] != 4 || prevs[1] != 5 {
 		t.Fatalf("sent %v after %v", seqs, prevs)
 	}
-	if !w.hold(6) || w.expire(t0.Add(least-1)) || !w.expire(t0.Add(least)) {
+	if !w.hold(6, t0) || w.expire(t0.Add(least-1)) || !w.expire(t0.Add(least)) {
 		t.Fatal("what came later put off that the first is sent again")
 	}
 	now := t0.Add(least)
 	if seqs, prevs := fill(w, 6, now); len(seqs) != 1 || seqs[0] != 4 || prevs[0] != 0 {
 		t.Fatalf("sent %v after %v, want the first that is not durable", seqs, prevs)
 	}
-	w.hold(4)
+	w.hold(4, t0)
 	if seqs, _ := fill(w, 6, now); len(seqs) != 2 || seqs[1] != 6 {
 		t.Fatalf("sent %v", seqs)
 	}
@@ -165,7 +165,7 @@ func TestWindowInvariants(t *testing.T) {
 			"hold": func(rt *rapid.T) {
 				seq := rapid.Uint64Range(0, w.after()).Draw(rt, "seq")
 				was := max(acked, w.held)
-				if got := w.hold(seq); got != (seq > was) || max(acked, w.held) != max(was, seq) {
+				if got := w.hold(seq, t0); got != (seq > was) || max(acked, w.held) != max(was, seq) {
 					rt.Fatalf("advanced %v from %d by %d, held %d", got, was, seq, w.held)
 				}
 			},
