@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/maphash"
 	"slices"
 	"time"
 
@@ -46,11 +45,11 @@ const (
 // one before come twice, or another master's whose request was not understood. Its
 // like is then not asked for again for a while.
 func (m *Master) doubts(r Request, data []byte) bool {
-	if m.opts.Framing == TCP || m.spurious <= harmless && !m.told.repeats(r, data, time.Now()) {
+	now := time.Now()
+	if m.opts.Framing == TCP || m.spurious <= harmless && !m.told.repeats(r, data, m.calm(r.Unit, now), now) {
 		return false
 	}
 	m.taken()
-	now := time.Now()
 	m.lost.add(lost{shape: r.expected(), sent: m.bus.Sent(), passed: true, ends: now.Add(repeatable)}, now, 0)
 	return true
 }
@@ -75,7 +74,7 @@ func (m *Master) readAlike(ctx context.Context, r Request, t Timing, doubted []b
 			return nil, err
 		}
 		alone := m.counters.Stale == stale && m.spurious <= harmless
-		if alone && (slices.Equal(data, doubted) || !m.told.repeats(r, data, time.Now())) {
+		if alone && (slices.Equal(data, doubted) || !m.told.repeats(r, data, false, time.Now())) {
 			return data, nil
 		}
 		doubted = data
@@ -212,57 +211,4 @@ func variants(r Request, wider bool) func(yield func(Request) bool) {
 			}
 		}
 	}
-}
-
-// repeatable is how long a reply may come a second time.
-const repeatable = 2 * time.Second
-
-// memory is what slaves have told, to know a reply that comes a second time.
-type memory struct {
-	seed   maphash.Seed
-	recent map[expected][]telling // the last replies of a shape, while they may come again
-	values map[Request]uint64     // what a request brought last
-	narrow map[Request]bool       // requests for more than that were refused
-}
-
-type telling struct {
-	data uint64
-	at   time.Time
-}
-
-// mostTold bounds how many replies of one shape are remembered.
-const mostTold = 16
-
-func newMemory() memory {
-	return memory{
-		seed: maphash.MakeSeed(), recent: map[expected][]telling{}, values: map[Request]uint64{}, narrow: map[Request]bool{},
-	}
-}
-
-// repeats reports whether a reply may be an earlier one, come again: it says what
-// one of its shape has said a short while ago, and not what the same request brought
-// last. If not, it is noted.
-func (m *memory) repeats(r Request, data []byte, now time.Time) bool {
-	sum := maphash.Bytes(m.seed, data)
-	last, known := m.values[r]
-	if !known || last != sum {
-		for _, t := range m.recent[r.expected()] {
-			if t.data == sum && now.Sub(t.at) < repeatable {
-				return true
-			}
-		}
-	}
-	m.note(r, data, now)
-	return false
-}
-
-func (m *memory) note(r Request, data []byte, now time.Time) {
-	sum := maphash.Bytes(m.seed, data)
-	told := m.recent[r.expected()]
-	told = slices.DeleteFunc(told, func(t telling) bool { return now.Sub(t.at) >= repeatable || t.data == sum })
-	if len(told) >= mostTold {
-		told = slices.Delete(told, 0, 1)
-	}
-	m.recent[r.expected()] = append(told, telling{sum, now})
-	m.values[r] = sum
 }

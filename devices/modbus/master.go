@@ -65,11 +65,13 @@ type Master struct {
 	tcp      tcpLine
 	lost     unanswered
 	told     memory
-	met      [256]uint64 // by slave, the line of the bus on which its replies are known to be its own
-	strange  [256]uint64 // by slave, bytes of its replies that answered nothing and are not the last one again
-	noise    uint64      // bytes that answered nothing and are no request or reply to read
-	last     said        // the reply to the last request
-	former   said        // and to the one before
+	met      [256]uint64    // by slave, the line of the bus on which its replies are known to be its own
+	strange  [256]uint64    // by slave, bytes of its replies that answered nothing and are not the last one again
+	failures [256]time.Time // by slave, when a reply was last lost or spoilt
+	troubled time.Time      // when something last came that answered nothing
+	noise    uint64         // bytes that answered nothing and are no request or reply to read
+	last     said           // the reply to the last request
+	former   said           // and to the one before
 	twice    map[byte]*twice
 	spurious int       // bytes behind the last request that are no frame of anybody
 	before   time.Time // when the request before had left
@@ -201,6 +203,7 @@ func (m *Master) failed(e expected, t Timing, err error) error {
 		m.counters.Garbled++
 	}
 	if m.opts.Framing != TCP && !errors.Is(err, bus.ErrUnsent) {
+		m.failures[e.unit] = time.Now()
 		m.lost.add(lost{shape: e, sent: m.bus.Sent(), pace: t.Pace}, time.Now(), m.hold(t))
 	}
 	return err

@@ -125,6 +125,9 @@ func (m *Master) overhear(stray []byte, at time.Time) {
 	if m.opts.Framing == ASCII {
 		bodies, around = bodiesASCII, charactersASCII
 	}
+	if len(stray) > harmless {
+		m.troubled = at
+	}
 	spurious := len(stray)
 	for body := range bodies(stray) {
 		switch e, isReply := answering(body); {
