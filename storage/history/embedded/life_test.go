@@ -334,7 +334,7 @@ func TestReadBesideTheWriter(t *testing.T) {
 // A scan cuts a minute that holds too much, and finds all of it.
 func TestScanOfMuch(t *testing.T) {
 	s := open(t, embedded.Options{})
-	rows := meterRows(150, 2000, 10*time.Millisecond)
+	rows := meterRows(60, 2000, 10*time.Millisecond)
 	mustWrite(t, s, rows)
 	n, parts := 0, 0
 	err := history.Scan(t.Context(), s, nil, begin, begin.Add(time.Hour), func(part []history.Row, _ time.Time) error {
@@ -353,7 +353,7 @@ func TestScanOfMuch(t *testing.T) {
 			want++
 		}
 	}
-	if err != nil || n != want || parts < 3 {
+	if err != nil || n != want || parts < 2 {
 		t.Errorf("%d rows in %d parts, want %d: %v", n, parts, want, err)
 	}
 }

@@ -36,6 +36,13 @@ const (
 // fails where CI=true.
 func Start(t testing.TB) (url, token, bucket string) {
 	t.Helper()
+	s := Run(t)
+	return s.URL, s.Token, s.Bucket
+}
+
+// Run is Start for tests that do something to the server.
+func Run(t testing.TB) *Server {
+	t.Helper()
 	binary, err := find()
 	if err != nil {
 		if os.Getenv("CI") == "true" {
@@ -44,15 +51,18 @@ func Start(t testing.TB) (url, token, bucket string) {
 		t.Skip(err)
 	}
 	for i := range attempts {
-		s := &server{binary: binary, dir: filepath.Join(t.TempDir(), fmt.Sprint("influxd-", i))}
-		if err = s.start(t.Context()); err == nil {
-			t.Cleanup(s.stop)
-			return s.url, user + ":" + password, database + "/autogen"
+		s := &Server{
+			Token: user + ":" + password, Bucket: database + "/autogen",
+			binary: binary, dir: filepath.Join(t.TempDir(), fmt.Sprint("influxd-", i)),
 		}
-		s.stop()
+		if err = s.first(t.Context()); err == nil {
+			t.Cleanup(s.Kill)
+			return s
+		}
+		s.Kill()
 	}
 	t.Fatalf("influxd does not start: %v", err)
-	return "", "", ""
+	return nil
 }
 
 func find() (string, error) {
@@ -72,11 +82,15 @@ func find() (string, error) {
 	return "", errors.New("no influxd: go install github.com/influxdata/influxdb/cmd/influxd@" + version)
 }
 
-// server is one influxd.
-type server struct {
+// Server is one influxd.
+type Server struct {
+	URL    string
+	Token  string
+	Bucket string
+
 	binary string
 	dir    string
-	url    string
+	file   string // of its configuration
 	log    output
 	ended  chan struct{} // closed when the process is gone
 	cmd    *exec.Cmd
@@ -103,29 +117,38 @@ log-enabled = false
 enabled = false
 `
 
-func (s *server) start(ctx context.Context) error {
+// first configures the server and starts it.
+func (s *Server) first(ctx context.Context) error {
 	ports, err := freePorts(2)
 	if err != nil {
 		return err
 	}
-	s.url = "http://" + ports[0]
+	s.URL = "http://" + ports[0]
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	file := filepath.Join(s.dir, "influxd.conf")
+	s.file = filepath.Join(s.dir, "influxd.conf")
 	text := fmt.Sprintf(configuration, ports[1], filepath.Join(s.dir, "meta"), filepath.Join(s.dir, "data"), filepath.Join(s.dir, "wal"), ports[0])
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
 		return err
 	}
-	s.cmd = exec.Command(s.binary, "run", "-config", file)
+	return s.Start(ctx)
+}
+
+// Start starts a server that was killed, on what it had written until then, and
+// waits until it answers.
+func (s *Server) Start(ctx context.Context) error {
+	s.cmd = exec.Command(s.binary, "run", "-config", s.file)
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
-	s.ended = make(chan struct{})
+	ended := make(chan struct{})
+	s.ended = ended
+	cmd := s.cmd
 	go func() {
-		defer close(s.ended)
-		_ = s.cmd.Wait() // it is killed, or its log says why it ended
+		defer close(ended)
+		_ = cmd.Wait() // it is killed, or its log says why it ended
 	}()
 	if err := s.ready(ctx); err != nil {
 		return fmt.Errorf("%w\n%s", err, s.log.tail())
@@ -133,8 +156,14 @@ func (s *server) start(ctx context.Context) error {
 	return nil
 }
 
+// Process is the running influxd.
+func (s *Server) Process() *os.Process { return s.cmd.Process }
+
+// Statement runs InfluxQL.
+func (s *Server) Statement(ctx context.Context, q string) error { return s.statement(ctx, q) }
+
 // ready waits until the server answers and has its user and database.
-func (s *server) ready(ctx context.Context) error {
+func (s *Server) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -155,7 +184,7 @@ func (s *server) ready(ctx context.Context) error {
 }
 
 // prepare makes the user and the database; both may be there already.
-func (s *server) prepare(ctx context.Context) error {
+func (s *Server) prepare(ctx context.Context) error {
 	for _, q := range []string{
 		fmt.Sprintf("CREATE USER %q WITH PASSWORD '%s' WITH ALL PRIVILEGES", user, password),
 		fmt.Sprintf("CREATE DATABASE %q", database),
@@ -168,9 +197,9 @@ func (s *server) prepare(ctx context.Context) error {
 }
 
 // statement runs InfluxQL. What is wrong with it stands in an answer of status 200.
-func (s *server) statement(ctx context.Context, q string) error {
+func (s *Server) statement(ctx context.Context, q string) error {
 	form := url.Values{"q": {q}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/query", strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/query", strings.NewReader(form.Encode()))
 	if err != nil {
 		return err
 	}
@@ -194,8 +223,8 @@ func (s *server) statement(ctx context.Context, q string) error {
 	return nil
 }
 
-// stop kills the server: its data goes with the test's folder.
-func (s *server) stop() {
+// Kill kills the server, as kill -9 does. Its data goes with the test's folder.
+func (s *Server) Kill() {
 	if s.ended == nil {
 		return
 	}
