@@ -228,7 +228,7 @@ func (l *busLine) poll(ctx context.Context, job schedule.Job) error {
 	q := d.plan(job.Points)
 	l.listen(d)
 	began := l.now()
-	values, err := d.peer.ask(ctx, q, d.within(job.Within, q))
+	values, err := d.peer.ask(ctx, q, l.within(d, job.Within, q))
 	now := l.now()
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err()
@@ -256,26 +256,34 @@ func (l *busLine) poll(ctx context.Context, job schedule.Job) error {
 }
 
 // hasty returns the least that a probe waits for a device of which nothing is known.
-func (d *slave) hasty() time.Duration {
+func (l *busLine) hasty(d *slave) time.Duration {
+	const (
+		direct = 80 * time.Millisecond
+		served = 300 * time.Millisecond // a serial server keeps what it has for a while, and so does the network
+	)
+	least := direct
+	if l.cfg.TCP != nil {
+		least = served
+	}
 	switch d.protocol {
 	case profile.DLT645, profile.CJT188:
-		return 2 * meterTurnaround
+		return max(least, 2*meterTurnaround)
 	case profile.MBus:
 		return d.timing.Timeout // it is short by itself
 	}
-	return 80 * time.Millisecond
+	return least
 }
 
 // within returns the timing of a question that may take so long of the line's time,
 // 0 for as long as the device needs. A device that is known to be slower is given
-// twice its time.
-func (d *slave) within(limit time.Duration, q question) bus.Timing {
+// twice its usual time, and half as much again as it took at most of late.
+func (l *busLine) within(d *slave, limit time.Duration, q question) bus.Timing {
 	t := d.timing
 	if limit == 0 {
 		return t
 	}
 	left := limit - d.peer.cost(q, t.Pause)
-	t.Timeout = min(t.Timeout, max(left, d.hasty(), 2*d.timing.Pace.Turnaround()))
+	t.Timeout = min(t.Timeout, max(left, l.hasty(d), 2*t.Pace.Turnaround(), t.Pace.Slowest()*3/2))
 	return t
 }
 
