@@ -412,7 +412,22 @@ func TestTapsThatCannotBeKept(t *testing.T) {
 	}})
 }
 
+// A full disk is no fault of the request and none of the program: the answer says so.
+func TestWhatAFullDiskAnswers(t *testing.T) {
+	h := startHouse(t)
+	desk := h.as("desk")
+	h.server.options.Desk = &refusingDesk{Desk: h.fake}
+	a := desk.call("POST", "/api/orders", object{"title": "a lamp", "device": "pump-1"})
+	if a.StatusCode != http.StatusServiceUnavailable || a.Header.Get("Retry-After") != "5" || !strings.Contains(string(a.body), "disk") {
+		t.Errorf("%d, %v: %s", a.StatusCode, a.Header, a.body)
+	}
+}
+
 type refusingDesk struct{ Desk }
+
+func (*refusingDesk) CreateOrder(context.Context, facility.Person, facility.Order) (facility.Order, error) {
+	return facility.Order{}, fmt.Errorf("create an order: %w: the disk is full", facility.ErrUnavailable)
+}
 
 func (*refusingDesk) TakeTaps(context.Context, []facility.Tap) error {
 	return fmt.Errorf("the journal: %w", context.DeadlineExceeded)

@@ -29,6 +29,9 @@ type problem struct {
 // Error makes a problem an error of a handler.
 func (p *problem) Error() string { return p.code + ": " + p.message.EN }
 
+// retryStorage is when to ask again for what could not be kept.
+const retryStorage = 5 * time.Second
+
 var statuses = map[string]int{
 	"invalid": fiber.StatusBadRequest, "signed_out": fiber.StatusUnauthorized, "wrong_login": fiber.StatusUnauthorized,
 	"forbidden": fiber.StatusForbidden, "cross_site": fiber.StatusForbidden, "not_found": fiber.StatusNotFound,
@@ -92,6 +95,11 @@ func asProblem(err error) (p *problem, known bool) {
 			return invalid("photo", "photo_broken", nil), true
 		}
 		return fail(c.code), true
+	}
+	if errors.Is(err, facility.ErrUnavailable) {
+		p := failWith("unavailable", "not_kept", nil)
+		p.retryAfter = retryStorage
+		return p, false
 	}
 	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
 		return fail("unavailable"), false

@@ -39,6 +39,10 @@ func failure(err error, doing string, of ...any) error {
 		sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY, sqlite3.SQLITE_TOOBIG:
 		return fmt.Errorf("%s: %w: %w", what, facility.ErrInvalid, err)
 	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_BUSY:
+		return fmt.Errorf("%s: %w: %w", what, facility.ErrUnavailable, err)
+	}
 	return fmt.Errorf("%s: %w", what, err)
 }
 
