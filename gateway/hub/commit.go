@@ -16,6 +16,10 @@ import (
 // ledgerRetry is the pause after a failed write of the ledger.
 const ledgerRetry = time.Second
 
+// maxUnwritten is how many decisions are held while the ledger cannot be written.
+// With more nothing is judged until it can.
+const maxUnwritten = 1000
+
 // outcome is what a step decided, to be carried out in the ledger.
 type outcome struct {
 	rules  []rules.Change
@@ -26,6 +30,13 @@ type outcome struct {
 }
 
 func (o outcome) len() int { return len(o.taps) + len(o.patrol) + len(o.rules) }
+
+// add puts what was decided next behind what was before.
+func (o *outcome) add(next outcome) {
+	o.taps = append(o.taps, next.taps...)
+	o.patrol = append(o.patrol, next.patrol...)
+	o.rules = append(o.rules, next.rules...)
+}
 
 // split parts the outcome in two, in the order in which it is written.
 func (o outcome) split() (first, second outcome) {
@@ -45,41 +56,141 @@ func (o outcome) split() (first, second outcome) {
 func (j *judge) cursorName() string { return cursorJudge + "@" + j.journal.Epoch() }
 
 // step carries out what was decided; when nothing was, it keeps the state now
-// and then.
+// and then. While the ledger cannot be written people are told what was decided,
+// and judging goes on; the decisions are written when they can be, in their order.
 func (j *judge) step(ctx context.Context, o outcome) {
-	if o.len() == 0 && (j.at == j.saved || j.now().Sub(j.savedAt) < saveEvery) {
+	troubled := j.figures.trouble.Load() != nil
+	pressed := j.unwritten()+o.len() > maxUnwritten
+	switch now := j.now(); {
+	case o.len() == 0 && len(j.held) == 0 && (j.at == j.saved || now.Sub(j.savedAt) < saveEvery):
 		return
+	case troubled && !pressed && now.Sub(j.triedAt) < ledgerRetry:
+		j.hold(o)
+	default:
+		_ = j.commit(ctx, o) // what fails for good is logged and counted, the rest is held
 	}
-	_ = j.commit(ctx, o) // what fails for good is logged and counted below
+	for j.unwritten() > maxUnwritten && pause(ctx, ledgerRetry) {
+		_ = j.commit(ctx, outcome{})
+	}
 }
 
-// commit writes the outcome until it is written or ctx ends: what was decided
-// must not be forgotten while later facts are judged.
+// unwritten is how many decisions are held.
+func (j *judge) unwritten() (n int) {
+	for _, o := range j.held {
+		n += o.len()
+	}
+	return n
+}
+
+// hold keeps decisions until the ledger can be written, and tells people.
+func (j *judge) hold(o outcome) {
+	if o.len() > 0 {
+		j.keep(append(j.held, o))
+		j.foretell(o)
+	}
+}
+
+func (j *judge) keep(held []outcome) {
+	j.held = held
+	j.figures.unwritten.Store(uint64(j.unwritten()))
+}
+
+// foretell tells people of an outcome that is not written yet: all but the orders
+// that will follow from it.
+func (j *judge) foretell(o outcome) {
+	for _, t := range o.taps {
+		j.board.publish(dashboard.Event{Tap: &t})
+	}
+	for _, c := range o.patrol {
+		if c.Round.ID != "" {
+			j.board.publish(dashboard.Event{Round: &c.Round})
+		}
+		if c.Alarm != nil {
+			j.board.publish(dashboard.Event{Alarm: c.Alarm})
+		}
+	}
+	for _, c := range o.rules {
+		j.board.publish(dashboard.Event{Alarm: &c.Alarm})
+	}
+}
+
+// commit writes the outcome behind what is held. What cannot be written now is
+// held; what cannot be written ever is set aside.
 func (j *judge) commit(ctx context.Context, o outcome) error {
-	return j.write(ctx, o, true)
+	all := j.held
+	if o.len() > 0 {
+		all = append(all[:len(all):len(all)], o)
+	}
+	err := j.save(ctx, all, true)
+	rest := all
+	if err == nil {
+		rest = nil
+	} else if refused(err) {
+		rest, err = j.sift(ctx, all)
+	}
+	j.noteTrouble(len(rest) > 0 || err != nil && !refused(err), err)
+	j.triedAt = j.now()
+	j.keep(rest)
+	if len(rest) > 0 {
+		j.foretell(o)
+	}
+	return err
+}
+
+// noteTrouble says whether the ledger can be written, and logs when that changes.
+func (j *judge) noteTrouble(troubled bool, err error) {
+	said := j.figures.trouble.Load()
+	switch {
+	case !troubled && said != nil:
+		j.figures.trouble.Store(nil)
+		j.log.Info("the ledger can be written again")
+	case troubled && (said == nil || *said != err.Error()):
+		s := err.Error()
+		j.figures.trouble.Store(&s)
+		j.log.Error("cannot write the judge's decisions; they are held, and people are told", "error", err)
+	}
+}
+
+// sift writes outcomes one by one to find what the ledger refuses, and returns what
+// is left when it cannot be written any more. Only the last piece moves the place
+// in the journal.
+func (j *judge) sift(ctx context.Context, all []outcome) (rest []outcome, err error) {
+	for i, o := range all {
+		left, e := j.write(ctx, o, i == len(all)-1)
+		err = errors.Join(err, e)
+		if len(left) > 0 {
+			return append(left, all[i+1:]...), err
+		}
+	}
+	return nil, err
 }
 
 // write halves an outcome that the ledger refuses until it finds the piece that
 // cannot be, and sets that aside: one impossible fact must not hold up all others.
-// Only the last piece moves the place in the journal.
-func (j *judge) write(ctx context.Context, o outcome, last bool) error {
-	err := j.insist(ctx, "write the judge's decisions", func() error { return j.save(ctx, o, last) })
+// It returns what could not be written now.
+func (j *judge) write(ctx context.Context, o outcome, last bool) (rest []outcome, err error) {
+	err = j.save(ctx, []outcome{o}, last)
 	switch {
 	case err != nil && !refused(err):
-		j.lost = true
-		return err
+		return []outcome{o}, err
 	case err == nil:
-		return nil
+		return nil, nil
 	case o.len() <= 1:
 		j.figures.setAside.Add(1)
 		j.log.Error("the ledger refuses a decision; it is set aside", "error", err, "decision", fmt.Sprintf("%+v", o))
 		if last && o.len() > 0 {
-			return errors.Join(err, j.write(ctx, outcome{}, true))
+			rest, e := j.write(ctx, outcome{}, true)
+			return rest, errors.Join(err, e)
 		}
-		return err
+		return nil, err
 	}
 	first, second := o.split()
-	return errors.Join(j.write(ctx, first, false), j.write(ctx, second, last))
+	rest, err = j.write(ctx, first, false)
+	if len(rest) > 0 {
+		return append(rest, second), err
+	}
+	rest, e := j.write(ctx, second, last)
+	return rest, errors.Join(err, e)
 }
 
 // refused reports whether trying again cannot help.
@@ -90,10 +201,12 @@ func refused(err error) bool {
 // insist tries until it goes well or ctx ends, and logs a failure when it changes.
 func (j *judge) insist(ctx context.Context, what string, try func() error) error {
 	said := ""
-	defer j.figures.trouble.Store(nil)
 	for {
 		err := try()
 		if err == nil || ctx.Err() != nil || refused(err) {
+			if said != "" {
+				j.figures.trouble.Store(nil)
+			}
 			return err
 		}
 		if s := err.Error(); s != said {
@@ -107,18 +220,28 @@ func (j *judge) insist(ctx context.Context, what string, try func() error) error
 	}
 }
 
-// save writes the outcome and, with the last piece, the place in the journal and
-// the state at once, and then tells everybody.
-func (j *judge) save(ctx context.Context, o outcome, last bool) error {
+// save writes outcomes and, with the last piece, the place in the journal and the
+// state at once, and then tells everybody.
+func (j *judge) save(ctx context.Context, outcomes []outcome, last bool) error {
 	state, err := j.engine.Snapshot()
 	if err != nil {
 		return err
 	}
-	var w writer
-	err = j.board.change(ctx, func() ([]dashboard.Event, error) {
-		err := j.ledger.Update(ctx, func(tx *ledger.Tx) error {
-			w = writer{tx: tx, site: j.site, now: j.now().UTC(), actor: o.actor, note: o.note}
-			if err := w.write(o); err != nil || !last {
+	linked := map[string]string{}
+	err = j.board.change(ctx, func() (news []dashboard.Event, err error) {
+		err = j.ledger.Update(ctx, func(tx *ledger.Tx) error {
+			news = nil
+			for _, o := range outcomes {
+				w := writer{tx: tx, site: j.site, now: j.now().UTC(), actor: o.actor, note: o.note, linked: linked}
+				if err := w.write(o); err != nil {
+					return err
+				}
+				news = append(news, w.news...)
+			}
+			if !last {
+				return nil
+			}
+			if err := j.early.save(tx); err != nil {
 				return err
 			}
 			if err := tx.SetCursor(j.cursorName(), j.at); err != nil {
@@ -126,18 +249,19 @@ func (j *judge) save(ctx context.Context, o outcome, last bool) error {
 			}
 			return tx.SaveState(stateRules, state)
 		})
-		return w.news, err
+		return news, err
 	})
 	if err != nil {
 		return err
 	}
 	if last {
+		j.early.saved()
 		j.saved, j.savedAt = j.at, j.now()
 		if err := j.journal.Commit(cursorJudge, j.at); err != nil {
 			j.log.Error("cannot move the judge's cursor", "error", err)
 		}
 	}
-	for alarm, order := range w.linked {
+	for alarm, order := range linked {
 		j.engine.SetOrder(alarm, order)
 		j.patrol.SetOrder(alarm, order)
 	}

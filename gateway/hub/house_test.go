@@ -82,8 +82,10 @@ type house struct {
 	offset time.Duration // from the bubble's clock to the house's
 	rules  []rules.Rule
 	quiet  atomic.Bool
+	seq    uint64 // of the gateway's last batch
 	log    *slog.Logger
 	watch  func(history.Store) history.Store // between hub and history; nil is nothing
+	aside  func(context.Context, []history.Rejected) error
 
 	hub     *hub.Hub
 	ledger  *ledger.Ledger
@@ -146,6 +148,7 @@ func (h *house) start() {
 		Estate: e, Rules: engine, Ledger: h.ledger, History: h.history, Journal: h.journal, Now: h.now, Logger: h.log,
 		TakeTaps: func(ctx context.Context, taps []facility.Tap) error { return h.takeTaps(ctx, taps) },
 		Quiet:    func() bool { return h.quiet.Load() },
+		SetAside: h.aside,
 	})
 	ctx, cancel := context.WithCancel(h.t.Context())
 	h.cancel, h.ended = cancel, make(chan error, 1)
@@ -206,9 +209,19 @@ func (h *house) pass(d time.Duration) {
 // until lets time pass up to an instant.
 func (h *house) until(at time.Time) { h.pass(at.Sub(h.now())) }
 
+func (h *house) head(seq uint64) payload.Header {
+	return payload.Header{Site: "garden", Gateway: "gw1", Stream: facility.Urgent, Epoch: "e", Seq: seq, Received: h.now()}
+}
+
 func (h *house) append(body []byte) {
 	h.t.Helper()
-	head := payload.Header{Site: "garden", Gateway: "gw1", Stream: facility.Urgent, Epoch: "e", Seq: 1, Received: h.now()}
+	h.seq++
+	h.appendAs(h.seq, body)
+}
+
+func (h *house) appendAs(seq uint64, body []byte) {
+	h.t.Helper()
+	head := h.head(seq)
 	_, err := h.journal.Append(h.t.Context(), payload.Wrap(head, body))
 	h.must(err)
 }

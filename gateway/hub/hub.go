@@ -6,6 +6,7 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -90,7 +91,7 @@ func New(o Options) *Hub {
 		judge: &judge{
 			site: o.Estate.Site, ledger: o.Ledger, journal: o.Journal, engine: o.Rules, patrol: patrol.New(o.Estate),
 			board: b, quiet: o.Quiet, now: o.Now, log: o.Logger,
-			requests: make(chan request), stopped: make(chan struct{}), mistimed: map[string]bool{},
+			requests: make(chan request), urgent: make(chan fact, maxEarly), stopped: make(chan struct{}), mistimed: map[string]bool{},
 		},
 		historian: &historian{
 			journal: o.Journal, store: o.History, setAside: o.SetAside, devices: devices, log: o.Logger, strange: map[string]bool{},
@@ -178,6 +179,9 @@ func (h *Hub) Health(ctx context.Context) any { return h.o.Health(ctx) }
 // TakeTaps makes taps of a phone durable; they are judged soon after.
 func (h *Hub) TakeTaps(ctx context.Context, taps []facility.Tap) error {
 	if err := h.o.TakeTaps(ctx, taps); err != nil {
+		if ctx.Err() == nil {
+			err = errors.Join(facility.ErrUnavailable, err)
+		}
 		return fmt.Errorf("keep %d taps: %w", len(taps), err)
 	}
 	return nil
@@ -207,17 +211,18 @@ func (h *Hub) Consumers() []Consumer {
 // Judgement says how judging goes, for the health page. Counts are since the
 // start.
 type Judgement struct {
-	SetAside uint64 `json:"set_aside"` // decisions that the ledger refused
-	Late     uint64 `json:"late"`      // readings not newer than the last of their point
-	Failed   uint64 `json:"failed"`    // conditions that failed on their values
-	Mistimed uint64 `json:"mistimed"`  // readings whose time could not be
-	Trouble  string `json:"-"`         // why the ledger cannot be written now; empty when it can
+	SetAside  uint64 `json:"set_aside"` // decisions that the ledger refused
+	Unwritten uint64 `json:"unwritten"` // decisions that the ledger cannot take now
+	Late      uint64 `json:"late"`      // readings not newer than the last of their point
+	Failed    uint64 `json:"failed"`    // conditions that failed on their values
+	Mistimed  uint64 `json:"mistimed"`  // readings whose time could not be
+	Trouble   string `json:"-"`         // why the ledger cannot be written now; empty when it can
 }
 
 // Judgement says how judging goes.
 func (h *Hub) Judgement() Judgement {
 	f := &h.judge.figures
-	j := Judgement{SetAside: f.setAside.Load(), Late: f.late.Load(), Failed: f.failed.Load(), Mistimed: f.mistimed.Load()}
+	j := Judgement{SetAside: f.setAside.Load(), Unwritten: f.unwritten.Load(), Late: f.late.Load(), Failed: f.failed.Load(), Mistimed: f.mistimed.Load()}
 	if trouble := f.trouble.Load(); trouble != nil {
 		j.Trouble = *trouble
 	}

@@ -56,14 +56,15 @@ type judge struct {
 	log     *slog.Logger
 
 	requests chan request
+	urgent   chan fact // facts that are not in the journal yet
 	stopped  chan struct{}
 	at       uint64 // sequence of the last record that was judged
 	saved    uint64 // ... that the ledger knows of
 	savedAt  time.Time
+	triedAt  time.Time // when the ledger was written last, or was to be
 	begun    time.Time
-	// lost says that a decision could not be written before the program's end. The
-	// journal still has its facts; the state that followed from it must not be kept.
-	lost     bool
+	held     []outcome // decided, not yet written, in order
+	early    early
 	mistimed map[string]bool // gateways whose last record had impossible times
 	figures  figures
 }
@@ -71,6 +72,7 @@ type judge struct {
 // figures are what the health page shows of the judge.
 type figures struct {
 	setAside, late, failed, mistimed atomic.Uint64
+	unwritten                        atomic.Uint64
 	trouble                          atomic.Pointer[string] // why the ledger cannot be written; nil when it can
 }
 
@@ -93,6 +95,9 @@ func (j *judge) restore(ctx context.Context) error {
 			return err
 		}
 		if state, err = tx.State(stateRules); err != nil {
+			return err
+		}
+		if err = j.early.restore(tx); err != nil {
 			return err
 		}
 		if rounds, err = tx.RoundsBetween(now.Add(-roundsBack), now.Add(roundsBack)); err != nil {
@@ -127,7 +132,8 @@ func (j *judge) restore(ctx context.Context) error {
 	// What was missed meanwhile is judged once the journal is read: a tap may be in
 	// it, and needs its round.
 	o.patrol = j.patrol.Open(now)
-	return j.commit(ctx, o)
+	_ = j.commit(ctx, o) // what cannot be written is held or set aside
+	return ctx.Err()
 }
 
 // checkPlace begins a new epoch where the ledger knows more of the journal than
@@ -191,14 +197,33 @@ func (j *judge) run(ctx context.Context) {
 	tick := time.NewTicker(beat)
 	defer tick.Stop()
 	skipped := false
+	var waiting *fact // for the journal to be read
 	for {
+		urgent := j.urgent
+		switch {
+		case waiting == nil:
+		case j.journal.Holds(j.at):
+			urgent = nil // first what was there before
+		default:
+			j.hearEarly(work, *waiting)
+			waiting = nil
+		}
 		select {
+		case f := <-urgent:
+			waiting = &f
 		case f, open := <-batches:
 			if !open {
 				j.finish(work)
 				return
 			}
-			j.step(work, j.hear(work, f))
+			var o outcome
+			for _, item := range f.items {
+				if !j.early.knew(item) {
+					o.add(j.hear(work, item))
+				}
+			}
+			j.at = f.upTo
+			j.step(work, o)
 			if skipped {
 				skipped = !j.beat(work)
 			}
@@ -218,30 +243,37 @@ func outlive(ctx context.Context, by time.Duration) (context.Context, context.Ca
 }
 
 // finish keeps the state at the end, so that the next start has nothing to judge
-// again.
+// again. Without the decisions it must not be kept: the journal and the gateways
+// still have the facts.
 func (j *judge) finish(ctx context.Context) {
-	if j.lost {
-		j.log.Warn("the judge's last decisions could not be written; the next start judges their facts again")
-		return
-	}
-	if err := j.save(ctx, outcome{}, true); err != nil {
-		j.log.Warn("the judge's last state was not kept; the next start judges a few facts again", "error", err)
+	for {
+		err := j.commit(ctx, outcome{})
+		if err == nil || refused(err) && len(j.held) == 0 {
+			return
+		}
+		if !pause(ctx, ledgerRetry) {
+			j.log.Warn("the judge's last state could not be written; the next start judges a few facts again", "decisions", j.unwritten(), "error", err)
+			return
+		}
 	}
 }
 
-// hear judges a stretch of the journal.
-func (j *judge) hear(ctx context.Context, f facts) outcome {
-	var o outcome
-	for _, item := range f.items {
-		j.noteClock(item)
-		o.rules = append(o.rules, j.engine.Observe(item.readings...)...)
-		for _, t := range item.taps {
-			judged, changes := j.patrol.Tap(t, func(uid string) string { return j.holder(ctx, uid) })
-			o.taps = append(o.taps, judged)
-			o.patrol = append(o.patrol, changes...)
-		}
+// hearEarly judges what is not in the journal yet.
+func (j *judge) hearEarly(ctx context.Context, f fact) {
+	if j.early.judged(f) {
+		j.step(ctx, j.hear(ctx, f))
 	}
-	j.at = f.upTo
+}
+
+// hear judges one record.
+func (j *judge) hear(ctx context.Context, f fact) outcome {
+	j.noteClock(f)
+	o := outcome{rules: j.engine.Observe(f.readings...)}
+	for _, t := range f.taps {
+		judged, changes := j.patrol.Tap(t, func(uid string) string { return j.holder(ctx, uid) })
+		o.taps = append(o.taps, judged)
+		o.patrol = append(o.patrol, changes...)
+	}
 	stats := j.engine.Stats()
 	j.figures.late.Store(stats.Late)
 	j.figures.failed.Store(stats.Failed)
@@ -303,8 +335,14 @@ func (j *judge) beat(ctx context.Context) bool {
 	return true
 }
 
-// serve does what a person asks.
+// serve does what a person asks, if it can be written.
 func (j *judge) serve(ctx context.Context, r request) {
+	if len(j.held) > 0 {
+		if err := j.commit(ctx, outcome{}); err != nil {
+			r.answer <- err
+			return
+		}
+	}
 	o, err := r.do()
 	if err == nil {
 		err = j.commit(ctx, o)

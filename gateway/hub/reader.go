@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	"gengfu/facility"
@@ -22,6 +23,8 @@ type facts struct {
 // fact is the content of one record.
 type fact struct {
 	gateway  string
+	source   string // stream and epoch that it came from
+	seq      uint64 // in that
 	readings []facility.Reading
 	taps     []facility.Tap
 	mistimed int // readings whose time could not be and was replaced
@@ -68,9 +71,16 @@ func decode(records []journal.Record, log *slog.Logger) facts {
 				taps[i].ReceivedAt = r.At
 			}
 		}
-		f.items = append(f.items, fact{h.Gateway, readings, taps, retime(readings, r.At)})
+		f.items = append(f.items, newFact(h, readings, taps, r.At))
 	}
 	return f
+}
+
+func newFact(h payload.Header, readings []facility.Reading, taps []facility.Tap, at time.Time) fact {
+	return fact{
+		gateway: h.Gateway, source: strings.Join([]string{h.Site, h.Gateway, string(h.Stream), h.Epoch}, "/"), seq: h.Seq,
+		readings: readings, taps: taps, mistimed: retime(readings, at),
+	}
 }
 
 // pause waits for d and reports whether ctx still lives.

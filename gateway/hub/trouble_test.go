@@ -2,7 +2,10 @@ package hub_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -12,37 +15,75 @@ import (
 	"gengfu/storage/history"
 )
 
-// TestTheLedgerCannotBeWritten: the judge holds the decision, and history and
-// live view go on.
+// TestTheLedgerCannotBeWritten: people are told what is decided, judging, history
+// and live view go on, and who asks for something is told that it cannot be.
 func TestTheLedgerCannotBeWritten(t *testing.T) {
+	for name, finish := range map[string]func(h *house, mend func()){
+		"it is mended": func(_ *house, mend func()) { mend() },
+		"a restart":    func(h *house, mend func()) { h.stop(); mend(); h.start() },
+		"a crash":      func(h *house, mend func()) { mend(); h.crash() },
+	} {
+		t.Run(name, func(t *testing.T) { ledgerBroken(t, finish) })
+	}
+}
+
+func ledgerBroken(t *testing.T, finish func(h *house, mend func())) {
 	inHouse(t, func(t *testing.T, h *house) {
-		h.must(h.ledger.Close()) // every use fails from here on
+		events, cancel := h.hub.Subscribe()
+		told := keep(events)
+		mend := h.breakLedger()
 		h.tell(h.bit(1))
 		h.pass(5 * time.Second)
-		h.tell(h.bar(3))
+		h.tell(h.bit(0), h.bar(3))
+		h.pass(time.Second)
 		if got := strings.Join(h.hub.Ready(), " "); got != "ledger" {
 			t.Errorf("ready says %q", got)
 		}
-		if j := h.hub.Judgement(); j.Trouble == "" {
-			t.Error("the health page says nothing")
+		if j := h.hub.Judgement(); j.Trouble == "" || j.Unwritten != 2 {
+			t.Errorf("the health page says %+v", j)
+		}
+		if len(h.alarms()) > 0 {
+			t.Error("this tests nothing: the alarm is written")
 		}
 		if h.hub.Latest()[pressure].Value != 3 {
 			t.Error("the live view stands still")
 		}
-		if s := h.history.Stats(); s.Stored != 2 {
+		if s := h.history.Stats(); s.Stored != 3 {
 			t.Errorf("%d readings in the history", s.Stored)
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := h.hub.AcknowledgeAlarm(ctx, desk, "any", ""); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := h.hub.AcknowledgeAlarm(t.Context(), desk, "any", ""); err == nil || errors.Is(err, facility.ErrNotFound) {
 			t.Errorf("who acknowledges is told %v", err)
 		}
-		h.restart()
-		h.pass(time.Second)
-		if a := h.alarm(); h.course(a) != "raise" || len(h.hub.Ready()) > 0 {
-			t.Errorf("afterwards: %+v, waiting for %v", a, h.hub.Ready())
+		finish(h, mend)
+		h.pass(2 * time.Second)
+		a, o := h.alarm(), h.order()
+		if h.course(a) != "raise clear" || h.story(o) != "create comment" || a.OrderID != o.ID || len(h.hub.Ready()) > 0 || h.hub.Judgement().Unwritten > 0 {
+			t.Errorf("afterwards: %+v after %q, order after %q, waiting for %v", a, h.course(a), h.story(o), h.hub.Ready())
+		}
+		cancel()
+		<-told.done
+		var states []facility.AlarmState
+		for _, e := range told.all() {
+			if e.Alarm != nil && e.Alarm.OrderID == "" {
+				states = append(states, e.Alarm.State)
+			}
+		}
+		if !slices.Equal(states, []facility.AlarmState{facility.AlarmUnacknowledged, facility.AlarmReturned}) {
+			t.Errorf("meanwhile people were told %v", states)
 		}
 	})
+}
+
+// breakLedger lets nothing be written to the ledger until it is mended.
+func (h *house) breakLedger() (mend func()) {
+	do := func(query string) {
+		db, err := sql.Open("sqlite", filepath.Join(h.dir, "ledger.db"))
+		h.must(err)
+		_, err = db.ExecContext(h.t.Context(), query)
+		h.must(errors.Join(err, db.Close()))
+	}
+	do("ALTER TABLE journal_cursor RENAME TO elsewhere")
+	return func() { do("ALTER TABLE elsewhere RENAME TO journal_cursor") }
 }
 
 // slow is a history that fails at will.

@@ -31,7 +31,6 @@ type writer struct {
 }
 
 func (w *writer) write(o outcome) error {
-	w.linked = map[string]string{}
 	for _, t := range o.taps {
 		if err := w.tap(t); err != nil {
 			return err
