@@ -79,6 +79,7 @@ test('a dump is tried, taken once, and counts in its round', { timeout: 180_000 
   await desk.getByTestId('dump-columns').click();
   await desk.getByTestId('column-guard').selectOption('0');
   await until(async () => (await desk.getByTestId('dump-wrong').count()) && (await counts(desk))[2] === 1, 'the column to be left out');
+  await desk.getByTestId('dump-nobody').waitFor();
   await desk.getByTestId('column-guard').selectOption('2');
   await until(async () => (await desk.getByTestId('dump-wrong').count()) && (await counts(desk))[2] === 2, 'the column to be back');
 
