@@ -22,7 +22,13 @@ const (
 	pingTimeout    = 10 * time.Second
 	// goodbye is how long a clean end may take, for the last packets.
 	goodbye = 250 * time.Millisecond
+	// answerTimeout is how long a broker may take to confirm what is to be confirmed.
+	// One that lives and has lost the request answers every ping and never this.
+	answerTimeout = 10 * time.Second
 )
+
+// errSilent is why a connection is given up on which the broker confirms nothing.
+var errSilent = errors.New("the broker does not confirm it")
 
 // ErrLost is why the context of a connection ended that nobody closed.
 var ErrLost = errors.New("connection lost")
@@ -43,6 +49,7 @@ type ClientOptions struct {
 	Password  string
 	TLS       *tls.Config   // for ssl; nil is the system's authorities
 	KeepAlive time.Duration // 0 is 30 s
+	Patience  time.Duration // with a broker that does not confirm; 0 is 10 s
 	Will      *Message      // what the broker publishes when the connection breaks
 	MinPause  time.Duration // before the first reconnection; 0 is 500 ms
 	MaxPause  time.Duration // 0 is 30 s
@@ -76,8 +83,9 @@ func parseURL(raw string) (address string, secure bool, err error) {
 
 // Connection is one connection to a broker, from its beginning to its loss.
 type Connection struct {
-	client paho.Client
-	calls  *sync.WaitGroup
+	client   paho.Client
+	calls    *sync.WaitGroup
+	patience time.Duration
 }
 
 // token makes a call that paho may hold up for as long as its write timeout when
@@ -165,9 +173,9 @@ func connectOnce(ctx context.Context, o ClientOptions, address string, secure bo
 	if o.Will != nil {
 		p.SetBinaryWill(o.Will.Topic, o.Will.Payload, o.Will.QoS, o.Will.Retained)
 	}
-	c := &Connection{client: paho.NewClient(p), calls: calls}
+	c := &Connection{client: paho.NewClient(p), calls: calls, patience: cmp.Or(o.Patience, answerTimeout)}
 	defer c.client.Disconnect(uint(goodbye.Milliseconds()))
-	if err := wait(ctx, c.client.Connect()); err != nil {
+	if err := c.wait(ctx, c.client.Connect()); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	if err := use(ctx, c); err != nil && ctx.Err() == nil {
@@ -190,7 +198,7 @@ func (c *Connection) PublishConfirmed(ctx context.Context, m Message) error {
 	if err != nil {
 		return err
 	}
-	return wrap(wait(ctx, token), "publish to", m.Topic)
+	return wrap(c.wait(ctx, token), "publish to", m.Topic)
 }
 
 func (c *Connection) publish(ctx context.Context, m Message) (paho.Token, error) {
@@ -216,7 +224,7 @@ func (c *Connection) Subscribe(ctx context.Context, filter string, qos byte, han
 		})
 	})
 	if err == nil {
-		err = wait(ctx, token)
+		err = c.wait(ctx, token)
 	}
 	if err != nil {
 		return fmt.Errorf("subscribe to %s: %w", filter, err)
@@ -227,8 +235,12 @@ func (c *Connection) Subscribe(ctx context.Context, filter string, qos byte, han
 	return nil
 }
 
-func wait(ctx context.Context, token paho.Token) error {
+func (c *Connection) wait(ctx context.Context, token paho.Token) error {
+	patience := time.NewTimer(c.patience)
+	defer patience.Stop()
 	select {
+	case <-patience.C:
+		return errSilent
 	case <-token.Done():
 		return token.Error()
 	case <-ctx.Done():
