@@ -110,7 +110,7 @@ func (l *loader) checkConnections() {
 	if err := broker.CheckURL(c.MQTT.URL); !c.MQTT.Embedded() && err != nil {
 		l.bad("mqtt.url", fmt.Sprintf("%q is not the address of a broker: %v.", c.MQTT.URL, err), "Write embedded, tcp://host:1883 or ssl://host:8883; name and password have keys of their own.")
 	}
-	if c.MQTT.Embedded() && (c.MQTT.Username == "") != (c.MQTT.PasswordFile == "") {
+	if c.MQTT.Embedded() && (c.MQTT.Username != "") != c.MQTT.HasPassword() {
 		l.bad("mqtt", "The embedded broker knows people by name and password.", "Write both username and password_file, or neither.")
 	}
 	if !topicLevel.MatchString(c.MQTT.Root) {
@@ -118,6 +118,7 @@ func (l *loader) checkConnections() {
 	}
 	l.address("mqtt.listen", c.MQTT.Listen)
 	l.checkEmbedded()
+	l.checkFlow()
 	for at, path := range map[string]string{
 		"mqtt.password_file": c.MQTT.PasswordFile, "mqtt.ca_file": c.MQTT.CAFile, "mqtt.cert_file": c.MQTT.CertFile,
 		"mqtt.key_file": c.MQTT.KeyFile, "dashboard.cert_file": c.Dashboard.CertFile, "dashboard.key_file": c.Dashboard.KeyFile,
@@ -160,8 +161,35 @@ func (l *loader) checkEmbedded() {
 		l.bad("mqtt.url", "An edge alone has nobody to send to on an embedded broker.", "Write the address of the hub's broker, as tcp://hub:1883.")
 	case c.Gateway.Role == Hub && port == "0":
 		l.bad("mqtt.listen", "A hub alone hears nobody on an embedded broker without a fixed port.", "Write listen: 0.0.0.0:1883 with username and password_file, or the url of another broker.")
-	case (ip == nil || !ip.IsLoopback()) && host != "localhost" && (c.MQTT.Username == "" || c.MQTT.PasswordFile == ""):
+	case (ip == nil || !ip.IsLoopback()) && host != "localhost" && (c.MQTT.Username == "" || !c.MQTT.HasPassword()):
 		l.bad("mqtt.listen", "The embedded broker lets nobody from other machines in without a password.", "Write username and password_file, or listen on 127.0.0.1.")
+	}
+}
+
+// checkFlow checks how much is kept and sent.
+func (l *loader) checkFlow() {
+	j, m := l.config.Journal, l.config.MQTT
+	if j.Sync < 0 || j.Sync > 10*time.Second {
+		l.bad("journal.sync", fmt.Sprintf("Samples cannot be %v from disk.", j.Sync), "Write 0s to 10s: what a power cut may take.")
+	}
+	for at, mib := range map[string]int64{"journal.telemetry": j.Telemetry, "journal.urgent": j.Urgent, "journal.memory": j.Memory} {
+		if mib < 1 || mib > 1<<20 {
+			l.bad(at, fmt.Sprintf("%d MiB cannot be kept.", mib), "Write a number of MiB, from 1 to 1048576.")
+		}
+	}
+	if m.BacklogShare < 0.01 || m.BacklogShare > 1 {
+		l.bad("mqtt.backlog_share", fmt.Sprintf("%v is no share.", m.BacklogShare), "Write 0.01 to 0.99, or 1 to send all samples in their order.")
+	}
+	for at, rate := range map[string]int64{"mqtt.rate_limit.urgent": m.RateLimit.Urgent, "mqtt.rate_limit.telemetry": m.RateLimit.Telemetry} {
+		if rate != 0 && rate < 100 {
+			l.bad(at, fmt.Sprintf("%d bytes per second carry nothing.", rate), "Write bytes per second, at least 100, or leave it out.")
+		}
+	}
+	if m.PasswordFile != "" && m.PasswordEnv != "" {
+		l.bad("mqtt.password_env", "The password is in two places.", "Write password_file or password_env.")
+	}
+	if _, set := os.LookupEnv(m.PasswordEnv); m.PasswordEnv != "" && !set {
+		l.bad("mqtt.password_env", fmt.Sprintf("There is no environment variable %s.", m.PasswordEnv), "Set it for the service, or write password_file.")
 	}
 }
 

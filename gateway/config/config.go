@@ -33,6 +33,7 @@ type File struct {
 	Readers   []devices.ReaderConfig `yaml:"readers"`
 	Patrol    Patrol                 `yaml:"patrol"`
 	Rules     []string               `yaml:"rules"` // names of built-in files, or paths that end in .yaml
+	Journal   Journal                `yaml:"journal"`
 	MQTT      MQTT                   `yaml:"mqtt"`
 	History   History                `yaml:"history"`
 	Dashboard Dashboard              `yaml:"dashboard"`
@@ -114,17 +115,37 @@ type Plan struct {
 	Assignee  string        `yaml:"assignee"`
 }
 
+// Journal is how facts are kept at the edge until the hub has them.
+type Journal struct {
+	Sync      time.Duration `yaml:"sync"`      // how long samples may be in memory before they are on disk
+	Telemetry int64         `yaml:"telemetry"` // MiB of samples; beyond, the oldest go
+	Urgent    int64         `yaml:"urgent"`    // MiB of urgent facts
+	Memory    int64         `yaml:"memory"`    // MiB of each kind that are held while the disk refuses
+}
+
 // MQTT is the way from edge to hub.
 type MQTT struct {
-	URL          string `yaml:"url"`    // "embedded", or tcp://host:1883, ssl://host:8883
-	Listen       string `yaml:"listen"` // of the embedded broker; 127.0.0.1:0 keeps it to this process
-	Root         string `yaml:"root"`   // first level of all topics
-	Username     string `yaml:"username"`
-	PasswordFile string `yaml:"password_file"`
-	CAFile       string `yaml:"ca_file"`
-	CertFile     string `yaml:"cert_file"`
-	KeyFile      string `yaml:"key_file"`
+	URL          string    `yaml:"url"`    // "embedded", or tcp://host:1883, ssl://host:8883
+	Listen       string    `yaml:"listen"` // of the embedded broker; 127.0.0.1:0 keeps it to this process
+	Root         string    `yaml:"root"`   // first level of all topics
+	Username     string    `yaml:"username"`
+	PasswordFile string    `yaml:"password_file"`
+	PasswordEnv  string    `yaml:"password_env"` // the environment variable that holds it
+	CAFile       string    `yaml:"ca_file"`
+	CertFile     string    `yaml:"cert_file"`
+	KeyFile      string    `yaml:"key_file"`
+	BacklogShare float64   `yaml:"backlog_share"` // of the way, for samples that have waited
+	RateLimit    RateLimit `yaml:"rate_limit"`
 }
+
+// RateLimit is how much an edge sends at most, in bytes per second; 0 is no limit.
+type RateLimit struct {
+	Urgent    int64 `yaml:"urgent"`
+	Telemetry int64 `yaml:"telemetry"`
+}
+
+// HasPassword reports whether it is said where the password is.
+func (m MQTT) HasPassword() bool { return m.PasswordFile != "" || m.PasswordEnv != "" }
 
 // Embedded reports whether the broker runs inside this program.
 func (m MQTT) Embedded() bool { return m.URL == "embedded" }
@@ -230,7 +251,8 @@ func parse(name, dir string, data []byte, opts ...Option) (*Config, error) {
 func defaults() File {
 	return File{
 		Gateway:   Gateway{ID: "gw1", Role: Both},
-		MQTT:      MQTT{URL: "embedded", Listen: "127.0.0.1:0", Root: "gengfu"},
+		Journal:   Journal{Sync: 200 * time.Millisecond, Telemetry: 1024, Urgent: 256, Memory: 16},
+		MQTT:      MQTT{URL: "embedded", Listen: "127.0.0.1:0", Root: "gengfu", BacklogShare: 0.5},
 		History:   History{Engine: "embedded", RetentionDays: 400},
 		Dashboard: Dashboard{Listen: "127.0.0.1:8080"},
 	}

@@ -26,6 +26,7 @@ import (
 	"gengfu/gateway/hub"
 	"gengfu/gateway/intake"
 	"gengfu/gateway/journal"
+	"gengfu/gateway/payload"
 	"gengfu/gateway/uplink"
 	"gengfu/rules"
 	"gengfu/storage/history"
@@ -40,12 +41,10 @@ const (
 
 	QuarantineFile = "history-refused.db"
 	hubFile        = "hub-journal.db"
+	lettersFile    = "hub-dead-letters.db"
 	urgentFile     = "edge-urgent.db"
 	telemetryFile  = "edge-telemetry.db"
 )
-
-// telemetrySync is how long samples may be in memory before they are on disk.
-const telemetrySync = 200 * time.Millisecond
 
 // Options are what Run needs.
 type Options struct {
@@ -75,6 +74,7 @@ type daemon struct {
 	broker  *broker.Embedded // nil when the broker is elsewhere
 	url     string           // of the broker
 	hubLog  *journal.Journal
+	letters *intake.Letters
 	edgeLog map[facility.Stream]*journal.Journal
 
 	intake    *intake.Intake
@@ -138,6 +138,9 @@ func (d *daemon) readSecrets() error {
 	d.secrets.mqttUsername = c.MQTT.Username
 	if d.secrets.mqttPassword, err = c.Secret(c.MQTT.PasswordFile); err != nil {
 		return err
+	}
+	if c.MQTT.PasswordEnv != "" {
+		d.secrets.mqttPassword = os.Getenv(c.MQTT.PasswordEnv)
 	}
 	if c.MQTT.CAFile == "" && c.MQTT.CertFile == "" {
 		return nil
@@ -209,9 +212,13 @@ func (d *daemon) open(ctx context.Context) error {
 	}
 	d.edgeLog = map[facility.Stream]*journal.Journal{}
 	for stream, file := range map[facility.Stream]string{facility.Urgent: urgentFile, facility.Telemetry: telemetryFile} {
-		o := journal.Options{Cursors: []string{uplink.Cursor}, Logger: d.Logger.With("journal", stream)}
+		keep := d.Config.Journal
+		o := journal.Options{
+			Cursors: []string{uplink.Cursor}, Logger: d.Logger.With("journal", stream),
+			MaxBytes: keep.Urgent << 20, Memory: keep.Memory << 20,
+		}
 		if stream == facility.Telemetry {
-			o.Evict, o.Sync, o.MaxBytes = true, telemetrySync, 1<<30
+			o.Evict, o.Sync, o.MaxBytes = true, keep.Sync, keep.Telemetry<<20
 		}
 		j, err := journal.Open(filepath.Join(d.Data, file), o)
 		if err != nil {
@@ -245,7 +252,10 @@ func (d *daemon) openHub(ctx context.Context) error {
 			return err
 		}
 	}
-	d.hubLog, err = openHubLog(d.Data, d.Logger)
+	if d.hubLog, err = openHubLog(d.Data, d.Logger); err != nil {
+		return err
+	}
+	d.letters, err = intake.OpenLetters(filepath.Join(d.Data, lettersFile), d.Logger.With("journal", "dead letters"), nil)
 	if err != nil || !c.MQTT.Embedded() {
 		return err
 	}
@@ -273,7 +283,11 @@ func (d *daemon) hubParts(parts []part) ([]part, error) {
 	var err error
 	d.intake, err = intake.New(intake.Options{
 		Root: c.MQTT.Root, Site: c.Site.ID, URL: d.url, Username: d.secrets.mqttUsername, Password: d.secrets.mqttPassword,
-		TLS: d.secrets.mqttTLS, Journal: d.hubLog, Logger: d.Logger.With("part", "intake"),
+		TLS: d.secrets.mqttTLS, Journal: d.hubLog, Letters: d.letters, Logger: d.Logger.With("part", "intake"),
+		Room: room(d.Data),
+		Ahead: func(head payload.Header, readings []facility.Reading, taps []facility.Tap) bool { // made below
+			return d.hub.Ahead(head, readings, taps)
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -316,6 +330,10 @@ func (d *daemon) edgeParts(parts []part) ([]part, error) {
 		Site: c.Site.ID, Gateway: c.Gateway.ID, Root: c.MQTT.Root, URL: d.url,
 		Username: d.secrets.mqttUsername, Password: d.secrets.mqttPassword, TLS: d.secrets.mqttTLS,
 		Streams: d.edgeLog, Version: d.Version, Logger: d.Logger.With("part", "uplink"),
+		BacklogShare: c.MQTT.BacklogShare,
+		RateLimits: map[facility.Stream]int64{
+			facility.Urgent: c.MQTT.RateLimit.Urgent, facility.Telemetry: c.MQTT.RateLimit.Telemetry,
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -360,6 +378,9 @@ func (d *daemon) close() error {
 	}
 	if d.hubLog != nil {
 		errs = append(errs, d.hubLog.Close())
+	}
+	if d.letters != nil {
+		errs = append(errs, d.letters.Close())
 	}
 	if d.history != nil {
 		errs = append(errs, d.history.Close())
