@@ -11,7 +11,7 @@ SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help run build web test test-deps lint unit web-test e2e bench bench-field fuzz fuzz-smoke clean
+.PHONY: help run build web test test-deps lint unit web-test e2e torture bench bench-field fuzz fuzz-smoke clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s $$'\t'
@@ -71,12 +71,22 @@ e2e: build ## the whole product in a real browser
 	@if command -v npm >/dev/null; then cd $(WEB) && GENGFU=$(CURDIR)/bin/gengfu npm run --silent e2e; \
 	elif [ "$$CI" = true ]; then echo "npm is missing"; exit 1; else echo "no npm: browser tests skipped"; fi
 
+# ROUNDS=50 is a short run; ONLY=kill,... is a part of the faults; SEED repeats what was drawn.
+ROUNDS ?= 1000
+torture: build ## break everything, again and again, and count every fact
+	PATH=$$PATH:$(GOBIN):/usr/sbin go run ./gateway/torture -gengfu bin/gengfu -rounds $(ROUNDS) -slow -report torture.json $(if $(SEED),-seed $(SEED)) $(if $(ONLY),-only "$(ONLY)")
+
 bench: build ## figures of the whole product
 	go run ./gateway/bench -gengfu bin/gengfu
 
 # QUICK=1 is a run of a minute, to try; ONLY=share,tcp,... is a part of it.
 bench-field: ## figures of the field side, beside its peers
 	go run ./gateway/bench/field $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))
+
+# QUICK=1 is a run of two minutes, to try; ONLY=journal,through,... is a part of it;
+# PROFILE=FOLDER keeps processor profiles of the edge and the hub.
+bench-pipeline: ## figures of the way from the edge to the history
+	go run ./gateway/bench/pipeline $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY)) $(if $(PROFILE),-profile $(PROFILE))
 
 FUZZTIME ?= 1m
 fuzz: ## every fuzz test for FUZZTIME
