@@ -71,10 +71,10 @@ e2e: build ## the whole product in a real browser
 	@if command -v npm >/dev/null; then cd $(WEB) && GENGFU=$(CURDIR)/bin/gengfu npm run --silent e2e; \
 	elif [ "$$CI" = true ]; then echo "npm is missing"; exit 1; else echo "no npm: browser tests skipped"; fi
 
-# ROUNDS=50 is a short run; ONLY=kill,... is a part of the faults; SEED repeats what was drawn.
+# ROUNDS=50 is a short run; ONLY=kill is a part of the faults; SEED=1 draws the same again.
 ROUNDS ?= 1000
 torture: build ## break everything, again and again, and count every fact
-	PATH=$$PATH:$(GOBIN):/usr/sbin go run ./gateway/torture -gengfu bin/gengfu -rounds $(ROUNDS) -slow -report torture.json $(if $(SEED),-seed $(SEED)) $(if $(ONLY),-only "$(ONLY)")
+	PATH=$$PATH:$(GOBIN):/usr/sbin go run ./gateway/torture -gengfu bin/gengfu -rounds $(ROUNDS) -slow -report bin/torture.json $(if $(SEED),-seed $(SEED)) $(if $(ONLY),-only "$(ONLY)")
 
 bench: build ## figures of the whole product
 	go run ./gateway/bench -gengfu bin/gengfu

@@ -20,6 +20,9 @@ import (
 	"gengfu/gateway/uplink"
 )
 
+// memory is what a journal holds while the disk refuses.
+const memory = 8 << 20
+
 // edge is the edge of a gateway as the daemon puts it together, with numbered
 // facts in place of a field. It tells its standard output before it makes a fact,
 // and again when that is durable: what is in a pipe outlives the process.
@@ -44,6 +47,9 @@ type progress struct {
 	Damaged int64
 	Resets  int64
 	Resent  int64
+	// Forgotten and Volatile are of what is in memory while the disk refuses.
+	Forgotten int64
+	Volatile  int64
 }
 
 // teller writes lines that are whole.
@@ -77,21 +83,23 @@ func runEdge(ctx context.Context, args []string, in io.Reader, out, log io.Write
 		e.next[k] = *n
 	}
 	cursors := []string{uplink.Cursor}
-	e.urgent, err = journal.Open(filepath.Join(*data, "edge-urgent.db"), journal.Options{Cursors: cursors, Logger: logger})
+	e.urgent, err = journal.Open(filepath.Join(*data, "edge-urgent.db"), journal.Options{
+		Cursors: cursors, Logger: logger, Memory: memory,
+	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.urgent.Close()) }()
 	e.telemetry, err = journal.Open(filepath.Join(*data, "edge-telemetry.db"), journal.Options{
-		Cursors: cursors, Logger: logger, Evict: true, Sync: 200 * time.Millisecond, MaxBytes: *room,
+		Cursors: cursors, Logger: logger, Evict: true, Sync: 200 * time.Millisecond, MaxBytes: *room, Memory: memory,
 	})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.telemetry.Close()) }()
-	watched := &watchedLog{Log: e.telemetry, edge: e}
+	watched := []*watchedLog{{journal: e.urgent, edge: e}, {journal: e.telemetry, edge: e, ahead: true}}
 	e.collector = uplink.NewCollector(uplink.CollectorOptions{
-		Urgent: e.urgent, Telemetry: watched, Logger: logger,
+		Urgent: watched[0], Telemetry: watched[1], Logger: logger,
 		StreamOf: func(p facility.PointID) facility.Stream {
 			if p == fault {
 				return facility.Urgent
@@ -111,7 +119,7 @@ func runEdge(ctx context.Context, args []string, in io.Reader, out, log io.Write
 }
 
 // run works until the input ends.
-func (e *edge) run(ctx context.Context, in io.Reader, watched *watchedLog) error {
+func (e *edge) run(ctx context.Context, in io.Reader, watched []*watchedLog) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	fieldCtx, stopField := context.WithCancel(ctx)
@@ -119,7 +127,9 @@ func (e *edge) run(ctx context.Context, in io.Reader, watched *watchedLog) error
 	running.Go(func() { _ = e.uplink.Run(ctx) }) // it ends with ctx, and says what is wrong in the log
 	running.Go(func() { _ = e.collector.Run(ctx) })
 	running.Go(func() { e.report(ctx) })
-	running.Go(func() { watched.follow(ctx) })
+	for _, w := range watched {
+		running.Go(func() { w.follow(ctx) })
+	}
 	orders := make(chan string)
 	field.Go(func() { e.make(fieldCtx, orders) })
 	lines := bufio.NewScanner(in)
@@ -199,22 +209,14 @@ func (e *edge) bit(ctx context.Context) {
 	n := e.next[bits]
 	e.next[bits]++
 	e.tell.say("made %s %d %d", bits, n, n+1)
-	e.took(bits, n, e.collector.Readings(ctx, []facility.Reading{e.numbering.bit(n)}))
+	_ = e.collector.Readings(ctx, []facility.Reading{e.numbering.bit(n)}) // the journal's watcher tells
 }
 
 func (e *edge) tap(ctx context.Context) {
 	n := e.next[taps]
 	e.next[taps]++
 	e.tell.say("made %s %d %d", taps, n, n+1)
-	e.took(taps, n, e.collector.Tap(ctx, e.numbering.tap(n)))
-}
-
-func (e *edge) took(k kind, n int, err error) {
-	if err != nil {
-		e.tell.say("refused %s %d %d %q", k, n, n+1, err.Error())
-		return
-	}
-	e.tell.say("kept %s %d %d", k, n, n+1)
+	_ = e.collector.Tap(ctx, e.numbering.tap(n)) // likewise
 }
 
 func (e *edge) report(ctx context.Context) {
@@ -235,7 +237,7 @@ func (e *edge) report(ctx context.Context) {
 			st := j.Stats()
 			all = append(all, progress{
 				Stream: s.Stream, Epoch: st.Epoch, Queued: st.Records, Last: st.Last, Acked: st.Cursors[uplink.Cursor],
-				Evicted: st.Evicted, Damaged: st.Damaged, Resets: st.Resets, Resent: s.Resent,
+				Evicted: st.Evicted, Damaged: st.Damaged, Resets: st.Resets, Resent: s.Resent, Forgotten: st.Forgotten, Volatile: st.Volatile,
 			})
 		}
 		waiting := e.collector.Stats().Waiting
@@ -245,56 +247,78 @@ func (e *edge) report(ctx context.Context) {
 	}
 }
 
-// watchedLog tells what becomes of each batch of samples: refused by the journal,
-// or durable in it.
+// watchedLog tells what becomes of each batch: refused by the journal, held in its
+// memory, or durable in it.
 type watchedLog struct {
-	uplink.Log
-	edge *edge
+	journal *journal.Journal
+	edge    *edge
+	ahead   bool // Append returns before the disk has it
 
 	mu      sync.Mutex
-	batches []batch
+	batches []batch // not yet durable
 }
 
 type batch struct {
 	seq      uint64
-	from, to int // numbers of samples, to exclusive
+	kind     kind
+	from, to int // numbers, to exclusive
 }
 
 func (w *watchedLog) Append(ctx context.Context, records ...[]byte) (uint64, error) {
-	from, to := 0, 0
-	for i, record := range records {
-		_, readings, _, err := payload.Decode(payload.Wrap(payload.Header{Site: site, Gateway: gateway, Stream: facility.Telemetry, Epoch: "e", Seq: 1}, record))
-		if err != nil || len(readings) == 0 {
-			w.edge.tell.say("broken a batch of the collector cannot be read: %v", err)
-			continue
-		}
-		if i == 0 {
-			from = w.edge.number(readings[0].Time)
-		}
-		to = w.edge.number(readings[len(readings)-1].Time) + 1
-	}
-	last, err := w.Log.Append(ctx, records...)
+	b, err := w.read(records)
 	if err != nil {
-		w.edge.tell.say("refused %s %d %d %q", samples, from, to, err.Error())
-		return last, err
+		w.edge.tell.say("broken a batch of the collector cannot be read: %q", err.Error())
+	}
+	b.seq, err = w.journal.Append(ctx, records...)
+	switch {
+	case err == nil && !w.ahead:
+		w.edge.tell.say("kept %s %d %d", b.kind, b.from, b.to)
+		return b.seq, nil
+	case errors.Is(err, journal.ErrVolatile):
+		w.edge.tell.say("held %s %d %d", b.kind, b.from, b.to)
+	case err != nil:
+		w.edge.tell.say("refused %s %d %d %q", b.kind, b.from, b.to, err.Error())
+		return b.seq, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.batches = append(w.batches, batch{last, from, to})
-	return last, nil
+	w.batches = append(w.batches, b)
+	return b.seq, err
 }
 
-// follow says of batches that they are durable, until ctx ends. A batch is durable
-// when the journal's last durable sequence has reached it.
+// read says which facts are in records.
+func (w *watchedLog) read(records [][]byte) (b batch, err error) {
+	header := payload.Header{Site: site, Gateway: gateway, Stream: facility.Telemetry, Epoch: "e", Seq: 1}
+	for i, record := range records {
+		_, readings, brought, err := payload.Decode(payload.Wrap(header, record))
+		if err != nil || len(readings)+len(brought) == 0 {
+			return b, fmt.Errorf("%d facts: %w", len(readings)+len(brought), err)
+		}
+		if len(brought) > 0 {
+			n := w.edge.number(brought[0].TappedAt)
+			return batch{kind: taps, from: n, to: n + len(brought)}, nil
+		}
+		if i == 0 {
+			b.kind, b.from = samples, w.edge.number(readings[0].Time)
+		}
+		if readings[0].Point == fault {
+			b.kind = bits
+		}
+		b.to = w.edge.number(readings[len(readings)-1].Time) + 1
+	}
+	return b, nil
+}
+
+// follow says of batches that they are durable, until ctx ends.
 func (w *watchedLog) follow(ctx context.Context) {
 	for {
-		grown := w.edge.telemetry.Grown()
-		last := w.edge.telemetry.Last()
+		grown := w.journal.Grown()
+		durable := w.journal.Durable()
 		w.mu.Lock()
-		for len(w.batches) > 0 && w.batches[0].seq <= last {
+		for len(w.batches) > 0 && w.batches[0].seq <= durable {
 			b := w.batches[0]
 			w.batches = w.batches[1:]
-			w.edge.tell.say("kept %s %d %d", samples, b.from, b.to)
+			w.edge.tell.say("kept %s %d %d", b.kind, b.from, b.to)
 		}
 		w.mu.Unlock()
 		select {

@@ -173,8 +173,13 @@ func readOnlyEdge() affliction {
 	}
 	return affliction{
 		name: "read-only disk of edge", weight: 1, fits: func(w *world) bool { return w.disks["edge"] },
-		begin: func(ctx context.Context, w *world) error { return swap(ctx, w, true) },
-		end:   func(ctx context.Context, w *world) error { return swap(ctx, w, false) },
+		begin: func(ctx context.Context, w *world) error {
+			// What is in its file waits until it can be written: facts from memory
+			// overtake it, and the judge does not count again what is older.
+			w.truth.overtaken = true
+			return swap(ctx, w, true)
+		},
+		end: func(ctx context.Context, w *world) error { return swap(ctx, w, false) },
 	}
 }
 
@@ -188,9 +193,14 @@ func evicting() affliction {
 		begin: func(ctx context.Context, w *world) error {
 			err := w.edge.stop(patience)
 			w.brokerWays(func(p *proxy) { p.be(harm{refuse: true}) })
+			a, readErr := w.arrived(ctx)
+			if err = errors.Join(err, readErr); err != nil {
+				return err
+			}
 			w.edgeRoom = room
+			w.truth.excuse(a.here, "the journal was full", samples)
 			w.truth.excuseNew("the journal was full", samples)
-			return errors.Join(err, w.restart(ctx), w.tellEdge("burst 20000"))
+			return errors.Join(w.restart(ctx), w.tellEdge("burst 20000"))
 		},
 		end: func(_ context.Context, w *world) error {
 			w.edgeRoom = 0 // from its next start
@@ -223,7 +233,7 @@ func damaging(name string, files ...string) affliction {
 			if err != nil {
 				return err
 			}
-			w.truth.excuse(a.here, "its journal was damaged")
+			w.truth.excuse(a.here, "its journal was damaged", kinds...)
 			for _, file := range files {
 				if err := w.damage(filepath.Join(w.dir, name, file)); err != nil {
 					return err
@@ -287,7 +297,7 @@ func oldCopy() affliction {
 			if err != nil {
 				return err
 			}
-			w.truth.excuse(a.here, "its journal was an old copy")
+			w.truth.excuse(a.here, "its journal was an old copy", kinds...)
 			return errors.Join(copyJournals(copyOf(w), filepath.Join(w.dir, "edge")), w.restart(ctx))
 		},
 	}

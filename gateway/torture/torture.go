@@ -195,11 +195,14 @@ func (rep *report) tell(out io.Writer, path string) error {
 		recover        []float64
 	}
 	rows := map[string]*row{}
-	wrong, unjudged := 0, 0
+	wrong, unjudged, made, arrived, refused, unfinished, excused := 0, 0, 0, 0, 0, 0, 0
+	worlds := map[uint64]round{} // the last round that was judged; counts go from the world's begin
 	for _, r := range rep.Rounds {
 		wrong += len(r.faults())
 		if r.Trouble != "" {
 			unjudged++
+		} else if last, ok := worlds[r.World]; !ok || r.Number > last.Number {
+			worlds[r.World] = r
 		}
 		for _, f := range r.Faults {
 			if rows[f] == nil {
@@ -221,6 +224,14 @@ func (rep *report) tell(out io.Writer, path string) error {
 	if err := table.Flush(); err != nil {
 		return err
 	}
+	for _, r := range worlds {
+		made, arrived, unfinished, excused = made+r.Made, arrived+r.Arrived, unfinished+r.Unfinished, excused+r.ExcusedLost
+		for _, n := range r.Refused {
+			refused += n
+		}
+	}
+	fmt.Fprintf(out, "\n%d facts made in %d worlds: %d arrived; %d were not yet durable when the edge was killed; %d refused by a full disk, and told; %d lost with the only file that held them, damaged or too small, and told\n", //nolint:errcheck // to a terminal or nowhere
+		made, len(worlds), arrived, unfinished, refused, excused)
 	err := figure.Lines(out, []figure.Figure{
 		figure.AtLeast("torture_rounds", float64(len(rep.Rounds)-unjudged), "rounds", 1000, 0, ""),
 		figure.AtMost("torture_lost", float64(wrong), "facts", 0, 0, "lost, doubled or changed"),

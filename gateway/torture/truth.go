@@ -11,6 +11,7 @@ import (
 type fate struct {
 	made    bool
 	kept    bool   // the journal has it
+	held    bool   // it is in memory, as the disk refuses
 	refused string // why the journal did not take it
 	batch   int    // kept samples: which batch of the journal it was in, from 1
 	life    int    // of the edge, from 1
@@ -28,7 +29,9 @@ type truth struct {
 	reports  int // of progress, in this life
 	waiting  int
 	broken   []string
-	excusing map[kind]string // why what is made now may be missing
+	// overtaken says that facts may have come in another order than they were made.
+	overtaken bool
+	excusing  map[kind]string // why what is made now may be missing
 }
 
 func newTruth(n numbering) *truth {
@@ -54,7 +57,7 @@ func (t *truth) hear(line string) {
 	defer t.mu.Unlock()
 	word, rest, _ := strings.Cut(line, " ")
 	switch word {
-	case "made", "kept", "refused":
+	case "made", "kept", "held", "refused":
 		var k kind
 		var from, to int
 		if _, err := fmt.Sscan(rest, &k, &from, &to); err != nil || from > to {
@@ -84,6 +87,8 @@ func (t *truth) note(word string, k kind, from, to int, why string) {
 			f.made, f.life, f.excused = true, t.life, t.excusing[k]
 		case "kept":
 			f.kept, f.batch = true, t.batches
+		case "held":
+			f.held = true
 		default:
 			f.refused = why
 		}
@@ -109,7 +114,7 @@ func (t *truth) settled(since int) bool {
 		return false
 	}
 	for _, p := range t.progress {
-		if p.Queued > 0 {
+		if p.Queued+p.Volatile > 0 {
 			return false
 		}
 	}
@@ -118,7 +123,7 @@ func (t *truth) settled(since int) bool {
 			if f.life != t.life {
 				break
 			}
-			if !f.kept && f.refused == "" {
+			if !f.kept && !f.held && f.refused == "" {
 				return false
 			}
 		}
@@ -137,17 +142,17 @@ func (t *truth) dropped() (batches, resets int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, p := range t.progress {
-		batches += p.Evicted + p.Damaged
+		batches += p.Evicted + p.Damaged + p.Forgotten
 		resets += p.Resets
 	}
 	return batches, resets
 }
 
-// excuse lets what is kept and not in here be missing.
-func (t *truth) excuse(here map[kind]map[int]bool, why string) {
+// excuse lets what is not in here be missing.
+func (t *truth) excuse(here map[kind]map[int]bool, why string, which ...kind) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, k := range kinds {
+	for _, k := range which {
 		for n := range t.facts[k] {
 			if f := &t.facts[k][n]; !here[k][n] && f.excused == "" {
 				f.excused = why
@@ -162,6 +167,20 @@ func (t *truth) excuseNew(why string, k kind) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.excusing[k] = why
+}
+
+// count returns of how many facts something is true.
+func (t *truth) count(is func(fate) bool) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, k := range kinds {
+		for _, f := range t.facts[k] {
+			if is(f) {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // state says what the edge told last.
@@ -195,7 +214,7 @@ func (v *verdict) faults() []string {
 func (t *truth) judge(a *arrived) verdict {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	v := verdict{Refused: map[string]int{}, Wrong: a.wrong, Doubled: slices.Clone(a.doubled)}
+	v := verdict{Refused: map[string]int{}, Wrong: slices.Clone(a.wrong), Doubled: slices.Clone(a.doubled)}
 	for _, line := range t.broken {
 		v.Wrong = append(v.Wrong, "the edge says: "+line)
 	}
@@ -204,7 +223,7 @@ func (t *truth) judge(a *arrived) verdict {
 		unknown := map[int]int{} // the first by life
 		for n, f := range t.facts[k] {
 			t.judgeOne(&v, k, n, f, a.here[k][n], missing)
-			if !f.kept && f.refused == "" && f.made {
+			if !f.kept && !f.held && f.refused == "" && f.made {
 				if _, ok := unknown[f.life]; !ok {
 					unknown[f.life] = n
 				}
@@ -229,7 +248,7 @@ func (t *truth) judge(a *arrived) verdict {
 			state = n % 2
 		}
 	}
-	if a.alarms != v.alarmsExpected {
+	if a.alarms > v.alarmsExpected || a.alarms < v.alarmsExpected && !t.overtaken {
 		v.Doubled = append(v.Doubled, fmt.Sprintf("the alarm was counted %d times and the fault came %d times", a.alarms, v.alarmsExpected))
 	}
 	if a.alarmOrders > 1 || a.alarmKeys > 1 {
@@ -249,13 +268,15 @@ func (t *truth) judgeOne(v *verdict, k kind, n int, f fate, here bool, missing m
 	case here && f.refused != "" && !f.kept:
 		v.Miscounted = append(v.Miscounted, fmt.Sprintf("%s %d: %s", k, n, f.refused))
 	case here:
-	case f.kept && f.excused == "":
+	case (f.kept || f.held && f.life == t.life) && f.excused == "":
 		v.Lost = append(v.Lost, fmt.Sprintf("%s %d of life %d", k, n, f.life))
 	case f.kept:
 		v.ExcusedLost++
 		if k == samples {
 			missing[f.batch] = true
 		}
+	case f.held:
+		v.Unfinished++
 	case f.refused != "":
 		v.Refused[f.refused]++
 	case f.made:
