@@ -58,7 +58,11 @@ func (l *busLine) silent(ctx context.Context, dev int, q question, reason facili
 		l.unheard++
 	}
 	d := l.devices[dev]
-	bad, down := l.sched.Silent(dev, d.ofLine(q), now, now.Sub(began), l.hold(d, began, now))
+	if reason == facility.BadReply && l.again(d, now) {
+		l.sched.Spoilt(dev, d.ofLine(q), now, l.hold(d, reason, began, now))
+		return
+	}
+	bad, down := l.sched.Silent(dev, d.ofLine(q), now, now.Sub(began), l.hold(d, reason, began, now))
 	offers := make([]offer, 0, len(bad)+1)
 	for _, i := range bad {
 		offers = append(offers, l.offer(i, 0, facility.Bad, reason, now))
@@ -70,14 +74,33 @@ func (l *busLine) silent(ctx context.Context, dev int, q question, reason facili
 	l.hand(ctx, offers)
 }
 
+// again reports whether a spoilt reply is of the same disturbance as one that was
+// counted, which makes no device bad. So a device may be asked again at once, and
+// yet be said to be away only when it is spoilt for as long as a lost reply would
+// have it left alone.
+func (l *busLine) again(d *slave, now time.Time) bool {
+	answers := d.online != nil && *d.online
+	if l.masters.bus == nil || d.protocol != profile.Modbus || !answers {
+		return false
+	}
+	if now.Sub(d.spoilt) < d.timing.Pace.Window() && !now.Before(d.spoilt) {
+		return true
+	}
+	d.spoilt = now
+	return false
+}
+
 // hold is how long a device on a bus is left alone after a lost reply. The master of
 // Modbus can tell a late one, so that what the slave has shown is enough; of a meter a
 // late reply of the same item could be taken for the next, and it is left alone until
-// that is past what the configuration allows, however early it was given up.
-func (l *busLine) hold(d *slave, began, now time.Time) time.Duration {
+// that is past what the configuration allows, however early it was given up. Nothing
+// is late of a reply that came spoilt.
+func (l *busLine) hold(d *slave, reason facility.Reason, began, now time.Time) time.Duration {
 	switch {
 	case l.masters.bus == nil:
 		return 0
+	case d.protocol == profile.Modbus && reason == facility.BadReply:
+		return max(0, d.timing.Pace.Settled()-now.Sub(began))
 	case d.protocol == profile.Modbus:
 		return d.timing.Pace.Window()
 	}

@@ -61,6 +61,7 @@ type slave struct {
 	timing   bus.Timing
 	first    int // its first point among those of the line
 	online   *bool
+	spoilt   time.Time // when a spoilt reply was last counted
 	kept     Learned
 }
 

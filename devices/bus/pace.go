@@ -72,3 +72,10 @@ const (
 func (p *Pace) Window() time.Duration {
 	return max(min(2*p.most, longestGuess), min(p.late+p.late/4-p.Timeout(), longestWindow))
 }
+
+// Settled returns how long after a request nothing of its reply is to be expected any
+// more, when something came that could not be used: until the slave's timeout as it
+// was learned, and a quarter beyond the latest reply that was seen.
+func (p *Pace) Settled() time.Duration {
+	return max(p.Timeout(), min(p.late+p.late/4, longestWindow))
+}

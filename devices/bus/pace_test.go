@@ -106,6 +106,27 @@ func TestPaceLearnsHowLateRepliesAre(t *testing.T) {
 	}
 }
 
+func TestNothingIsLateOfASpoiltReply(t *testing.T) {
+	p := NewPace(250*time.Millisecond, time.Second)
+	if got := p.Settled(); got != time.Second {
+		t.Errorf("%v while nothing is known of the slave", got)
+	}
+	for range 8 {
+		p.Observe(30 * time.Millisecond)
+	}
+	if got := p.Settled(); got != 250*time.Millisecond {
+		t.Errorf("%v for a slave that is quick", got)
+	}
+	p.Late(800 * time.Millisecond)
+	if got := p.Settled(); got != time.Second {
+		t.Errorf("%v for a slave that was late once", got)
+	}
+	p.Late(time.Minute)
+	if got := p.Settled(); got != longestWindow {
+		t.Errorf("%v at most", got)
+	}
+}
+
 func TestTheBusTeachesThePace(t *testing.T) {
 	pace := NewPace(20*ms, time.Second)
 	inWorld(t, Options{}, func(n int, _ string) []piece {

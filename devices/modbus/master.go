@@ -204,7 +204,7 @@ func (m *Master) failed(e expected, t Timing, err error) error {
 	}
 	if m.opts.Framing != TCP && !errors.Is(err, bus.ErrUnsent) {
 		m.failures[e.unit] = time.Now()
-		m.lost.add(lost{shape: e, sent: m.bus.Sent(), pace: t.Pace}, time.Now(), m.hold(t))
+		m.lost.add(lost{shape: e, sent: m.bus.Sent(), pace: t.Pace}, time.Now(), m.holdAfter(err, t))
 	}
 	return err
 }
@@ -266,6 +266,19 @@ func (m *Master) timeout(t Timing) time.Duration {
 		return m.opts.Timeout
 	}
 	return t.Timeout
+}
+
+// holdAfter returns how long the slave is better left alone after the error. Of what was
+// spoilt nothing is late: it has come, or comes as soon as replies do.
+func (m *Master) holdAfter(err error, t Timing) time.Duration {
+	if !errors.Is(err, ErrGarbled) {
+		return m.hold(t)
+	}
+	settled := m.timeout(t)
+	if t.Pace != nil {
+		settled = t.Pace.Settled()
+	}
+	return min(m.hold(t), max(0, settled-time.Since(m.bus.Sent())))
 }
 
 // hold returns how long the slave is better left alone after a lost reply.

@@ -106,6 +106,13 @@ func (s *Scheduler) Postponed(d int, points []int, now time.Time) (bad []int) {
 	return bad
 }
 
+// Spoilt says that a reply came that could not be used, and that this is no failure
+// to be counted: the device is there. It is asked again after the hold.
+func (s *Scheduler) Spoilt(d int, points []int, now time.Time, hold time.Duration) {
+	s.over(d, points, now)
+	s.devices[d].until = now.Add(hold)
+}
+
 // Silent says that the device gave no usable answer when asked for the points,
 // and how much of the line's time that cost. The device is then left alone for at
 // least the hold. It returns the points that are bad now: all of the device when it
