@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -10,10 +11,10 @@ import (
 )
 
 // What is kept of the epochs of a stream. An epoch ends when its journal is lost,
-// so there are few; what comes from one that is forgotten is taken a second time,
+// or where a backlog is set apart, so there are few; what comes from one that is forgotten is taken a second time,
 // and changes nothing in history and ledger, where the same fact is the same row.
 const (
-	maxEpochs  = 16  // of a stream; the one that was heard the longest ago goes first
+	maxEpochs  = 64  // of a stream; the one that was heard the longest ago goes first
 	maxEpoch   = 128 // bytes of its name
 	rememberBy = 90  // days that an epoch is kept after it was heard
 	day        = 24 * time.Hour
@@ -38,10 +39,11 @@ type stream struct {
 
 // epoch is what is known of one life of a gateway's journal.
 type epoch struct {
-	mark  uint64 // everything up to here is durable
-	ahead uint64 // everything up to here is known to people; 0 when that is no more than mark
-	day   uint64 // when it was heard last, in days since 1970
-	stuck string // why what follows the mark is not taken; empty when it is
+	mark  uint64    // everything up to here is durable
+	ahead uint64    // everything up to here is known to people; 0 when that is no more than mark
+	day   uint64    // when it was heard last, in days since 1970
+	heard time.Time // likewise, since the start
+	stuck string    // why what follows the mark is not taken; empty when it is
 }
 
 // turn is one return of a stream to an epoch that another had followed.
@@ -97,10 +99,7 @@ func (s *stream) prune(today uint64, keep string) (gone []string) {
 	}
 	slices.SortFunc(names, func(a, b string) int { // the longest ago first
 		x, y := s.epochs[a], s.epochs[b]
-		if x.day != y.day {
-			return int(int64(x.day) - int64(y.day))
-		}
-		return strings.Compare(a, b)
+		return cmp.Or(cmp.Compare(x.day, y.day), x.heard.Compare(y.heard), strings.Compare(a, b))
 	})
 	for i, name := range names {
 		if left := len(names) - i; left >= maxEpochs || s.epochs[name].day+rememberBy < today {

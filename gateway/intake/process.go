@@ -255,7 +255,7 @@ func (in *Intake) advance(mk markKey, seq uint64) {
 	if !known {
 		in.newEpoch(st, mk)
 	}
-	e.mark, e.day, e.stuck = seq, max(e.day, dayOf(now)), ""
+	e.mark, e.day, e.heard, e.stuck = seq, max(e.day, dayOf(now)), now, ""
 	if e.ahead <= seq {
 		e.ahead = 0
 	}
@@ -355,7 +355,7 @@ func (in *Intake) epoch(mk markKey) *epoch {
 	st := in.stream(mk.streamKey)
 	e, ok := st.epochs[mk.epoch]
 	if !ok {
-		e = &epoch{}
+		e = &epoch{day: dayOf(in.o.Now()), heard: in.o.Now()}
 		st.epochs[mk.epoch] = e
 		in.forget(mk.streamKey, st.prune(dayOf(in.o.Now()), mk.epoch))
 	}
