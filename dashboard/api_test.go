@@ -128,6 +128,26 @@ func TestHistory(t *testing.T) {
 	b.wantError("not_found", "", "GET", "/api/history/pump-1/nothing", nil)
 }
 
+// TestHistoryOfACounter: each bucket says what was counted since the one before, also
+// the first, and where the counter was exchanged.
+func TestHistoryOfACounter(t *testing.T) {
+	h := startHouse(t)
+	bucket := func(hour int, first, last float64) facility.Bucket {
+		return facility.Bucket{Start: noon.Add(time.Duration(hour-4) * time.Hour), Count: 2, Min: min(first, last), Max: max(first, last), First: first, Last: last}
+	}
+	h.buckets = []facility.Bucket{bucket(0, 90, 95), bucket(1, 96, 100), bucket(3, 1, 4)}
+	var s struct {
+		Buckets []bucketShape `json:"buckets"`
+	}
+	h.as("viewer").want(200, "GET", "/api/history/water/volume?from=2026-11-22T01:00:00Z&to=2026-11-22T04:00:00Z&steps=3", nil, &s)
+	if want := noon.Add(-4 * time.Hour); !h.asked.from.Equal(want) || h.asked.step != time.Hour {
+		t.Errorf("asked %+v, want from %s by the hour", h.asked, want)
+	}
+	if len(s.Buckets) != 2 || *s.Buckets[0].Increase != 5 || s.Buckets[0].Reset || *s.Buckets[1].Increase != 4 || !s.Buckets[1].Reset {
+		t.Errorf("answer %+v", s)
+	}
+}
+
 func TestConsumption(t *testing.T) {
 	h := startHouse(t)
 	midnight := time.Date(2026, 11, 20, 16, 0, 0, 0, time.UTC) // of the 21st

@@ -71,7 +71,11 @@ func (s *Server) history(c *fiber.Ctx, _ *visitor) error {
 		return invalid("from", "range", nil)
 	}
 	step := seconds(to.Sub(from), steps)
-	buckets, err := s.options.History.Query(c.UserContext(), *p, d.Kind, from, to, step)
+	first := from
+	if p.Kind == facility.Counter {
+		first = from.Add(-step) // gives the reading that the first bucket counts from
+	}
+	buckets, err := s.options.History.Query(c.UserContext(), *p, d.Kind, first, to, step)
 	if err != nil {
 		return doing("read the history of "+p.ID.String(), err)
 	}
@@ -79,12 +83,19 @@ func (s *Server) history(c *fiber.Ctx, _ *visitor) error {
 		Point: s.estate.point(d, p, s.options.Live.Latest()), From: from, To: to, Step: step.Seconds(),
 		Buckets: make([]bucketShape, 0, len(buckets)),
 	}
-	for _, b := range buckets {
-		if b.Count > 0 {
-			shape.Buckets = append(shape.Buckets, bucketShape{
-				T: b.Start.UTC(), Count: b.Count, Mean: b.Mean, Min: b.Min, Max: b.Max, Last: b.Last,
-			})
+	var counted []facility.Amount
+	if p.Kind == facility.Counter {
+		counted = facility.Increases(buckets, p.Wrap)
+	}
+	for i, b := range buckets {
+		if b.Count == 0 || b.Start.Before(from) {
+			continue
 		}
+		one := bucketShape{T: b.Start.UTC(), Count: b.Count, Mean: b.Mean, Min: b.Min, Max: b.Max, Last: b.Last}
+		if counted != nil {
+			one.Increase, one.Reset = &counted[i].Value, counted[i].Reset
+		}
+		shape.Buckets = append(shape.Buckets, one)
 	}
 	return c.JSON(shape)
 }

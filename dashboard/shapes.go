@@ -148,6 +148,11 @@ type bucketShape struct {
 	Min   float64   `json:"min"`
 	Max   float64   `json:"max"`
 	Last  float64   `json:"last"`
+
+	// Of a counter: what it counted since the bucket before, and whether it was
+	// exchanged meanwhile.
+	Increase *float64 `json:"increase,omitempty"`
+	Reset    bool     `json:"reset,omitempty"`
 }
 
 type consumptionShape struct {

@@ -50,6 +50,27 @@ func Increase(before, after, wrap float64) (amount float64, step Step) {
 	}
 }
 
+// Amount is what a counter counted in a stretch of time.
+type Amount struct {
+	Value float64 // in the unit of the counter
+	Reset bool    // the counter was reset or exchanged: what the old one counted last is not in Value
+}
+
+// Increases returns what a counter counted from the end of each bucket's predecessor
+// to its own end; of the first one from its first reading on. The buckets are in
+// order of time; wrap is that of the counter's point, see Increase. Within one bucket
+// a counter is taken to wrap or to be reset once at most.
+func Increases(buckets []Bucket, wrap float64) []Amount {
+	out := make([]Amount, len(buckets))
+	register := meter{wrap: wrap}
+	for i, b := range buckets {
+		register.reset = false
+		out[i].Value = register.advance(b)
+		out[i].Reset = register.reset
+	}
+	return out
+}
+
 // LocalDays returns the first instant of the first and the end of the last of
 // the given number of local days in the zone, the last being the day of now.
 func LocalDays(now time.Time, zone *time.Location, days int) (from, to time.Time) {

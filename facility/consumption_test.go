@@ -2,6 +2,7 @@ package facility_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"time"
 	_ "time/tzdata"
@@ -227,4 +228,56 @@ func TestConsumptionOverWrapAndReset(t *testing.T) {
 	if got[0].Reset || !got[1].Reset || got[2].Reset {
 		t.Errorf("the meter was exchanged on the second day: %+v", got)
 	}
+}
+
+func TestIncreasesOfBuckets(t *testing.T) {
+	at := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	bucket := func(hour int, first, last, highest float64) facility.Bucket {
+		return facility.Bucket{Start: at.Add(time.Duration(hour) * time.Hour), Count: 9, First: first, Last: last, Min: min(first, last), Max: highest}
+	}
+	got := facility.Increases([]facility.Bucket{
+		bucket(0, 999_970, 999_980, 999_980),
+		bucket(1, 999_985, 5, 999_998), // rolls over
+		bucket(4, 45, 50, 50),          // hours without a reading
+		bucket(5, 60, 7, 80),           // exchanged
+		bucket(6, 8, 8, 8),
+	}, 1e6)
+	want := []facility.Amount{{Value: 10}, {Value: 5 + 13 + 7}, {Value: 45}, {Value: 10 + 20 + 7, Reset: true}, {Value: 1}}
+	if !slices.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// However a counter's readings are cut into buckets, they add up to what went
+// through it.
+func TestIncreasesAddUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		const wrap = 1000.0
+		total, counted := rapid.Float64Range(0, wrap).Draw(t, "start"), 0.0
+		start := total
+		var buckets []facility.Bucket
+		for i := range rapid.IntRange(1, 40).Draw(t, "buckets") {
+			b := facility.Bucket{Start: time.Unix(int64(i), 0)}
+			for n := range rapid.IntRange(1, 5).Draw(t, "readings") {
+				if i+n > 0 {
+					total += rapid.Float64Range(0, wrap/100).Draw(t, "step")
+				}
+				v := math.Mod(total, wrap)
+				if b.Count == 0 {
+					b.First, b.Min, b.Max = v, v, v
+				}
+				b.Count, b.Last, b.Min, b.Max = b.Count+1, v, min(b.Min, v), max(b.Max, v)
+			}
+			buckets = append(buckets, b)
+		}
+		for _, a := range facility.Increases(buckets, wrap) {
+			if a.Reset {
+				t.Fatalf("a reset in %+v", buckets)
+			}
+			counted += a.Value
+		}
+		if math.Abs(counted-(total-start)) > 1e-6 {
+			t.Fatalf("%v went through, %v were counted", total-start, counted)
+		}
+	})
 }

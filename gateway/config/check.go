@@ -238,7 +238,7 @@ func (l *loader) checkInfluxDB() {
 		l.bad("history.influxdb.bucket", "The bucket is missing.", "Write the bucket's name; for InfluxDB 1.8 database/retention-policy.")
 	}
 	if db.Timeout < 0 || db.Timeout > 5*time.Minute {
-		l.bad("history.influxdb.timeout", fmt.Sprintf("A timeout of %v is not sensible.", db.Timeout), "Write 1s to 5m, or leave it out for 10s.")
+		l.bad("history.influxdb.timeout", fmt.Sprintf("A timeout of %v is not sensible.", db.Timeout), "Write 1s to 5m, or leave it out for 30s.")
 	}
 	l.file("history.influxdb.token_file", db.TokenFile)
 }

@@ -168,6 +168,7 @@ describe('health', () => {
     expect([line({}), line({ planned: 0.95 }), line({ utilisation: 0.91 }), line({ planned: 0.9 })].map(crowded)).toEqual([false, true, true, false])
     expect(worries(h({ lines: [line({ planned: 1.4 })], collector: { dropped: { full: 2, old: 3 } }, dead_letters: [{ at: ago(1), topic: 't', reason: 'r', size: 1, excerpt: '' }] })))
       .toEqual([{ what: 'crowded', name: 'bus' }, { what: 'lost', n: 5 }, { what: 'dead', n: 1 }])
+    expect(worries(h({ history: { engine: 'influxdb', refused: { held: 3, evicted: 0, causes: [] } } }))).toEqual([{ what: 'refused', n: 3 }])
   })
   it('tells readers from buses, and knows how protocols are written', () => {
     expect([isReader(line({ requests: 0 })), isReader(line({})), isReader(line({ requests: 0, devices: [device('a', null)] }))]).toEqual([true, false, false])

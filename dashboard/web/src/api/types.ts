@@ -299,6 +299,13 @@ export interface DeviceHealth {
   timeout_ms: number
 }
 
+/** Readings that the history refused for good, and why. */
+export interface RefusedReadings {
+  held: number
+  evicted: number
+  causes: { why: string; held: number; oldest: string; newest: string; point: string }[]
+}
+
 export interface Health {
   at: string
   version: string
@@ -313,7 +320,7 @@ export interface Health {
   collector?: { dropped?: Record<string, number> | null } | null
   dead_letters?: { at: string; topic: string; reason: string; size: number; excerpt: string }[] | null
   consumers?: { name: string; position: number; behind: number }[] | null
-  history?: { engine: string; last_write?: string | null; error?: string | null } | null
+  history?: { engine: string; last_write?: string | null; error?: string | null; refused?: RefusedReadings | null } | null
   ledger?: { engine: string; error?: string | null } | null
   /** Counts since the start. */
   judge?: { set_aside: number; late: number; failed: number; mistimed: number } | null

@@ -2,7 +2,7 @@ import type { Health, LineHealth } from '../api/types'
 
 /** One thing on the health page that somebody should look at. */
 export type Worry =
-  | { what: 'lines' | 'gateways' | 'silent' | 'lost' | 'dead' | 'dropped' | 'set_aside' | 'mistimed'; n: number }
+  | { what: 'lines' | 'gateways' | 'silent' | 'lost' | 'dead' | 'refused' | 'dropped' | 'set_aside' | 'mistimed'; n: number }
   | { what: 'behind'; name: string; n: number }
   | { what: 'crowded'; name: string }
   | { what: 'history' | 'ledger' }
@@ -24,6 +24,7 @@ export function worries(h: Health): Worry[] {
   const lost = Object.values(h.collector?.dropped ?? {}).reduce((sum, n) => sum + n, 0)
   if (lost) out.push({ what: 'lost', n: lost })
   if (h.dead_letters?.length) out.push({ what: 'dead', n: h.dead_letters.length })
+  if (h.history?.refused?.held) out.push({ what: 'refused', n: h.history.refused.held })
   if (h.history?.error) out.push({ what: 'history' })
   const dropped = (h.streams ?? []).reduce((n, s) => n + s.dropped, 0)
   if (dropped) out.push({ what: 'dropped', n: dropped })
