@@ -44,14 +44,31 @@ const (
 // doubts reports whether a reply that looks right may be of another request: the
 // one before come twice, or another master's whose request was not understood. Its
 // like is then not asked for again for a while.
-func (m *Master) doubts(r Request, data []byte) bool {
-	now := time.Now()
-	if m.opts.Framing == TCP || m.spurious <= harmless && !m.told.repeats(r, data, m.calm(r.Unit, now), now) {
+//
+// One that says what the same request brought a short while ago is believed, but it may
+// be that reply, come again. Its own is then still under way, and until that has come
+// nothing of its shape is asked for.
+func (m *Master) doubts(r Request, data []byte, t Timing) bool {
+	if m.opts.Framing == TCP {
 		return false
 	}
-	m.taken()
-	m.lost.add(lost{shape: r.expected(), sent: m.bus.Sent(), passed: true, ends: now.Add(repeatable)}, now, 0)
-	return true
+	now := time.Now()
+	own := lost{shape: r.expected(), sent: m.bus.Sent(), passed: true}
+	calm, said := m.calm(r.Unit, now), repeats
+	if m.spurious <= harmless {
+		said = m.told.judge(r, data, calm, now)
+	}
+	switch {
+	case said == repeats:
+		m.taken()
+		own.ends = now.Add(repeatable)
+	case said == same && (!calm || slices.Equal(m.former.body, m.last.body)):
+		own.ends = m.bus.Sent().Add(m.patience(own.shape, t))
+	default:
+		return false
+	}
+	m.lost.add(own, now, 0)
+	return said == repeats
 }
 
 // readAlike asks the same again, when nothing else should be taken for its reply. It
@@ -74,7 +91,7 @@ func (m *Master) readAlike(ctx context.Context, r Request, t Timing, doubted []b
 			return nil, err
 		}
 		alone := m.counters.Stale == stale && m.spurious <= harmless
-		if alone && (slices.Equal(data, doubted) || !m.told.repeats(r, data, false, time.Now())) {
+		if alone && (slices.Equal(data, doubted) || m.told.judge(r, data, false, time.Now()) != repeats) {
 			return data, nil
 		}
 		doubted = data
@@ -111,7 +128,7 @@ func (m *Master) readWider(ctx context.Context, r Request, t Timing, doubted []b
 		switch {
 		case err == nil:
 			part := w.part(r, data)
-			if !m.doubts(w, data) || slices.Equal(part, doubted) {
+			if !m.doubts(w, data, t) || slices.Equal(part, doubted) {
 				return part, nil
 			}
 			doubted = part

@@ -137,7 +137,7 @@ func (m *Master) ReadInto(ctx context.Context, r Request, t Timing, words []uint
 		return m.readGuarded(ctx, r, t, words, nil)
 	}
 	data, err := m.read(ctx, r, t)
-	if err == nil && m.doubts(r, data) {
+	if err == nil && m.doubts(r, data, t) {
 		return m.readGuarded(ctx, r, t, words, data)
 	}
 	if data, err = m.meet(ctx, r, t, data, err); err != nil {

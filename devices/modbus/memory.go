@@ -37,23 +37,38 @@ func newMemory() memory {
 	}
 }
 
-// repeats reports whether a reply may be an earlier one, come again: it says what
-// one of its shape has said a short while ago, and not what the same request brought
-// last. On a calm line nothing comes again so late that the same request was answered
-// otherwise meanwhile: what it says is then a value that went back, such as an alarm
-// that was short. If it does not repeat, it is noted.
-func (m *memory) repeats(r Request, data []byte, calm bool, now time.Time) bool {
+// verdict is what a reply says beside what was told a short while ago.
+type verdict int
+
+const (
+	fresh   verdict = iota
+	same            // what the same request brought last, and it or another of its shape a short while ago
+	repeats         // what another reply of its shape has said
+)
+
+// judge says whether a reply may be an earlier one, come again. It repeats when it says
+// what one of its shape has said a short while ago, and not what the same request
+// brought last. On a calm line nothing comes again so late that the same request was
+// answered otherwise meanwhile: what it says is then a value that went back, such as an
+// alarm that was short; and what is the same is worth a word only when the request
+// itself has brought it. If it does not repeat, it is noted.
+func (m *memory) judge(r Request, data []byte, calm bool, now time.Time) verdict {
 	sum := maphash.Bytes(m.seed, data)
 	last, known := m.values[r]
-	if !known || last != sum {
-		for _, t := range m.recent[r.expected()] {
-			if t.data == sum && now.Sub(t.at) < repeatable && !(calm && t.by == r) {
-				return true
+	v := fresh
+	for _, t := range m.recent[r.expected()] {
+		switch {
+		case t.data != sum || now.Sub(t.at) >= repeatable:
+		case known && last == sum:
+			if !calm || t.by == r {
+				v = same
 			}
+		case !calm || t.by != r:
+			return repeats
 		}
 	}
 	m.note(r, data, now)
-	return false
+	return v
 }
 
 func (m *memory) note(r Request, data []byte, now time.Time) {

@@ -9,13 +9,18 @@ import (
 
 // findRTU looks for the reply anywhere in the bytes, because noise, a foreign frame
 // or a stale reply may stand before it. What stands behind another master's request
-// that looks the same is that one's reply, or cannot be told from it.
+// that looks the same is that one's reply, or cannot be told from it. What looks like a
+// refusal among the data of a reply is none: its five bytes are right by chance.
 func (e expected) findRTU(buf []byte) bus.Found {
 	var f bus.Found
+	data := 0 // until where there are those of a reply that is not whole, or spoilt
 	for i := range buf {
 		n := e.lengthAt(buf[i:])
-		if n == 0 {
+		if n == 0 || n == exceptionBody && i < data {
 			continue
+		}
+		if n > exceptionBody && len(buf)-i >= bodyHead {
+			data = max(data, i+n+checkLength)
 		}
 		n += checkLength
 		switch {
