@@ -34,6 +34,12 @@ func Mosquitto(t testing.TB) (url string) {
 // StartMosquitto is Mosquitto for tests that restart it.
 func StartMosquitto(t testing.TB) *Server {
 	t.Helper()
+	return startMosquitto(t, "allow_anonymous true\n")
+}
+
+// startMosquitto adds lines to the configuration.
+func startMosquitto(t testing.TB, more string) *Server {
+	t.Helper()
 	bin, err := find()
 	if err != nil {
 		if os.Getenv("CI") == "true" {
@@ -51,7 +57,7 @@ func StartMosquitto(t testing.TB) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conf := fmt.Sprintf("listener %s 127.0.0.1\nallow_anonymous true\npersistence false\n", port)
+	conf := fmt.Sprintf("listener %s 127.0.0.1\npersistence false\n%s", port, more)
 	if os.Getuid() == 0 {
 		conf += "user root\n" // its own user cannot read the test's folder
 	}
