@@ -2,12 +2,10 @@ package hub
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 
 	"gengfu/facility"
-	"gengfu/gateway/journal"
 	"gengfu/storage/history"
 )
 
@@ -22,11 +20,10 @@ const (
 // only behind what is stored or set aside, so a server that is down costs delay
 // alone. What it reads ahead is bounded: what it cannot write stays in the journal.
 type historian struct {
-	journal  *journal.Journal
+	*follower
 	store    history.Store
 	setAside func(context.Context, []history.Rejected) error // makes refused readings durable; nil lets them go
 	devices  map[string]facility.Device
-	log      *slog.Logger
 
 	strays  atomic.Uint64   // readings of devices that the configuration does not have
 	aside   atomic.Uint64   // readings that were set aside
@@ -49,7 +46,7 @@ func (h *historian) run(ctx context.Context) {
 	defer cancel()
 	reading.Go(func() {
 		defer close(ahead)
-		follow(ctx, h.journal, h.journal.Cursor(cursorHistory), h.log, func(f facts) bool {
+		h.follow(ctx, h.journal.Cursor(cursorHistory), func(f facts) bool {
 			select {
 			case ahead <- h.stretch(f):
 				return true

@@ -61,6 +61,7 @@ type Options struct {
 type Hub struct {
 	*board
 	o         Options
+	follower  *follower
 	judge     *judge
 	historian *historian
 	ready     atomic.Bool
@@ -85,16 +86,18 @@ func New(o Options) *Hub {
 		devices[d.ID] = d
 	}
 	b := newBoard(o.Estate)
+	f := &follower{journal: o.Journal, log: o.Logger}
 	return &Hub{
-		board: b,
-		o:     o,
+		board:    b,
+		o:        o,
+		follower: f,
 		judge: &judge{
-			site: o.Estate.Site, ledger: o.Ledger, journal: o.Journal, engine: o.Rules, patrol: patrol.New(o.Estate),
-			board: b, quiet: o.Quiet, now: o.Now, log: o.Logger,
+			follower: f, site: o.Estate.Site, ledger: o.Ledger, engine: o.Rules, patrol: patrol.New(o.Estate),
+			board: b, quiet: o.Quiet, now: o.Now,
 			requests: make(chan request), urgent: make(chan fact, maxEarly), stopped: make(chan struct{}), mistimed: map[string]bool{},
 		},
 		historian: &historian{
-			journal: o.Journal, store: o.History, setAside: o.SetAside, devices: devices, log: o.Logger, strange: map[string]bool{},
+			follower: f, store: o.History, setAside: o.SetAside, devices: devices, strange: map[string]bool{},
 		},
 	}
 }
@@ -148,7 +151,7 @@ func (h *Hub) recall(ctx context.Context) {
 // showing carries new readings to the board. It starts at the journal's end: what
 // is older is history.
 func (h *Hub) showing(ctx context.Context, end uint64) {
-	follow(ctx, h.o.Journal, end, h.o.Logger, func(f facts) bool {
+	h.follower.follow(ctx, end, func(f facts) bool {
 		for _, item := range f.items {
 			if len(item.readings) > 0 {
 				h.show(item.readings)

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"gengfu/facility"
-	"gengfu/gateway/journal"
 	"gengfu/rules"
 	"gengfu/rules/patrol"
 	"gengfu/storage/ledger"
@@ -45,15 +43,14 @@ var errStopped = errors.New("the judge has stopped")
 // time; what it decides, where it stands in the journal and its state go into the
 // ledger in one transaction.
 type judge struct {
-	site    facility.Site
-	ledger  *ledger.Ledger
-	journal *journal.Journal
-	engine  *rules.Engine
-	patrol  *patrol.Judge
-	board   *board
-	quiet   func() bool // whether no tap can be on its way from a gateway
-	now     func() time.Time
-	log     *slog.Logger
+	*follower
+	site   facility.Site
+	ledger *ledger.Ledger
+	engine *rules.Engine
+	patrol *patrol.Judge
+	board  *board
+	quiet  func() bool // whether no tap can be on its way from a gateway
+	now    func() time.Time
 
 	requests chan request
 	urgent   chan fact // facts that are not in the journal yet
@@ -185,7 +182,7 @@ func (j *judge) run(ctx context.Context) {
 	defer reading.Wait()
 	reading.Go(func() {
 		defer close(batches)
-		follow(ctx, j.journal, j.at, j.log, func(f facts) bool {
+		j.follow(ctx, j.at, func(f facts) bool {
 			select {
 			case batches <- f:
 				return true

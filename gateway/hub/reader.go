@@ -14,7 +14,8 @@ import (
 // batchBytes is how much of the journal a consumer takes at a time.
 const batchBytes = 256 << 10
 
-// facts is a stretch of the hub's journal, decoded, in order.
+// facts is a stretch of the hub's journal, decoded, in order. What it holds is shared
+// between consumers: nobody may change it.
 type facts struct {
 	upTo  uint64 // sequence of the last record in it
 	items []fact
@@ -30,19 +31,26 @@ type fact struct {
 	mistimed int // readings whose time could not be and was replaced
 }
 
+// follower reads the journal for its consumers.
+type follower struct {
+	journal *journal.Journal
+	log     *slog.Logger
+	shelf   shelf
+}
+
 // follow reads the journal after the sequence and hands it over in order, until
 // ctx ends or take refuses. Each consumer follows for itself, so that one that is
 // slow or stuck holds up no other. A record that cannot be decoded was refused by
 // the intake, so one here means damage: it is logged and passed over, not retried
 // for ever.
-func follow(ctx context.Context, j *journal.Journal, after uint64, log *slog.Logger, take func(facts) bool) {
+func (f *follower) follow(ctx context.Context, after uint64, take func(facts) bool) {
 	for {
-		if err := j.Wait(ctx, after); err != nil {
+		if err := f.journal.Wait(ctx, after); err != nil {
 			return
 		}
-		records, err := j.Read(after, batchBytes)
+		records, err := f.journal.Read(after, batchBytes)
 		if err != nil {
-			log.Error("cannot read the journal", "error", err)
+			f.log.Error("cannot read the journal", "error", err)
 			if !pause(ctx, time.Second) {
 				return
 			}
@@ -51,29 +59,24 @@ func follow(ctx context.Context, j *journal.Journal, after uint64, log *slog.Log
 		if len(records) == 0 {
 			continue // damaged ones that are removed now: Wait knows
 		}
-		if !take(decode(records, log)) {
+		if !take(f.decode(records)) {
 			return
 		}
 		after = records[len(records)-1].Seq
 	}
 }
 
-func decode(records []journal.Record, log *slog.Logger) facts {
-	f := facts{upTo: records[len(records)-1].Seq}
+func (f *follower) decode(records []journal.Record) facts {
+	out := facts{upTo: records[len(records)-1].Seq}
 	for _, r := range records {
-		h, readings, taps, err := payload.Decode(r.Body)
+		item, err := f.shelf.decode(r)
 		if err != nil {
-			log.Error("a record of the journal cannot be decoded and is passed over", "sequence", r.Seq, "error", err)
+			f.log.Error("a record of the journal cannot be decoded and is passed over", "sequence", r.Seq, "error", err)
 			continue
 		}
-		for i := range taps {
-			if taps[i].ReceivedAt.IsZero() {
-				taps[i].ReceivedAt = r.At
-			}
-		}
-		f.items = append(f.items, newFact(h, readings, taps, r.At))
+		out.items = append(out.items, item)
 	}
-	return f
+	return out
 }
 
 func newFact(h payload.Header, readings []facility.Reading, taps []facility.Tap, at time.Time) fact {
