@@ -140,7 +140,8 @@ func afflictions() []affliction {
 		harmingInflux("cuts before InfluxDB", harm{cut: 0.2}),
 		filling("edge"),
 		filling("hub"),
-		backlog(),
+		backlog("backlog", 20_000, 3, false),
+		backlog("backlog of 72 h", 72*360*20, 1, true), // of 20 points, read every 10 s
 		readOnlyEdge(),
 		evicting(),
 		damaging("edge", "edge-urgent.db", "edge-telemetry.db"),
@@ -152,11 +153,12 @@ func afflictions() []affliction {
 const patience = 30 * time.Second
 
 // backlog makes much while there is no way to the hub.
-func backlog() affliction {
-	f := harming("backlog", 2, harm{refuse: true})
+func backlog(name string, readings, weight int, slow bool) affliction {
+	f := harming(name, weight, harm{refuse: true})
+	f.slow = slow
 	begin := f.begin
 	f.begin = func(ctx context.Context, w *world) error {
-		return errors.Join(begin(ctx, w), w.tellEdge("burst 20000"))
+		return errors.Join(begin(ctx, w), w.tellEdge(fmt.Sprint("burst ", readings)))
 	}
 	return f
 }

@@ -89,7 +89,7 @@ func (w *world) play(ctx context.Context, span time.Duration, slow bool) (r roun
 	}
 	r.verdict, err = w.settle(ctx)
 	if err == nil {
-		w.checkEvicted(&r)
+		err = w.checkEvicted(ctx, &r)
 	}
 	r.Recover = time.Since(calm).Seconds()
 	if err != nil {
@@ -103,17 +103,18 @@ func (w *world) play(ctx context.Context, span time.Duration, slow bool) (r roun
 const inFlight = 64
 
 // checkEvicted holds what is missing of an overflowing journal against what the
-// journal counted.
-func (w *world) checkEvicted(r *round) {
+// journal counted, and gives the next round a journal that is large.
+func (w *world) checkEvicted(ctx context.Context, r *round) error {
 	w.truth.excuseNew("", samples)
 	lost := int64(r.LostBatches) - w.lostBatches
 	w.lostBatches += lost
 	if !slices.Contains(r.Faults, journalFull) {
-		return
+		return nil
 	}
 	if counted, _ := w.truth.dropped(); counted < lost || counted > lost+inFlight {
 		r.Miscounted = append(r.Miscounted, fmt.Sprintf("%d batches are missing, the journal counted %d", lost, counted))
 	}
+	return errors.Join(w.edge.stop(patience), w.restart(ctx))
 }
 
 func pause(ctx context.Context, d time.Duration) {

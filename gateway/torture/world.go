@@ -100,7 +100,7 @@ func newWorld(ctx context.Context, p programs, s setting, dir string, seed uint6
 	w = &world{
 		programs: p, setting: s, dir: dir, disks: map[string]bool{}, points: map[facility.PointID]facility.Point{},
 		random: rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // it must be repeatable
-		truth:  newTruth(numbering{time.Now().Add(-10 * time.Minute).Truncate(time.Second)}),
+		truth:  newTruth(numbering{time.Now().Add(-6 * time.Hour).Truncate(time.Second)}),
 	}
 	defer func() {
 		if err != nil {
