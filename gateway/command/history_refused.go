@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"gengfu/gateway/daemon"
-	"gengfu/storage/history/transfer"
 	"gengfu/storage/history/quarantine"
+	"gengfu/storage/history/transfer"
 )
 
 type historyRefused struct {

@@ -39,10 +39,10 @@ func readCopyState(data string, cfg *config.Config, restart bool) (copyState, er
 		return fresh, err
 	}
 	var s copyState
-	if json.Unmarshal(text, &s) != nil || s.Target != fresh.Target {
-		return fresh, nil // copying again changes nothing
+	if broken := json.Unmarshal(text, &s); broken == nil && s.Target == fresh.Target {
+		return s, nil
 	}
-	return s, nil
+	return fresh, nil // copying again changes nothing
 }
 
 func (s copyState) write(data string) error {

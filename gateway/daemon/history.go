@@ -120,10 +120,10 @@ func readEngineUse(data string) (use engineUse, err error) {
 	if err != nil {
 		return use, fmt.Errorf("read which engine the history was in: %w", err)
 	}
-	if json.Unmarshal(text, &use) != nil {
-		return engineUse{}, nil // a note that broke is none
+	if broken := json.Unmarshal(text, &use); broken == nil {
+		return use, nil
 	}
-	return use, nil
+	return engineUse{}, nil // a note that broke is none
 }
 
 func writeEngineUse(data string, use engineUse) error {

@@ -194,8 +194,8 @@ func TestServerInTrouble(t *testing.T) {
 		case <-ctx.Done():
 			t.Fatalf("%s: it does not go on", what)
 		}
-		for len(failures) > 0 {
-			<-failures
+		for len(failures) > 0 { // those of the same trouble
+			t.Logf("%s, again: %.80v", what, <-failures)
 		}
 	}
 	batch()

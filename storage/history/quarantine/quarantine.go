@@ -154,7 +154,7 @@ func (s *Store) add(ctx context.Context, refused []history.Rejected) (held int, 
 	if err != nil {
 		return 0, err
 	}
-	defer insert.Close()
+	defer insert.Close() //nolint:errcheck // it ends with the transaction
 	at := s.options.Now().UnixMilli()
 	for _, r := range refused {
 		_, err := insert.ExecContext(ctx, text(r.Row.Kind), text(r.Row.Place), text(r.Row.Point.Device), text(r.Row.Point.Quantity),
