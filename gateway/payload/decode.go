@@ -135,7 +135,7 @@ func (d *decoding) tap(r record) {
 }
 
 func (d *decoding) reading(r record) {
-	point, err := facility.ParsePointID(strings.Clone(r.n))
+	point, err := facility.ParsePointID(r.n)
 	if err != nil || !validName(point.Device) || !validName(point.Quantity) {
 		d.fail("the name %q is not device/quantity", r.n)
 	}
@@ -143,6 +143,7 @@ func (d *decoding) reading(r record) {
 	if (at < d.base) != (r.t < 0) {
 		d.fail("the time is out of range")
 	}
+	point.Device, point.Quantity = d.own(point.Device), d.own(point.Quantity)
 	out := facility.Reading{Point: point, Time: time.Unix(0, at).UTC(), Unit: d.own(r.u), Quality: facility.Good, Reason: facility.Reason(d.own(r.reason))}
 	if !r.has(lUnit) {
 		out.Unit = d.unit
@@ -243,6 +244,21 @@ var labels = [...]string{
 	lPerson: "person", lAt: "at", lSent: "sent", lReceived: "received",
 }
 
+// labelOf returns the label of a name, or -1. Those of every reading need no search.
+func labelOf(name string) label {
+	switch name {
+	case "n":
+		return lName
+	case "v":
+		return lValue
+	case "t":
+		return lTime
+	case "u":
+		return lUnit
+	}
+	return label(slices.Index(labels[:], name))
+}
+
 // version is the base version, label bver, of RFC 8428 section 4.1.
 const version = 10
 
@@ -271,7 +287,7 @@ func (s *scanner) scanRecord() (r record) {
 }
 
 func (s *scanner) field(r *record, name string) {
-	l := label(slices.Index(labels[:], name))
+	l := labelOf(name)
 	switch {
 	case l < 0 && strings.HasSuffix(name, "_"), name == "bver" && s.uint(s.number()) > version:
 		s.fail("of a later version of the form")
