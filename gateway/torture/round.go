@@ -102,19 +102,23 @@ func (w *world) play(ctx context.Context, span time.Duration, slow bool) (r roun
 // counts as evicted though they arrived.
 const inFlight = 64
 
-// checkEvicted holds what is missing of an overflowing journal against what the
+// checkEvicted holds what is missing of an overflowing or damaged journal against what the
 // journal counted, and gives the next round a journal that is large.
 func (w *world) checkEvicted(ctx context.Context, r *round) error {
 	w.truth.excuseNew("", samples)
 	lost := int64(r.LostBatches) - w.lostBatches
 	w.lostBatches += lost
+	counted, _ := w.truth.dropped()
+	if slices.Contains(r.Faults, damagedEdge) && !w.logHurt && counted < lost {
+		r.Miscounted = append(r.Miscounted, fmt.Sprintf("%d batches are missing, the damaged journal counted %d", lost, counted))
+	}
 	if !slices.Contains(r.Faults, journalFull) {
 		return nil
 	}
-	if counted, _ := w.truth.dropped(); counted < lost || counted > lost+inFlight {
+	if counted < lost || counted > lost+inFlight {
 		r.Miscounted = append(r.Miscounted, fmt.Sprintf("%d batches are missing, the journal counted %d", lost, counted))
 	}
-	return errors.Join(w.edge.stop(patience), w.restart(ctx))
+	return errors.Join(stop(w.edge), w.restart(ctx))
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -195,7 +195,8 @@ func (rep *report) tell(out io.Writer, path string) error {
 		recover        []float64
 	}
 	rows := map[string]*row{}
-	wrong, unjudged, made, arrived, refused, unfinished, excused := 0, 0, 0, 0, 0, 0, 0
+	wrong, unjudged, made, arrived, refused, unfinished := 0, 0, 0, 0, 0, 0
+	excused := map[string]int{}
 	worlds := map[uint64]round{} // the last round that was judged; counts go from the world's begin
 	for _, r := range rep.Rounds {
 		wrong += len(r.faults())
@@ -225,13 +226,19 @@ func (rep *report) tell(out io.Writer, path string) error {
 		return err
 	}
 	for _, r := range worlds {
-		made, arrived, unfinished, excused = made+r.Made, arrived+r.Arrived, unfinished+r.Unfinished, excused+r.ExcusedLost
+		made, arrived, unfinished = made+r.Made, arrived+r.Arrived, unfinished+r.Unfinished
+		for why, n := range r.Excused {
+			excused[why] += n
+		}
 		for _, n := range r.Refused {
 			refused += n
 		}
 	}
-	fmt.Fprintf(out, "\n%d facts made in %d worlds: %d arrived; %d were not yet durable when the edge was killed; %d refused by a full disk, and told; %d lost with the only file that held them, damaged or too small, and told\n", //nolint:errcheck // to a terminal or nowhere
-		made, len(worlds), arrived, unfinished, refused, excused)
+	fmt.Fprintf(out, "\n%d facts made in %d worlds: %d arrived; %d were not yet durable when the edge was killed; %d were refused, and told\n", //nolint:errcheck // to a terminal or nowhere
+		made, len(worlds), arrived, unfinished, refused)
+	for _, why := range slices.Sorted(maps.Keys(excused)) {
+		fmt.Fprintf(out, "%d were lost, and counted, because %s\n", excused[why], why) //nolint:errcheck // likewise
+	}
 	err := figure.Lines(out, []figure.Figure{
 		figure.AtLeast("torture_rounds", float64(len(rep.Rounds)-unjudged), "rounds", 1000, 0, ""),
 		figure.AtMost("torture_lost", float64(wrong), "facts", 0, 0, "lost, doubled or changed"),

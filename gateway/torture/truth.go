@@ -200,9 +200,9 @@ type verdict struct {
 	Miscounted     []string // said to be refused, and there
 	Disordered     []string // unknown to the edge before something that it kept
 	Refused        map[string]int
-	Unfinished     int // made when the edge was killed, before they were durable
-	ExcusedLost    int
-	LostBatches    int // of samples, that were kept
+	Unfinished     int            // made when the edge was killed, before they were durable
+	Excused        map[string]int // kept and not there, by the reason that excuses it
+	LostBatches    int            // of samples, among these
 	alarmsExpected int
 }
 
@@ -214,7 +214,7 @@ func (v *verdict) faults() []string {
 func (t *truth) judge(a *arrived) verdict {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	v := verdict{Refused: map[string]int{}, Wrong: slices.Clone(a.wrong), Doubled: slices.Clone(a.doubled)}
+	v := verdict{Refused: map[string]int{}, Excused: map[string]int{}, Wrong: slices.Clone(a.wrong), Doubled: slices.Clone(a.doubled)}
 	for _, line := range t.broken {
 		v.Wrong = append(v.Wrong, "the edge says: "+line)
 	}
@@ -271,7 +271,7 @@ func (t *truth) judgeOne(v *verdict, k kind, n int, f fate, here bool, missing m
 	case (f.kept || f.held && f.life == t.life) && f.excused == "":
 		v.Lost = append(v.Lost, fmt.Sprintf("%s %d of life %d", k, n, f.life))
 	case f.kept:
-		v.ExcusedLost++
+		v.Excused[f.excused]++
 		if k == samples {
 			missing[f.batch] = true
 		}

@@ -68,6 +68,7 @@ type world struct {
 	rate                            int   // samples each second
 	only                            string
 	lostBatches                     int64 // of samples, until now
+	logHurt                         bool  // the last damage was to a write-ahead log
 
 	mu     sync.Mutex
 	hubURL string
