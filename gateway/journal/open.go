@@ -46,7 +46,7 @@ CREATE TABLE IF NOT EXISTS state (
 // checkTime is how long a file's structure is checked before it is used. What it
 // does not get to is checked when it is read: by the records' checksums, and as
 // their sequences have no holes.
-const checkTime = 300 * time.Millisecond
+const checkTime = 250 * time.Millisecond
 
 // state is what a file says when it is opened.
 type state struct {

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,11 +18,13 @@ const (
 	keepDamaged = 2
 	// salvageTime is how long the opening of a journal may wait for what is saved of
 	// a damaged file. The rest is saved while the journal is in use.
-	salvageTime  = 300 * time.Millisecond
+	salvageTime  = 150 * time.Millisecond
 	salvageBytes = 2 << 20 // in one transaction
 	// maxSkip ends the search for the next page that can be read: no journal has had
 	// so many records.
 	maxSkip = 1 << 40
+	// maxLength is more than any journal's file had, in bytes.
+	maxLength = 1 << 40
 )
 
 // salvageState is what the new file remembers of the damaged one, so that a crash
@@ -64,6 +67,38 @@ func (j *Journal) setAside(cause error) (*file, state, *salvage, error) {
 	return f, s, v, nil
 }
 
+// connectDamaged opens a file to save what is intact. SQLite reads nothing of one
+// that is shorter than it says, so it is made as long.
+func connectDamaged(path string) (*file, error) {
+	if err := lengthen(path); err != nil {
+		return nil, err
+	}
+	return connect(path)
+}
+
+// lengthen fills a file that was cut with zeros, which no checksum takes for
+// records. Size of pages and their number: https://www.sqlite.org/fileformat.html#the_database_header
+func lengthen(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close() //nolint:errcheck // what matters is told by Truncate
+	var head [32]byte
+	fi, err := f.Stat()
+	if err != nil || fi.Size() < int64(len(head)) {
+		return err
+	}
+	if _, err := f.ReadAt(head[:], 0); err != nil {
+		return err
+	}
+	size := int64(binary.BigEndian.Uint16(head[16:])) * int64(binary.BigEndian.Uint32(head[28:]))
+	if fi.Size() < size && size < maxLength {
+		return f.Truncate(size)
+	}
+	return nil
+}
+
 func renameBoth(from, to string) error {
 	for _, suffix := range []string{"", "-wal"} {
 		if err := os.Rename(from+suffix, to+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -81,7 +116,7 @@ func (j *Journal) inherit(aside, name string) (*file, state, *salvage, error) {
 	}
 	v := &salvage{salvageState: salvageState{name: name}}
 	old := state{cursors: map[string]uint64{}, marks: map[string]uint64{}}
-	if v.from, err = connect(aside); err == nil {
+	if v.from, err = connectDamaged(aside); err == nil {
 		old, _, _ = v.from.loadState() // what it read before an error is good
 		v.known, v.held = old.counted, old.held
 		old.last = v.from.trusted(old)
@@ -140,7 +175,7 @@ func (j *Journal) resume(s state) *salvage {
 	}
 	v := &salvage{salvageState: s.salvage, before: s.runs[len(s.runs)-1].first}
 	var err error
-	if v.from, err = connect(filepath.Join(filepath.Dir(j.path), filepath.Base(v.name))); err != nil {
+	if v.from, err = connectDamaged(filepath.Join(filepath.Dir(j.path), filepath.Base(v.name))); err != nil {
 		j.log.Error("what was yet to be saved of a damaged file is lost", "file", v.name, "error", err)
 	}
 	return v
@@ -153,9 +188,10 @@ func (v *salvage) close() error {
 	return v.from.close()
 }
 
-// slice saves a part and reports whether that was the last. The caller holds
-// j.file. An error means that the new file cannot take it now.
-func (v *salvage) slice(f *file) (saved []Record, t tally, end bool, err error) {
+// slice saves a part and reports whether that was the last. The new file held so
+// much before, and numbers up to last were given. The caller holds j.file. An error
+// means that the new file cannot take it now.
+func (v *salvage) slice(f *file, held tally, last uint64) (saved []Record, t tally, end bool, err error) {
 	next := v.upTo
 	if v.from == nil {
 		end = true
@@ -168,6 +204,9 @@ func (v *salvage) slice(f *file) (saved []Record, t tally, end bool, err error) 
 				return err
 			}
 			t = t.plus(tally{1, r.size()})
+		}
+		if err := f.putHeld(held.plus(t), last); err != nil {
+			return err
 		}
 		if end {
 			return f.exec("DELETE FROM state WHERE kind = 'salvage'")
@@ -229,7 +268,10 @@ func (v *salvage) skip(after uint64) (uint64, bool) {
 // save moves slices until the time is over. The caller holds j.file or is Open.
 func (j *Journal) save(until time.Time) error {
 	for j.saving != nil {
-		recs, t, end, err := j.saving.slice(j.f)
+		j.mu.Lock()
+		held, last := tally{j.st.Records, j.st.Bytes}, j.durable
+		j.mu.Unlock()
+		recs, t, end, err := j.saving.slice(j.f, held, last)
 		if err != nil {
 			return err
 		}
