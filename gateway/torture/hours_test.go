@@ -80,7 +80,7 @@ func closedPort(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // its address is what is wanted
+	defer l.Close()
 	return l.Addr().String()
 }
 

@@ -45,7 +45,7 @@ func main() {
 	flag.IntVar(&p.perWorld, "per-world", 20, "how many of them in one world")
 	flag.IntVar(&p.parallel, "parallel", 2, "worlds at a time")
 	flag.DurationVar(&p.span, "span", 2*time.Second, "how long faults go on in a round")
-	flag.Uint64Var(&p.seed, "seed", uint64(time.Now().UnixNano()), "what is drawn") //nolint:gosec // any number will do
+	flag.Uint64Var(&p.seed, "seed", uint64(time.Now().UnixNano()), "what is drawn")
 	flag.StringVar(&p.only, "only", "", "part of the name of the faults to use")
 	flag.BoolVar(&p.slow, "slow", false, "also what takes a minute to be noticed")
 	flag.StringVar(&p.report, "report", "", "`file` for a report of all rounds, in JSON")

@@ -22,13 +22,13 @@ type process struct {
 // start runs a program. What it says goes line by line to hear, what it logs to
 // the file log.
 func start(name, program string, args, env []string, log string, hear func(line string)) (*process, error) {
-	p := &process{name: name, cmd: exec.Command(program, args...), ended: make(chan struct{})} //nolint:gosec // they are ours
+	p := &process{name: name, cmd: exec.Command(program, args...), ended: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
-	errOut, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600) //nolint:gosec // likewise
+	errOut, err := os.OpenFile(log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	defer errOut.Close() //nolint:errcheck // the child has its own
+	defer errOut.Close()
 	p.cmd.Stderr = errOut
 	if p.stdin, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err

@@ -44,7 +44,7 @@ func newProxy(target string, seed uint64) (*proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{listener: l, target: target, conns: map[net.Conn]*way{}, random: rand.New(rand.NewPCG(seed, 1))} //nolint:gosec // it must be repeatable
+	p := &proxy{listener: l, target: target, conns: map[net.Conn]*way{}, random: rand.New(rand.NewPCG(seed, 1))}
 	p.running.Go(p.accept)
 	return p, nil
 }
@@ -97,12 +97,12 @@ func (p *proxy) accept() {
 }
 
 func (p *proxy) relay(client net.Conn) {
-	defer client.Close() //nolint:errcheck // it is torn anyway
+	defer client.Close()
 	server, err := net.Dial("tcp", p.target)
 	if err != nil {
 		return
 	}
-	defer server.Close() //nolint:errcheck // likewise
+	defer server.Close()
 	w := &way{}
 	p.mu.Lock()
 	if p.harm.refuse {

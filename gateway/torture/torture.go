@@ -55,9 +55,9 @@ type report struct {
 // torture plays all rounds and tells what came of them.
 func torture(ctx context.Context, p programs, pl plan, out io.Writer) error {
 	rep := report{Seed: pl.seed, Began: time.Now().UTC(), Skipped: p.missing()}
-	fmt.Fprintf(out, "seed %d\n", pl.seed) //nolint:errcheck // to a terminal or nowhere
+	fmt.Fprintf(out, "seed %d\n", pl.seed)
 	for _, s := range rep.Skipped {
-		fmt.Fprintln(out, "skipped:", s) //nolint:errcheck // likewise
+		fmt.Fprintln(out, "skipped:", s)
 	}
 	var mu sync.Mutex
 	worlds := make(chan uint64)
@@ -79,7 +79,7 @@ func torture(ctx context.Context, p programs, pl plan, out io.Writer) error {
 	count := (pl.rounds + pl.perWorld - 1) / pl.perWorld
 	for n := range count {
 		select {
-		case worlds <- uint64(n): //nolint:gosec // from 0
+		case worlds <- uint64(n):
 		case <-ctx.Done():
 		}
 	}
@@ -100,7 +100,7 @@ func (p programs) missing() (out []string) {
 	if err != nil {
 		return append(out, err.Error())
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // it is empty
+	defer os.RemoveAll(dir)
 	if err := mountDisk(dir); err != nil {
 		return append(out, fmt.Sprintf("full and read-only disks: a small file system cannot be mounted (%v)", err))
 	}
@@ -116,7 +116,7 @@ func playWorld(ctx context.Context, p programs, pl plan, n uint64, tell func(rou
 	settings := p.settings()
 	s := settings[n%uint64(len(settings))]
 	for played := 0; played < pl.perWorld && ctx.Err() == nil; {
-		seed := pl.seed + n*1000 + uint64(played) //nolint:gosec // from 0
+		seed := pl.seed + n*1000 + uint64(played)
 		if !playSome(ctx, p, pl, s, seed, &played, tell) {
 			played++
 		}
@@ -171,12 +171,12 @@ func (w *world) preserve(folder string, r round) string {
 }
 
 func (r round) print(out io.Writer, n int) {
-	fmt.Fprintf(out, "%4d world %d round %d: %s: %v: made %d, arrived %d, in %.1f s", n, r.World, r.Number, r.Setting, r.Faults, r.Made, r.Arrived, r.Seconds) //nolint:errcheck // to a terminal or nowhere
+	fmt.Fprintf(out, "%4d world %d round %d: %s: %v: made %d, arrived %d, in %.1f s", n, r.World, r.Number, r.Setting, r.Faults, r.Made, r.Arrived, r.Seconds)
 	if !r.well() {
 		found := r.faults()
-		fmt.Fprintf(out, " FAILED %s %d: %q, kept in %s", r.Trouble, len(found), found[:min(len(found), 5)], r.Kept) //nolint:errcheck // likewise
+		fmt.Fprintf(out, " FAILED %s %d: %q, kept in %s", r.Trouble, len(found), found[:min(len(found), 5)], r.Kept)
 	}
-	fmt.Fprintln(out) //nolint:errcheck // likewise
+	fmt.Fprintln(out)
 }
 
 // tell writes the report, a table by fault, and the figures.
@@ -217,10 +217,10 @@ func (rep *report) tell(out io.Writer, path string) error {
 		}
 	}
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "fault\trounds\tfailed\tall there after, median\tat most") //nolint:errcheck // a tabwriter keeps it until Flush
+	fmt.Fprintln(table, "fault\trounds\tfailed\tall there after, median\tat most")
 	for _, name := range slices.Sorted(maps.Keys(rows)) {
 		r := rows[name]
-		fmt.Fprintf(table, "%s\t%d\t%d\t%.1f s\t%.1f s\n", name, r.rounds, r.failed, figure.Quantile(r.recover, 0.5), slices.Max(r.recover)) //nolint:errcheck // likewise
+		fmt.Fprintf(table, "%s\t%d\t%d\t%.1f s\t%.1f s\n", name, r.rounds, r.failed, figure.Quantile(r.recover, 0.5), slices.Max(r.recover))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -234,10 +234,10 @@ func (rep *report) tell(out io.Writer, path string) error {
 			refused += n
 		}
 	}
-	fmt.Fprintf(out, "\n%d facts made in %d worlds: %d arrived; %d were not yet durable when the edge was killed; %d were refused, and told\n", //nolint:errcheck // to a terminal or nowhere
+	fmt.Fprintf(out, "\n%d facts made in %d worlds: %d arrived; %d were not yet durable when the edge was killed; %d were refused, and told\n",
 		made, len(worlds), arrived, unfinished, refused)
 	for _, why := range slices.Sorted(maps.Keys(excused)) {
-		fmt.Fprintf(out, "%d were lost, and counted, because %s\n", excused[why], why) //nolint:errcheck // likewise
+		fmt.Fprintf(out, "%d were lost, and counted, because %s\n", excused[why], why)
 	}
 	err := figure.Lines(out, []figure.Figure{
 		figure.AtLeast("torture_rounds", float64(len(rep.Rounds)-unjudged), "rounds", 1000, 0, ""),

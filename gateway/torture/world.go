@@ -100,7 +100,7 @@ const rulesFile = `rules:
 func newWorld(ctx context.Context, p programs, s setting, dir string, seed uint64) (w *world, err error) {
 	w = &world{
 		programs: p, setting: s, dir: dir, disks: map[string]bool{}, points: map[facility.PointID]facility.Point{},
-		random: rand.New(rand.NewPCG(seed, 0)), //nolint:gosec // it must be repeatable
+		random: rand.New(rand.NewPCG(seed, 0)),
 		truth:  newTruth(numbering{time.Now().Add(-6 * time.Hour).Truncate(time.Second)}),
 	}
 	defer func() {
@@ -322,7 +322,7 @@ func (w *world) metric(ctx context.Context, name string) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // it was only read
+	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		return 0, err
