@@ -239,12 +239,17 @@ func (w *sweeping) nameMeter(ctx context.Context, d Device, h Heard, f sniff.Fra
 		answers = []Answer{{Request: h.Request, Reply: f.Bytes, Type: d.MeterType}}
 		return Recognise(answers, models), nil
 	}
+	silences := 0
 	for len(answers) < mostQuestions {
 		q, ok := Next(answers, models)
 		if !ok {
 			break
 		}
 		a, err := w.askItem(ctx, d, q)
+		if err == nil && a.Outcome == Unheard && silences < fewSilences { // one answer may be lost
+			silences++
+			a, err = w.askItem(ctx, d, q)
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -210,7 +210,7 @@ func (w *sweeping) findModbus(ctx context.Context, step Step, patience time.Dura
 			break
 		}
 	}
-	w.noteLate(step)
+	w.noteLate(step.Protocol, step.Address)
 	const pathUnavailable, targetSilent = 0x0A, 0x0B
 	switch {
 	case h.Reply == nil && !h.Spoilt(),
@@ -246,19 +246,24 @@ func begins(received []byte, step Step) bool {
 }
 
 // noteLate remembers who answered when somebody else was asked: it is slower than the
-// patience was.
-func (w *sweeping) noteLate(step Step) {
+// patience was. It reports whether the one who was asked has said more than its answer.
+func (w *sweeping) noteLate(p sniff.Protocol, asked int) (more bool) {
 	strays := w.talk.Strays()
-	if len(strays) == 0 || step.Protocol == sniff.ModbusTCP {
-		return
+	if len(strays) == 0 || p == sniff.ModbusTCP {
+		return false
 	}
 	frames, _ := Heard{Received: strays}.Frames()
 	for _, f := range frames {
 		a, err := strconv.Atoi(f.Address)
-		if err == nil && f.Protocol == step.Protocol && a != step.Address && a > 0 && !w.has(step.Protocol, f.Address) {
+		switch {
+		case err != nil || f.Protocol != p || a <= 0:
+		case a == asked:
+			more = true
+		case !w.has(p, f.Address):
 			w.late = append(w.late, a)
 		}
 	}
+	return more
 }
 
 func (w *sweeping) turnaround(h Heard) time.Duration {
@@ -279,36 +284,4 @@ func (s *Sweep) speaking(l profile.Protocol) (out []profile.Profile) {
 		}
 	}
 	return out
-}
-
-// mostQuestions bounds what one device is asked.
-const mostQuestions = 120
-
-func (w *sweeping) nameModbus(ctx context.Context, d Device, unit int) ([]Candidate, error) {
-	models := w.speaking(profile.Modbus)
-	patience := max(w.patience(), 3*d.Turnaround+30*time.Millisecond)
-	var answers []Answer
-	for len(answers) < mostQuestions {
-		q, ok := Next(answers, models)
-		if !ok {
-			break
-		}
-		a := Answer{Question: q, Outcome: Unheard}
-		for range 2 {
-			h, err := w.talk.Modbus(ctx, d.Protocol, unit, q, patience)
-			if err != nil {
-				return nil, err
-			}
-			if words := h.Words(); words != nil {
-				a.Words, a.Outcome = words, Answered
-			} else if h.Code >= 0 {
-				a.Outcome = Refused
-			}
-			if !h.Spoilt() && (h.Reply != nil || len(answers) > 8) {
-				break
-			}
-		}
-		answers = append(answers, a)
-	}
-	return Recognise(answers, models), nil
 }
