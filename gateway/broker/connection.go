@@ -165,7 +165,11 @@ func connectOnce(ctx context.Context, o ClientOptions, address string, secure bo
 		SetPingTimeout(pingTimeout).
 		SetKeepAlive(cmp.Or(o.KeepAlive, 30*time.Second)).
 		SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
-			return wire.dial(ctx, address, secure, o.TLS)
+			conn, err := wire.dial(ctx, address, secure, o.TLS)
+			if err != nil {
+				return nil, err
+			}
+			return &checked{Conn: conn}, nil
 		}).
 		SetConnectionLostHandler(func(_ paho.Client, err error) {
 			lose(fmt.Errorf("%w: %w", ErrLost, err))
