@@ -187,7 +187,7 @@ func readOnlyEdge() affliction {
 		begin: func(ctx context.Context, w *world) error {
 			// What is in its file waits until it can be written: facts from memory
 			// overtake it, and the judge does not count again what is older.
-			w.truth.overtaken = true
+			w.truth.mayOvertake()
 			return swap(ctx, w, true)
 		},
 		end: func(ctx context.Context, w *world) error { return swap(ctx, w, false) },
@@ -250,6 +250,9 @@ func damaging(name string, files ...string) affliction {
 			}
 			w.truth.excuse(a.here, "its journal was damaged", kinds...)
 			w.logHurt = false
+			if name == "hub" { // what the history has already, the judge may not
+				w.truth.mayOvertake()
+			}
 			for _, file := range files {
 				if err := w.damage(filepath.Join(w.dir, name, file)); err != nil {
 					return err

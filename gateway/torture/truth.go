@@ -183,6 +183,13 @@ func (t *truth) count(is func(fate) bool) (n int) {
 	return n
 }
 
+// mayOvertake lets the judge count fewer occurrences than the history has.
+func (t *truth) mayOvertake() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.overtaken = true
+}
+
 // state says what the edge told last.
 func (t *truth) state() string {
 	t.mu.Lock()
