@@ -21,6 +21,8 @@ var expected = map[string]string{
 	"GET /readyz":  "AMDTGV-",
 	"GET /metrics": "AM",
 
+	"GET /api/health/dead-letters": "AM",
+
 	"GET /api/session":           "AMDTGV-",
 	"POST /api/session":          "AMDTGV-",
 	"DELETE /api/session":        "AMDTGV",
@@ -90,6 +92,7 @@ func withDemo(o *Options) {
 		Roles:   []facility.Role{facility.RoleAdmin, facility.RoleManager},
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("below: " + r.URL.Path)) }),
 	}}
+	o.DeadLetters = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}\n")) })
 	o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("gengfu_up 1\n")) })
 }
 

@@ -1,6 +1,8 @@
 package dashboard
 
 import (
+	"net/http"
+
 	"github.com/gofiber/fiber/v2"
 	"github.com/gofiber/fiber/v2/middleware/adaptor"
 
@@ -18,11 +20,17 @@ func (s *Server) readyz(c *fiber.Ctx, _ *visitor) error {
 	return c.JSON(fiber.Map{"status": "ok"})
 }
 
-func (s *Server) metrics(c *fiber.Ctx, _ *visitor) error {
-	if s.options.Metrics == nil {
+func (s *Server) metrics(c *fiber.Ctx, _ *visitor) error { return handOver(c, s.options.Metrics) }
+
+func (s *Server) deadLetters(c *fiber.Ctx, _ *visitor) error {
+	return handOver(c, s.options.DeadLetters)
+}
+
+func handOver(c *fiber.Ctx, to http.Handler) error {
+	if to == nil {
 		return fail("not_found")
 	}
-	return adaptor.HTTPHandler(s.options.Metrics)(c)
+	return adaptor.HTTPHandler(to)(c)
 }
 
 func (s *Server) health(c *fiber.Ctx, _ *visitor) error {

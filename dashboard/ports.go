@@ -125,6 +125,9 @@ type Options struct {
 	Live    Live
 	History History
 	Metrics http.Handler // may be nil
+	// DeadLetters answers with every message that could not be taken, each as a line
+	// of JSON; may be nil.
+	DeadLetters http.Handler
 
 	// ReadDump reads the dump of a patrol wand; nil takes none. Its error is a
 	// *facility.DumpError.

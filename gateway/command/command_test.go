@@ -302,6 +302,9 @@ func start(t *testing.T, args ...string) *gateway {
 		return ok
 	})
 	eventually(t, "that it is ready", func() bool { return run(t, "", "health", "--address", g.url).code == done })
+	if r := run(t, "", "health", "--dead-letters", "--address", g.url); r.code != done || r.out != "" {
+		t.Errorf("dead letters of an honest gateway: status %d, %q, %q", r.code, r.out, r.err)
+	}
 	return g
 }
 

@@ -29,7 +29,15 @@ type health struct {
 	History     historyHealth          `json:"history"`
 	Ledger      ledgerHealth           `json:"ledger"`
 	Gateways    []intake.GatewayStats  `json:"gateways"`
+	Intake      *intakeHealth          `json:"intake,omitempty"`
 	DeadLetters []intake.DeadLetter    `json:"dead_letters"`
+}
+
+// intakeHealth is what the hub says of all streams that come to it.
+type intakeHealth struct {
+	Streams []intake.StreamStats `json:"streams"`
+	Refused int64                `json:"refused"` // groups that were not taken, to be sent again
+	Trouble map[string]string    `json:"trouble"` // why nothing is made durable, by stream
 }
 
 type historyHealth struct {
@@ -96,6 +104,7 @@ func (d *daemon) health() health {
 	in := d.intake.Stats()
 	h.Gateways = append(h.Gateways, in.Gateways...)
 	h.DeadLetters = append(h.DeadLetters, in.Dead...)
+	h.Intake = &intakeHealth{Streams: in.Streams, Refused: in.Refused, Trouble: in.Trouble}
 	for _, s := range in.Streams {
 		h.addReceived(s)
 	}

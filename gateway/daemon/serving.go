@@ -32,7 +32,8 @@ func (d *daemon) serving(ln net.Listener) (part, error) {
 	s, err := dashboard.New(dashboard.Options{
 		Estate: c.Estate, Tiles: c.Tiles, People: d.ledger, Orders: d.ledger, Watch: d.ledger,
 		Desk: d.hub, Live: d.hub, History: d.history, Metrics: d.scraping(),
-		DemoLogins: d.DemoLogins, Extensions: d.Extensions, BaseURL: c.Dashboard.BaseURL, TrustedProxies: c.Proxies,
+		DeadLetters: d.exportLetters(),
+		DemoLogins:  d.DemoLogins, Extensions: d.Extensions, BaseURL: c.Dashboard.BaseURL, TrustedProxies: c.Proxies,
 		Version: d.Version, Logger: d.Logger.With("part", "dashboard"), TLS: conf,
 		ReadDump: func(dump []byte, o facility.DumpOptions, people []facility.Person, now time.Time) ([]facility.DumpLine, error) {
 			return wand.Read(dump, o, wand.House{Zone: c.Estate.Site.Zone, Now: now, Checkpoints: c.Estate.Checkpoints, People: people})
@@ -42,6 +43,16 @@ func (d *daemon) serving(ln net.Listener) (part, error) {
 		return part{}, fmt.Errorf("dashboard: %w", err)
 	}
 	return part{"dashboard", func(ctx context.Context) error { return door.serve(ctx, s.Serve) }}, nil
+}
+
+// exportLetters answers with the dead letters.
+func (d *daemon) exportLetters() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		if err := d.letters.Export(w); err != nil {
+			d.Logger.Warn("the dead letters cannot be sent", "error", err)
+		}
+	})
 }
 
 func (d *daemon) dashboardTLS() (*tls.Config, error) {
