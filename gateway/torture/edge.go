@@ -50,6 +50,7 @@ type progress struct {
 	// Forgotten and Volatile are of what is in memory while the disk refuses.
 	Forgotten int64
 	Volatile  int64
+	Trouble   string // why the disk refuses
 }
 
 // teller writes lines that are whole.
@@ -237,7 +238,7 @@ func (e *edge) report(ctx context.Context) {
 			st := j.Stats()
 			all = append(all, progress{
 				Stream: s.Stream, Epoch: st.Epoch, Queued: st.Records, Last: st.Last, Acked: st.Cursors[uplink.Cursor],
-				Evicted: st.Evicted, Damaged: st.Damaged, Resets: st.Resets, Resent: s.Resent, Forgotten: st.Forgotten, Volatile: st.Volatile,
+				Evicted: st.Evicted, Damaged: st.Damaged, Resets: st.Resets, Resent: s.Resent, Forgotten: st.Forgotten, Volatile: st.Volatile, Trouble: st.Trouble,
 			})
 		}
 		waiting := e.collector.Stats().Waiting
