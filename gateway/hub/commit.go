@@ -13,8 +13,8 @@ import (
 	"gengfu/storage/ledger"
 )
 
-// ledgerRetry is the pause after a failed write of the ledger.
-const ledgerRetry = time.Second
+// retry is the pause after a failed write of the ledger or read of the journal.
+const retry = time.Second
 
 // maxUnwritten is how many decisions are held while the ledger cannot be written.
 // With more nothing is judged until it can.
@@ -64,12 +64,12 @@ func (j *judge) step(ctx context.Context, o outcome) {
 	switch now := j.now(); {
 	case o.len() == 0 && len(j.held) == 0 && (j.at == j.saved || now.Sub(j.savedAt) < saveEvery):
 		return
-	case troubled && !pressed && now.Sub(j.triedAt) < ledgerRetry:
+	case troubled && !pressed && now.Sub(j.triedAt) < retry:
 		j.hold(o)
 	default:
 		_ = j.commit(ctx, o) // what fails for good is logged and counted, the rest is held
 	}
-	for j.unwritten() > maxUnwritten && pause(ctx, ledgerRetry) {
+	for j.unwritten() > maxUnwritten && pause(ctx) {
 		_ = j.commit(ctx, outcome{})
 	}
 }
@@ -214,7 +214,7 @@ func (j *judge) insist(ctx context.Context, what string, try func() error) error
 			j.figures.trouble.Store(&s)
 			j.log.Error("cannot "+what+"; trying again", "error", err)
 		}
-		if !pause(ctx, ledgerRetry) {
+		if !pause(ctx) {
 			return ctx.Err()
 		}
 	}

@@ -248,7 +248,7 @@ func (j *judge) finish(ctx context.Context) {
 		if err == nil || refused(err) && len(j.held) == 0 {
 			return
 		}
-		if !pause(ctx, ledgerRetry) {
+		if !pause(ctx) {
 			j.log.Warn("the judge's last state could not be written; the next start judges a few facts again", "decisions", j.unwritten(), "error", err)
 			return
 		}

@@ -51,7 +51,7 @@ func (f *follower) follow(ctx context.Context, after uint64, take func(facts) bo
 		records, err := f.journal.Read(after, batchBytes)
 		if err != nil {
 			f.log.Error("cannot read the journal", "error", err)
-			if !pause(ctx, time.Second) {
+			if !pause(ctx) {
 				return
 			}
 			continue
@@ -86,9 +86,9 @@ func newFact(h payload.Header, readings []facility.Reading, taps []facility.Tap,
 	}
 }
 
-// pause waits for d and reports whether ctx still lives.
-func pause(ctx context.Context, d time.Duration) bool {
-	t := time.NewTimer(d)
+// pause waits before the next try and reports whether ctx still lives.
+func pause(ctx context.Context) bool {
+	t := time.NewTimer(retry)
 	defer t.Stop()
 	select {
 	case <-t.C:

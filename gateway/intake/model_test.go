@@ -146,9 +146,7 @@ func (w *world) send(s *sender) bool {
 
 // deliver hands messages to the hub at once, and what it says to the network.
 func (w *world) deliver(messages []broker.Message) {
-	for _, m := range w.in.handle(context.Background(), facility.Urgent, messages) {
-		w.toEdge = append(w.toEdge, m)
-	}
+	w.toEdge = append(w.toEdge, w.in.handle(context.Background(), facility.Urgent, messages)...)
 }
 
 func (w *world) answer(m broker.Message) {
