@@ -25,7 +25,8 @@ const (
 // naming is the interview of one slave of Modbus. A lost answer is asked for again. As
 // its late answer could be taken for that to another question, what is heard after it
 // counts only when the device answers in its order: it is asked for something of another
-// function, and says nothing more of the question until then.
+// function, and says nothing more of the question until then. A refusal names nothing,
+// and must then be heard twice.
 type naming struct {
 	*sweeping
 	device    Device
@@ -60,7 +61,7 @@ func (n *naming) ask(ctx context.Context, q Question) (Answer, error) {
 		tries = fewAttempts
 	}
 	patience := n.patience
-	for lost, doubted := 0, 0; lost < tries && doubted < mostDoubted; {
+	for lost, doubted, refused := 0, 0, 0; lost < tries && doubted < mostDoubted; {
 		a, more, err := n.once(ctx, q, patience)
 		if err != nil {
 			return a, err
@@ -73,10 +74,16 @@ func (n *naming) ask(ctx context.Context, q Question) (Answer, error) {
 			patience = max(patience, min(2*patience, mostImpatient))
 			continue
 		}
-		if inOrder, err := n.inOrder(ctx, q); err != nil || inOrder {
+		switch inOrder, err := n.inOrder(ctx, q); {
+		case err != nil:
 			return a, err
+		case !inOrder:
+			doubted++
+		case a.Outcome == Refused && n.unsettled() && refused == 0:
+			refused++ // a converter may have held back the refusal of an earlier question
+		default:
+			return a, nil
 		}
-		doubted++
 	}
 	n.silences++
 	return Answer{Question: q, Outcome: Unheard}, nil
@@ -97,10 +104,15 @@ func (n *naming) once(ctx context.Context, q Question, patience time.Duration) (
 	return a, n.noteLate(n.device.Protocol, n.unit), nil
 }
 
+// unsettled reports whether the late answer to an earlier question may still come.
+func (n *naming) unsettled() bool {
+	return n.device.Protocol != sniff.ModbusTCP && time.Since(n.disturbed) < lateAnswers
+}
+
 // inOrder reports whether what was heard is the answer to the question, and not to an
 // earlier one: its own would come before that to something of another function.
 func (n *naming) inOrder(ctx context.Context, q Question) (bool, error) {
-	if n.device.Protocol == sniff.ModbusTCP || time.Since(n.disturbed) >= lateAnswers {
+	if !n.unsettled() {
 		return true, nil
 	}
 	other := Question{Table: profile.Holding, Count: 1}
