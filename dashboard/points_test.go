@@ -39,7 +39,7 @@ func TestChangesDoNotWaitForTheBeat(t *testing.T) {
 		}
 		// told takes the frames of points that are in the client's queue.
 		told := func(after time.Duration) (values []float64) {
-			time.Sleep(after - time.Since(start))
+			<-time.After(after - time.Since(start))
 			synctest.Wait()
 			for {
 				select {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gengfu/devices/bus"
+	"gengfu/devices/line/linetest"
 	"gengfu/devices/profile"
 )
 
@@ -93,7 +94,9 @@ func (a *adversary) Read(ctx context.Context, p []byte, deadline time.Time) (int
 		if len(a.coming) > 0 && a.coming[0].at.Before(until) {
 			until = a.coming[0].at
 		}
-		time.Sleep(until.Sub(now))
+		if err := linetest.Wait(ctx, until); err != nil {
+			return 0, err
+		}
 	}
 }
 

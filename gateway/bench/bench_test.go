@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gengfu/facility"
+	"gengfu/gateway/bench/observe"
 	"gengfu/gateway/config"
 )
 
@@ -90,7 +91,7 @@ func TestWatchNotesWhenAPumpChanged(t *testing.T) {
 		{"alarm", `{"device":"pump-1","rule":"pump-fault","state":"unacknowledged","count":1}`},
 		{"overview", `{}`},
 	} {
-		e := event{at: at.Add(time.Duration(i) * time.Second), name: step.name, data: []byte(step.data)}
+		e := observe.Event{At: at.Add(time.Duration(i) * time.Second), Name: step.name, Data: []byte(step.data)}
 		if err := w.take(e, true); err != nil {
 			t.Fatal(err)
 		}
@@ -102,10 +103,10 @@ func TestWatchNotesWhenAPumpChanged(t *testing.T) {
 	if !w.pumps["pump-2"].whole() {
 		t.Errorf("pump 2 is %+v, want whole", w.pumps["pump-2"])
 	}
-	if err := w.take(event{}, false); err == nil {
+	if err := w.take(observe.Event{}, false); err == nil {
 		t.Error("the end of the stream was not told")
 	}
-	if err := w.take(event{name: "alarm", data: []byte("{")}, true); err == nil {
+	if err := w.take(observe.Event{Name: "alarm", Data: []byte("{")}, true); err == nil {
 		t.Error("an alarm that cannot be read was let pass")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"gengfu/gateway/bench/figure"
+	"gengfu/gateway/bench/observe"
 	"gengfu/gateway/demo"
 )
 
@@ -32,11 +33,11 @@ func measureRunning(ctx context.Context, binary, dir string, p plan) (out []figu
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, proc.stop()) }()
-	pg, err := openPage(ctx, proc.url)
+	pg, err := observe.Open(ctx, proc.url)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, pg.close()) }()
+	defer func() { err = errors.Join(err, pg.Close()) }()
 	w := &watch{page: pg, pumps: map[string]pump{}}
 	if out, err = measureWeight(ctx, proc, w, p); err != nil {
 		return nil, err
@@ -46,7 +47,7 @@ func measureRunning(ctx context.Context, binary, dir string, p plan) (out []figu
 }
 
 func measureWeight(ctx context.Context, proc *process, w *watch, p plan) ([]figure.Figure, error) {
-	first, err := weigh(proc.pid)
+	first, err := observe.Weigh(proc.pid)
 	if err != nil {
 		return nil, err
 	}
@@ -54,14 +55,14 @@ func measureWeight(ctx context.Context, proc *process, w *watch, p plan) ([]figu
 	if err := w.look(ctx, p.settle); err != nil {
 		return nil, err
 	}
-	last, err := weigh(proc.pid)
+	last, err := observe.Weigh(proc.pid)
 	if err != nil {
 		return nil, err
 	}
-	busy := 100 * float64(last.cpu-first.cpu) / float64(time.Since(began))
-	note := fmt.Sprintf("VmRSS after %s with one page; VmHWM %.0f MB", p.settle, last.peak/megabyte)
+	busy := 100 * float64(last.CPU-first.CPU) / float64(time.Since(began))
+	note := fmt.Sprintf("VmRSS after %s with one page; VmHWM %.0f MB", p.settle, last.Peak/megabyte)
 	return []figure.Figure{
-		figure.AtMost("rss_after_minute", last.resident/megabyte, "MB", 120, 0, note),
+		figure.AtMost("rss_after_minute", last.Resident/megabyte, "MB", 120, 0, note),
 		figure.AtMost("cpu_idle", busy, "%", 15, 1, "of one core in that time, simulated devices included"),
 	}, nil
 }
@@ -123,7 +124,7 @@ func sample(ctx context.Context, control *demo.Client, w *watch, number int) (la
 // watch is what somebody who looks at the page knows of the pumps. Until it is
 // told otherwise a pump is whole, as they are in a new demo.
 type watch struct {
-	page  *page
+	page  *observe.Page
 	pumps map[string]pump // by device
 }
 
@@ -145,7 +146,7 @@ func (w *watch) look(ctx context.Context, d time.Duration) error {
 			return nil
 		case <-ctx.Done():
 			return ctx.Err()
-		case e, open := <-w.page.events:
+		case e, open := <-w.page.Events:
 			if err := w.take(e, open); err != nil {
 				return err
 			}
@@ -161,7 +162,7 @@ func (w *watch) until(ctx context.Context, holds func() bool) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case e, open := <-w.page.events:
+		case e, open := <-w.page.Events:
 			if err := w.take(e, open); err != nil {
 				return err
 			}
@@ -171,11 +172,11 @@ func (w *watch) until(ctx context.Context, holds func() bool) error {
 }
 
 // take learns from one event; docs/api.md has their shapes.
-func (w *watch) take(e event, open bool) error {
+func (w *watch) take(e observe.Event, open bool) error {
 	if !open {
 		return errors.New("the event stream has ended")
 	}
-	switch e.name {
+	switch e.Name {
 	case "points":
 		var data struct {
 			Points []struct {
@@ -183,21 +184,21 @@ func (w *watch) take(e event, open bool) error {
 				Value *float64 `json:"value"`
 			} `json:"points"`
 		}
-		if err := json.Unmarshal(e.data, &data); err != nil {
+		if err := json.Unmarshal(e.Data, &data); err != nil {
 			return fmt.Errorf("read a points event: %w", err)
 		}
 		for _, p := range data.Points {
 			if device, quantity, _ := strings.Cut(p.ID, "/"); quantity == "fault" && p.Value != nil {
 				known := w.pumps[device]
 				if fault := *p.Value != 0; fault != known.fault {
-					known.fault, known.faultAt = fault, e.at
+					known.fault, known.faultAt = fault, e.At
 				}
 				w.pumps[device] = known
 			}
 		}
 	case "alarm":
 		var a struct{ Device, Rule, State string }
-		if err := json.Unmarshal(e.data, &a); err != nil {
+		if err := json.Unmarshal(e.Data, &a); err != nil {
 			return fmt.Errorf("read an alarm event: %w", err)
 		}
 		if a.Rule != faultRule {
@@ -205,7 +206,7 @@ func (w *watch) take(e event, open bool) error {
 		}
 		known := w.pumps[a.Device]
 		if alarm := a.State == "unacknowledged"; alarm != known.alarm {
-			known.alarm, known.alarmAt = alarm, e.at
+			known.alarm, known.alarmAt = alarm, e.At
 		}
 		w.pumps[a.Device] = known
 	}

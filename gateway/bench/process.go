@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -145,62 +143,4 @@ func measureStarts(ctx context.Context, binary, dir string, p plan) ([]figure.Fi
 		figure.AtMost("start_ready", figure.Quantile(ready, 0.5), "s", 2, 2, note("/readyz says 200; empty folder, 30 days of past are written")),
 		figure.AtMost("start_ready_again", figure.Quantile(again, 0.5), "s", 2, 2, note("the same on a used folder")),
 	}, nil
-}
-
-// weight is what a process holds and has used.
-type weight struct {
-	resident, peak float64       // bytes
-	cpu            time.Duration // user and system, since its start
-}
-
-// weigh reads /proc, whose form is in proc(5).
-func weigh(pid int) (w weight, err error) {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return w, fmt.Errorf("weigh the process: %w", err)
-	}
-	for line := range strings.Lines(string(status)) {
-		switch f := strings.Fields(line); {
-		case len(f) != 3:
-		case f[0] == "VmRSS:":
-			w.resident, err = kilobytes(f[1])
-		case f[0] == "VmHWM:":
-			w.peak, err = kilobytes(f[1])
-		}
-		if err != nil {
-			return w, err
-		}
-	}
-	w.cpu, err = cpuTime(pid)
-	return w, err
-}
-
-func kilobytes(s string) (float64, error) {
-	n, err := strconv.ParseFloat(s, 64)
-	return n * 1024, err
-}
-
-// clockTick is the unit of times in /proc/PID/stat on Linux, whatever the kernel's own.
-const clockTick = time.Second / 100
-
-func cpuTime(pid int) (time.Duration, error) {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, fmt.Errorf("read the process's time: %w", err)
-	}
-	// The second field is the name in parentheses, which may hold anything.
-	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-	const user, system = 14 - 3, 15 - 3 // the first of f is the third field
-	if len(f) <= system {
-		return 0, errors.New("/proc/PID/stat is too short")
-	}
-	var ticks int64
-	for _, s := range []string{f[user], f[system]} {
-		n, err := strconv.ParseInt(s, 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("read the process's time: %w", err)
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * clockTick, nil
 }

@@ -10,28 +10,11 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"gengfu/storage/history/influxtest"
 )
 
 const influxUser, influxPassword = "torture", "rack-and-wheel"
-
-const influxFile = `reporting-disabled = true
-bind-address = "127.0.0.1:%s"
-[meta]
-dir = %q
-[data]
-dir = %q
-wal-dir = %q
-index-version = "tsi1"
-query-log-enabled = false
-[monitor]
-store-enabled = false
-[http]
-bind-address = "127.0.0.1:%s"
-flux-enabled = true
-log-enabled = false
-[continuous_queries]
-enabled = false
-`
 
 // startInflux starts influxd and waits until it has its database.
 func (w *world) startInflux(ctx context.Context) error {
@@ -41,9 +24,7 @@ func (w *world) startInflux(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		in := func(name string) string { return filepath.Join(w.dir, "influx", name) }
-		text := fmt.Sprintf(influxFile, rpc, in("meta"), in("data"), in("wal"), w.influxPort)
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		if err := influxtest.Configure(file, filepath.Join(w.dir, "influx"), "127.0.0.1:"+rpc, "127.0.0.1:"+w.influxPort, false); err != nil {
 			return err
 		}
 	}

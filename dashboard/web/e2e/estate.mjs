@@ -109,13 +109,14 @@ export async function openPage(browser, estate, device) {
   return page;
 }
 
-/** Opens a page and signs the person in by one tap. */
+/** Opens a page, signs the person in by one tap, and waits until the page stands: every one has a heading. */
 export async function signIn(browser, estate, login, device, path = '/', lang = 'zh') {
   const page = await openPage(browser, estate, device);
   await page.goto(`/sign-in?lang=${lang}`);
   await page.getByTestId(`demo-login-${login}`).click();
   await page.waitForURL((url) => url.pathname !== '/sign-in');
   if (path !== new URL(page.url()).pathname) await page.goto(path);
+  await page.locator('h1').first().waitFor();
   return page;
 }
 

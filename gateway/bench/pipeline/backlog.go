@@ -1,23 +1,18 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
-	"net/http/cookiejar"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"gengfu/gateway/bench/figure"
+	"gengfu/gateway/bench/observe"
 	"gengfu/gateway/config"
-	"gengfu/gateway/demo"
 )
 
 const (
@@ -63,10 +58,10 @@ func measureBacklog(ctx context.Context, dir string, p plan, out io.Writer) (fig
 		return nil, err
 	}
 	fmt.Fprintf(out, "Backlog of %d readings in batches of %d, journalled in %s, drained in %s; edge %.0f MB at most, %.0f MB without a backlog; hub %.0f MB, %.0f MB\n",
-		p.backlog, backlogBatch, filled.Round(time.Second), d.took.Round(time.Second/10), d.edge.peak/megabyte, edgeCalm.edge.peak/megabyte, d.hub.peak/megabyte, edgeCalm.hub.peak/megabyte)
+		p.backlog, backlogBatch, filled.Round(time.Second), d.took.Round(time.Second/10), d.edge.Peak/megabyte, edgeCalm.edge.Peak/megabyte, d.hub.Peak/megabyte, edgeCalm.hub.Peak/megabyte)
 	fmt.Fprintf(out, "Live readings meanwhile: %d seen on a page, late at most %s, half of them %s\n", len(d.late), seconds(figure.Quantile(d.late, 1)), seconds(figure.Quantile(d.late, 0.5)))
 	rate := float64(p.backlog) / d.took.Seconds()
-	grew := max(d.edge.peak-edgeCalm.edge.peak, d.hub.peak-edgeCalm.hub.peak)
+	grew := max(d.edge.Peak-edgeCalm.edge.Peak, d.hub.Peak-edgeCalm.hub.Peak)
 	return []figure.Figure{
 		figure.AtMost("backlog_drain", d.took.Seconds()*4_320_000/float64(p.backlog), "s", 300, 1, fmt.Sprintf("for 4.32 million readings, %.0f readings/s", rate)),
 		figure.AtMost("backlog_live_late", figure.Quantile(d.late, 1), "s", 2, 2, fmt.Sprintf("the latest of %d live readings on a page, while the backlog drains", len(d.late))),
@@ -79,13 +74,13 @@ func seconds(s float64) string {
 }
 
 // weights are those of the edge and the hub.
-type weights struct{ edge, hub weight }
+type weights struct{ edge, hub observe.Weight }
 
 func weighBoth(edge, hub *process) (w weights, err error) {
-	if w.edge, err = weigh(edge.pid()); err != nil {
+	if w.edge, err = observe.Weigh(edge.pid()); err != nil {
 		return w, err
 	}
-	w.hub, err = weigh(hub.pid())
+	w.hub, err = observe.Weigh(hub.pid())
 	return w, err
 }
 
@@ -172,80 +167,36 @@ func (e *estate) drain(ctx context.Context) (d drained, err error) {
 
 // page is somebody who is signed in and looks at the values.
 type page struct {
-	body io.Closer
-	done sync.WaitGroup
+	stream *observe.Page
+	done   sync.WaitGroup
 
 	mu    sync.Mutex
 	start time.Time // readings that are older are no live ones
 	late  []float64
 }
 
-// openPage signs in as the first demo login and opens the event stream.
+// openPage opens a page, and notes how late each reading comes until it is closed.
 func openPage(ctx context.Context, url string, start time.Time) (*page, error) {
-	jar, err := cookiejar.New(nil)
+	stream, err := observe.Open(ctx, url)
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{Jar: jar}
-	who := demo.People()[0]
-	login, err := json.Marshal(map[string]string{"login": who.Person.Login, "password": who.Password})
-	if err != nil {
-		return nil, err
-	}
-	in, err := ask(ctx, client, http.MethodPost, url+"/api/session", login)
-	if err != nil {
-		return nil, err
-	}
-	if err := in.Close(); err != nil {
-		return nil, err
-	}
-	body, err := ask(ctx, client, http.MethodGet, url+"/api/events", nil)
-	if err != nil {
-		return nil, err
-	}
-	p := &page{body: body, start: start}
-	p.done.Go(func() { p.read(body) })
+	p := &page{stream: stream, start: start}
+	p.done.Go(func() {
+		for e := range stream.Events {
+			if e.Name == "points" {
+				p.take(e.At, e.Data)
+			}
+		}
+	})
 	return p, nil
 }
 
-func ask(ctx context.Context, client *http.Client, method, url string, body []byte) (io.ReadCloser, error) {
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("X-Gengfu", "1")
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("ask the hub's pages: %w", err)
-	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, errors.Join(fmt.Errorf("%s %s: %s", method, url, resp.Status), resp.Body.Close())
-	}
-	return resp.Body, nil
-}
-
-// read notes how late each reading comes, until the stream ends.
-func (p *page) read(body io.Reader) {
-	lines := bufio.NewScanner(body)
-	lines.Buffer(nil, 4<<20)
-	name := ""
-	for lines.Scan() {
-		line := lines.Text()
-		if event, ok := strings.CutPrefix(line, "event: "); ok {
-			name = event
-		}
-		if data, ok := strings.CutPrefix(line, "data: "); ok && name == "points" {
-			p.take(time.Now(), data)
-		}
-	}
-}
-
-func (p *page) take(now time.Time, data string) {
+func (p *page) take(now time.Time, data []byte) {
 	var event struct {
 		Points []struct{ Time time.Time } `json:"points"`
 	}
-	if json.Unmarshal([]byte(data), &event) != nil {
+	if json.Unmarshal(data, &event) != nil {
 		return
 	}
 	p.mu.Lock()
@@ -277,7 +228,7 @@ func (p *page) lateness() []float64 {
 }
 
 func (p *page) close() error {
-	err := p.body.Close()
+	err := p.stream.Close()
 	p.done.Wait()
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"gengfu/gateway/bench/observe"
 	"gengfu/gateway/config"
 )
 
@@ -85,7 +86,7 @@ func (e *estate) stop() error {
 func (e *estate) used() (map[string]time.Duration, error) {
 	out := map[string]time.Duration{}
 	for _, p := range e.running {
-		d, err := cpuTime(p.pid())
+		d, err := observe.CPU(p.pid())
 		if err != nil {
 			return nil, err
 		}

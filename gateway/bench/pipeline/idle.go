@@ -14,6 +14,7 @@ import (
 
 	"gengfu/devices/simulator"
 	"gengfu/gateway/bench/figure"
+	"gengfu/gateway/bench/observe"
 	"gengfu/gateway/config"
 )
 
@@ -56,33 +57,35 @@ func measureIdle(ctx context.Context, dir string, p plan, out io.Writer) (figure
 	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(out, "Idle edge: %.0f readings a second over %d lines, %.1f %% of a core, %.1f MB, at most %.1f MB\n", w.rate, idleLines, w.busy, w.resident/megabyte, w.peak/megabyte)
+	fmt.Fprintf(out, "Idle edge: %.0f readings a second over %d lines, %.1f %% of a core, %.1f MB, at most %.1f MB\n", w.rate, idleLines, w.busy, w.Resident/megabyte, w.Peak/megabyte)
 	note := fmt.Sprintf("%.0f readings a second came into the history, over Modbus TCP from %d meters", w.rate, idleMeters)
 	return []figure.Figure{
 		figure.AtMost("idle_cpu", w.busy*1000/w.rate, "%", 10, 1, "of a core, for 1,000 points a second; "+note),
-		figure.AtMost("idle_rss", w.resident/megabyte, "MB", 60, 1, fmt.Sprintf("after %s", p.settle+p.watch)),
+		figure.AtMost("idle_rss", w.Resident/megabyte, "MB", 60, 1, fmt.Sprintf("after %s", p.settle+p.watch)),
 	}, nil
 }
 
+const megabyte = 1e6 // bytes
+
 // watched is an edge in a while of its life.
 type watched struct {
-	weight
+	observe.Weight
 	busy float64 // percent of a core
 	rate float64 // readings a second
 }
 
 func (e *estate) watch(ctx context.Context, edge *process) (w watched, err error) {
-	look := func(after time.Duration) (weight, float64, error) {
+	look := func(after time.Duration) (observe.Weight, float64, error) {
 		select {
 		case <-time.After(after):
 		case <-ctx.Done():
-			return weight{}, 0, ctx.Err()
+			return observe.Weight{}, 0, ctx.Err()
 		}
 		m, err := e.metrics(ctx, metricStored)
 		if err != nil {
-			return weight{}, 0, err
+			return observe.Weight{}, 0, err
 		}
-		w, err := weigh(edge.pid())
+		w, err := observe.Weigh(edge.pid())
 		return w, m[metricStored], err
 	}
 	first, had, err := look(e.plan.settle)
@@ -95,7 +98,7 @@ func (e *estate) watch(ctx context.Context, edge *process) (w watched, err error
 		return w, err
 	}
 	length := time.Since(began)
-	w = watched{weight: last, busy: 100 * float64(last.cpu-first.cpu) / float64(length), rate: (has - had) / length.Seconds()}
+	w = watched{Weight: last, busy: 100 * float64(last.CPU-first.CPU) / float64(length), rate: (has - had) / length.Seconds()}
 	if w.rate < 500 {
 		return w, fmt.Errorf("only %.0f readings a second came: %s", w.rate, edge.said())
 	}

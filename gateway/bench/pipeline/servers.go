@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"gengfu/storage/history/influxtest"
 )
 
 const lookEvery = 20 * time.Millisecond
@@ -97,25 +99,6 @@ const (
 	influxBucket   = influxDatabase + "/autogen"
 )
 
-const influxFile = `reporting-disabled = true
-bind-address = "127.0.0.1:%s"
-[meta]
-dir = %q
-[data]
-dir = %q
-wal-dir = %q
-index-version = "tsi1"
-query-log-enabled = false
-[monitor]
-store-enabled = false
-[http]
-bind-address = "127.0.0.1:%s"
-flux-enabled = true
-log-enabled = false
-[continuous_queries]
-enabled = false
-`
-
 // influxServer is an influxd.
 type influxServer struct {
 	*process
@@ -136,10 +119,8 @@ func startInflux(ctx context.Context, dir string, databases ...string) (*influxS
 	if err != nil {
 		return nil, err
 	}
-	in := func(name string) string { return filepath.Join(dir, "influx", name) }
 	conf := filepath.Join(dir, "influxd.conf")
-	text := fmt.Sprintf(influxFile, rpc, in("meta"), in("data"), in("wal"), port)
-	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+	if err := influxtest.Configure(conf, filepath.Join(dir, "influx"), "127.0.0.1:"+rpc, "127.0.0.1:"+port, false); err != nil {
 		return nil, err
 	}
 	s := &influxServer{url: "http://127.0.0.1:" + port}

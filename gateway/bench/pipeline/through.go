@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gengfu/gateway/bench/figure"
+	"gengfu/gateway/bench/observe"
 	"gengfu/gateway/config"
 )
 
@@ -47,11 +48,11 @@ func pass(ctx context.Context, dir string, p plan, n int, engine string, influx 
 	}
 	if influx != nil { // it is not this estate's to stop, but part of what it costs
 		defer func(had time.Duration) {
-			now, weighed := cpuTime(influx.pid())
+			now, weighed := observe.CPU(influx.pid())
 			if err = errors.Join(err, weighed); out.used != nil {
 				out.used["influxd"] = now - had
 			}
-		}(must(cpuTime(influx.pid())))
+		}(must(observe.CPU(influx.pid())))
 	}
 	if _, err := e.configure(engine); err != nil {
 		return out, err

@@ -96,27 +96,6 @@ type Server struct {
 	cmd    *exec.Cmd
 }
 
-const configuration = `
-reporting-disabled = true
-bind-address = %q
-[meta]
-dir = %q
-[data]
-dir = %q
-wal-dir = %q
-index-version = "tsi1"
-query-log-enabled = false
-[monitor]
-store-enabled = false
-[http]
-bind-address = %q
-auth-enabled = true
-flux-enabled = true
-log-enabled = false
-[continuous_queries]
-enabled = false
-`
-
 // first configures the server and starts it.
 func (s *Server) first(ctx context.Context) error {
 	ports, err := freePorts(2)
@@ -128,8 +107,7 @@ func (s *Server) first(ctx context.Context) error {
 		return err
 	}
 	s.file = filepath.Join(s.dir, "influxd.conf")
-	text := fmt.Sprintf(configuration, ports[1], filepath.Join(s.dir, "meta"), filepath.Join(s.dir, "data"), filepath.Join(s.dir, "wal"), ports[0])
-	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
+	if err := Configure(s.file, s.dir, ports[1], ports[0], true); err != nil {
 		return err
 	}
 	return s.Start(ctx)

@@ -1,4 +1,4 @@
-package main
+package observe
 
 import (
 	"bytes"
@@ -10,46 +10,48 @@ import (
 	"time"
 )
 
-const megabyte = 1e6 // bytes
-
-// weight is what a process holds and has used.
-type weight struct {
-	resident, peak float64       // bytes
-	cpu            time.Duration // user and system, since its start
+// Weight is what a process holds and has used.
+type Weight struct {
+	Resident, Peak float64       // bytes
+	CPU            time.Duration // user and system, since its start
 }
 
-// weigh reads /proc, whose form is in proc(5).
-func weigh(pid int) (w weight, err error) {
+// Weigh reads /proc, whose form is in proc(5).
+func Weigh(pid int) (w Weight, err error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return w, fmt.Errorf("weigh a process: %w", err)
+		return w, fmt.Errorf("weigh the process: %w", err)
 	}
 	for line := range strings.Lines(string(status)) {
-		f := strings.Fields(line)
-		if len(f) != 3 || f[0] != "VmRSS:" && f[0] != "VmHWM:" {
-			continue
+		switch f := strings.Fields(line); {
+		case len(f) != 3:
+		case f[0] == "VmRSS:":
+			w.Resident, err = kilobytes(f[1])
+		case f[0] == "VmHWM:":
+			w.Peak, err = kilobytes(f[1])
 		}
-		kb, err := strconv.ParseFloat(f[1], 64)
 		if err != nil {
-			return w, fmt.Errorf("weigh a process: %w", err)
-		}
-		if f[0] == "VmRSS:" {
-			w.resident = 1024 * kb
-		} else {
-			w.peak = 1024 * kb
+			return w, err
 		}
 	}
-	w.cpu, err = cpuTime(pid)
+	w.CPU, err = CPU(pid)
 	return w, err
+}
+
+func kilobytes(s string) (float64, error) {
+	n, err := strconv.ParseFloat(s, 64)
+	return n * 1024, err
 }
 
 // clockTick is the unit of times in /proc/PID/stat on Linux, whatever the kernel's own.
 const clockTick = time.Second / 100
 
-func cpuTime(pid int) (time.Duration, error) {
+// CPU returns the time of all processors that a process has used, the kernel's for it
+// included.
+func CPU(pid int) (time.Duration, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0, fmt.Errorf("read a process's time: %w", err)
+		return 0, fmt.Errorf("read the process's time: %w", err)
 	}
 	// The second field is the name in parentheses, which may hold anything.
 	f := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
@@ -61,7 +63,7 @@ func cpuTime(pid int) (time.Duration, error) {
 	for _, s := range []string{f[user], f[system]} {
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
-			return 0, fmt.Errorf("read a process's time: %w", err)
+			return 0, fmt.Errorf("read the process's time: %w", err)
 		}
 		ticks += n
 	}

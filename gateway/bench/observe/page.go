@@ -1,4 +1,6 @@
-package main
+// Package observe looks at a running gateway from outside, as benches do: at the
+// events that a page gets, and at what a process weighs.
+package observe
 
 import (
 	"bufio"
@@ -15,21 +17,22 @@ import (
 	"gengfu/gateway/demo"
 )
 
-// page is a browser as the server sees it: somebody who is signed in, with one
+// Page is a browser as the server sees it: somebody who is signed in, with one
 // event stream.
-type page struct {
-	events chan event // closed when the stream ends
+type Page struct {
+	Events <-chan Event // closed when the stream ends
 	body   io.Closer
 }
 
-type event struct {
-	at   time.Time // when the last byte of it was here
-	name string
-	data []byte
+// Event is one event of the stream.
+type Event struct {
+	At   time.Time // when the last byte of it was here
+	Name string
+	Data []byte
 }
 
-// openPage signs in as the first demo login and opens the event stream.
-func openPage(ctx context.Context, url string) (*page, error) {
+// Open signs in as the first demo login and opens the event stream.
+func Open(ctx context.Context, url string) (*Page, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return nil, err
@@ -51,9 +54,9 @@ func openPage(ctx context.Context, url string) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &page{events: make(chan event, 100), body: body}
-	go p.read(ctx, body)
-	return p, nil
+	events := make(chan Event, 100)
+	go read(ctx, body, events)
+	return &Page{Events: events, body: body}, nil
 }
 
 // ask sends a request as docs/api.md wants it and returns the body of a good answer.
@@ -76,33 +79,33 @@ func ask(ctx context.Context, client *http.Client, method, url string, body []by
 }
 
 // read cuts the stream into events until it ends.
-func (p *page) read(ctx context.Context, body io.Reader) {
-	defer close(p.events)
+func read(ctx context.Context, body io.Reader, events chan<- Event) {
+	defer close(events)
 	lines := bufio.NewScanner(body)
-	lines.Buffer(nil, 1<<20)
-	var e event
+	lines.Buffer(nil, 4<<20)
+	var e Event
 	for lines.Scan() {
 		switch line := lines.Text(); {
 		case strings.HasPrefix(line, "event: "):
-			e.name = line[len("event: "):]
+			e.Name = line[len("event: "):]
 		case strings.HasPrefix(line, "data: "):
-			e.data = []byte(line[len("data: "):])
-		case line == "" && e.name != "":
-			e.at = time.Now()
+			e.Data = []byte(line[len("data: "):])
+		case line == "" && e.Name != "":
+			e.At = time.Now()
 			select {
-			case p.events <- e:
+			case events <- e:
 			case <-ctx.Done():
 				return
 			}
-			e = event{}
+			e = Event{}
 		}
 	}
 }
 
-// close ends the stream and waits for its reader.
-func (p *page) close() error {
+// Close ends the stream and waits for its reader.
+func (p *Page) Close() error {
 	err := p.body.Close()
-	for range p.events { // until the reader has gone
+	for range p.Events { // until the reader has gone
 	}
 	return err
 }
