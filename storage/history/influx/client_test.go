@@ -6,9 +6,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
+	"gengfu/facility"
 	"gengfu/storage/history"
 	"gengfu/storage/history/influx"
 )
@@ -141,5 +143,23 @@ func TestErrorWithinAnAnswer(t *testing.T) {
 			"#datatype,string,string\n,error,reference\n,the disk is gone,897\n")
 	if got, err := s.Query(context.Background(), point("flow"), "pump", begin, begin.Add(time.Hour), time.Minute); err == nil {
 		t.Errorf("half an answer is taken for a whole one: %v", got)
+	}
+}
+
+// An answer whose aggregates were taken at different moments has no torn bucket.
+func TestTornBuckets(t *testing.T) {
+	s := answering(t, http.StatusOK, http.Header{"Content-Type": {"application/json"}}, `{"results":[{"series":[{"values":[
+		[0,2,5,4,6,4,6],
+		[3600000000000,null,5,5,5,5,5],
+		[7200000000000,1,null,null,5,null,null],
+		[10800000000000,2,5,4,6,3,7]]}]}]}`)
+	from := time.Unix(0, 0)
+	got, err := s.Query(t.Context(), point("flow"), "pump", from, from.Add(4*time.Hour), time.Hour)
+	want := []facility.Bucket{
+		{Start: from.UTC(), Count: 2, Mean: 5, Min: 4, Max: 6, First: 4, Last: 6},
+		{Start: from.Add(3 * time.Hour).UTC(), Count: 2, Mean: 5, Min: 3, Max: 7, First: 3, Last: 7},
+	}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("%+v, %v, want %+v", got, err, want)
 	}
 }

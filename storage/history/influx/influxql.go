@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -95,6 +96,11 @@ type qlAnswer struct {
 	}
 }
 
+// null is what stands for an aggregate that has no value. The server looks at the
+// values once for each aggregate, not at one moment for all of them: of a bucket that
+// just gets its first value some may see it and some not. It was empty a moment ago.
+const null = json.Number("")
+
 // buckets reads the rows of time, count, mean, min, max, first and last.
 func (a qlAnswer) buckets() ([]facility.Bucket, error) {
 	var out []facility.Bucket
@@ -107,6 +113,9 @@ func (a qlAnswer) buckets() ([]facility.Bucket, error) {
 		}
 		for _, series := range result.Series {
 			for _, row := range series.Values {
+				if slices.Contains(row, null) {
+					continue
+				}
 				b, err := qlBucket(row)
 				if err != nil {
 					return nil, fmt.Errorf("read the answer: %w", err)
@@ -136,6 +145,8 @@ func qlBucket(row []json.Number) (b facility.Bucket, err error) {
 			return b, err
 		}
 	}
-	b.Mean = min(max(b.Mean, b.Min), b.Max) // rounding must not carry it out of the range
+	// Neither rounding nor a value that came in between carries one out of the range.
+	b.Min, b.Max = min(b.Min, b.First, b.Last), max(b.Max, b.First, b.Last)
+	b.Mean = min(max(b.Mean, b.Min), b.Max)
 	return b, nil
 }

@@ -1,12 +1,14 @@
 package influx_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,6 +45,46 @@ func TestServer(t *testing.T) {
 		other.Site = "there"
 		twoSites(t, open(t, options), open(t, other))
 	})
+	t.Run("a first reading that comes while it is asked for", func(t *testing.T) { firstWhileAsked(t, open(t, options)) })
+}
+
+// The server looks at the rows once for each of count, mean and so on, so a bucket
+// may get its first reading between two of them. It is then there whole or not yet.
+func firstWhileAsked(t *testing.T, s *influx.Store) {
+	var asking, writing sync.WaitGroup
+	defer writing.Wait()
+	for i := range 150 {
+		first := row("pressure", 0, 3)
+		first.Point.Device = fmt.Sprint("new-", i)
+		ctx, asked := context.WithCancel(t.Context())
+		asking.Go(func() {
+			defer asked()
+			for n := 0; ; n++ {
+				if n == 1 {
+					asked()
+				}
+				got, err := s.Query(t.Context(), facility.Point{ID: first.Point}, "pump", begin, begin.Add(time.Hour), time.Hour)
+				want := facility.Bucket{Start: begin, Count: 1, Mean: 3, Min: 3, Max: 3, First: 3, Last: 3}
+				switch {
+				case err != nil:
+					t.Errorf("query: %v", err)
+					return
+				case n > 0 && len(got) == 1 && got[0] == want:
+					return
+				case len(got) > 0:
+					t.Errorf("query: %+v", got)
+					return
+				}
+			}
+		})
+		<-ctx.Done()
+		writing.Go(func() {
+			if err := s.Write(t.Context(), []history.Row{first}); err != nil {
+				t.Errorf("write: %v", err)
+			}
+		})
+		asking.Wait()
+	}
 }
 
 // A field that somebody made text takes no numbers. The rows around it, also
