@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -86,6 +87,21 @@ type Connection struct {
 	client   paho.Client
 	calls    *sync.WaitGroup
 	patience time.Duration
+	heard    atomic.Pointer[time.Time]
+}
+
+// Heard is when the broker said anything last, be it the confirmation of a message. A
+// broker that lives confirms at once what is published with QoS 1.
+func (c *Connection) Heard() time.Time {
+	if at := c.heard.Load(); at != nil {
+		return *at
+	}
+	return time.Time{}
+}
+
+func (c *Connection) hear() {
+	now := time.Now()
+	c.heard.Store(&now)
 }
 
 // token makes a call that paho may hold up for as long as its write timeout when
@@ -150,6 +166,7 @@ func connectOnce(ctx context.Context, o ClientOptions, address string, secure bo
 	defer lose(nil)
 	var wire wire
 	defer wire.close()
+	c := &Connection{calls: calls, patience: cmp.Or(o.Patience, answerTimeout)}
 
 	p := paho.NewClientOptions().
 		AddBroker("tcp://" + address). // the custom function below dials
@@ -169,7 +186,7 @@ func connectOnce(ctx context.Context, o ClientOptions, address string, secure bo
 			if err != nil {
 				return nil, err
 			}
-			return &checked{Conn: conn}, nil
+			return &checked{Conn: conn, heard: c.hear}, nil
 		}).
 		SetConnectionLostHandler(func(_ paho.Client, err error) {
 			lose(fmt.Errorf("%w: %w", ErrLost, err))
@@ -177,7 +194,7 @@ func connectOnce(ctx context.Context, o ClientOptions, address string, secure bo
 	if o.Will != nil {
 		p.SetBinaryWill(o.Will.Topic, o.Will.Payload, o.Will.QoS, o.Will.Retained)
 	}
-	c := &Connection{client: paho.NewClient(p), calls: calls, patience: cmp.Or(o.Patience, answerTimeout)}
+	c.client = paho.NewClient(p)
 	defer c.client.Disconnect(uint(goodbye.Milliseconds()))
 	if err := c.wait(ctx, c.client.Connect()); err != nil {
 		return fmt.Errorf("connect: %w", err)
@@ -221,12 +238,11 @@ func (c *Connection) publish(ctx context.Context, m Message) (paho.Token, error)
 // Subscribe waits until the broker has confirmed the subscription. Messages
 // reach handle one after the other; while it blocks, no other message is read,
 // and after some seconds the broker is thought dead.
+//
+// It may be said again at any time: what is confirmed may be another filter, where
+// this one was damaged on its way.
 func (c *Connection) Subscribe(ctx context.Context, filter string, qos byte, handle func(Message)) error {
-	token, err := c.token(ctx, func() paho.Token {
-		return c.client.Subscribe(filter, qos, func(_ paho.Client, m paho.Message) {
-			handle(Message{Topic: m.Topic(), Payload: m.Payload(), QoS: m.Qos(), Retained: m.Retained()})
-		})
-	})
+	token, err := c.subscribe(ctx, filter, qos, handle)
 	if err == nil {
 		err = c.wait(ctx, token)
 	}
@@ -237,6 +253,22 @@ func (c *Connection) Subscribe(ctx context.Context, filter string, qos byte, han
 		return fmt.Errorf("subscribe to %s: the broker refuses", filter)
 	}
 	return nil
+}
+
+// Resubscribe says a subscription again and does not wait for an answer.
+func (c *Connection) Resubscribe(ctx context.Context, filter string, qos byte, handle func(Message)) error {
+	if _, err := c.subscribe(ctx, filter, qos, handle); err != nil {
+		return fmt.Errorf("subscribe again to %s: %w", filter, err)
+	}
+	return nil
+}
+
+func (c *Connection) subscribe(ctx context.Context, filter string, qos byte, handle func(Message)) (paho.Token, error) {
+	return c.token(ctx, func() paho.Token {
+		return c.client.Subscribe(filter, qos, func(_ paho.Client, m paho.Message) {
+			handle(Message{Topic: m.Topic(), Payload: m.Payload(), QoS: m.Qos(), Retained: m.Retained()})
+		})
+	})
 }
 
 func (c *Connection) wait(ctx context.Context, token paho.Token) error {

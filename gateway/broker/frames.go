@@ -11,11 +11,15 @@ import (
 type checked struct {
 	net.Conn
 	frames frames
+	heard  func()
 }
 
 // Read implements net.Conn.
 func (c *checked) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
+	if n > 0 {
+		c.heard()
+	}
 	if bad := c.frames.see(p[:n]); bad != nil {
 		return 0, bad
 	}

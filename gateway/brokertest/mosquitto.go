@@ -141,6 +141,9 @@ type Proxy struct {
 	mu      sync.Mutex
 	conns   map[net.Conn]bool
 	refuse  bool
+	tamper  func([]byte)
+	deaf    map[net.Conn]bool
+	taken   int
 	running sync.WaitGroup
 }
 
@@ -151,7 +154,7 @@ func NewProxy(t testing.TB, target string) *Proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &Proxy{l: l, target: target, conns: map[net.Conn]bool{}}
+	p := &Proxy{l: l, target: target, conns: map[net.Conn]bool{}, deaf: map[net.Conn]bool{}}
 	p.running.Go(p.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -184,6 +187,40 @@ func (p *Proxy) Refuse(refuse bool) {
 	}
 }
 
+// Deafen leaves all connections half open for good: both sides stay, and neither hears
+// the other any more.
+func (p *Proxy) Deafen() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for c := range p.conns {
+		p.deaf[c] = true
+	}
+}
+
+// Tamper changes what clients say, piece by piece.
+func (p *Proxy) Tamper(change func([]byte)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.tamper = change
+}
+
+// Taken is how many connections were relayed.
+func (p *Proxy) Taken() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.taken
+}
+
+// treat does to a piece what is to be done, and reports whether it is passed on.
+func (p *Proxy) treat(from net.Conn, piece []byte, ofClient bool) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if ofClient && p.tamper != nil {
+		p.tamper(piece)
+	}
+	return !p.deaf[from]
+}
+
 func (p *Proxy) accept() {
 	for {
 		c, err := p.l.Accept()
@@ -206,17 +243,17 @@ func (p *Proxy) relay(client net.Conn) {
 	}
 	defer p.forget(client, server)
 	var ways sync.WaitGroup
-	ways.Go(func() { pump(server, client) })
-	ways.Go(func() { pump(client, server) })
+	ways.Go(func() { p.pump(server, client, true) })
+	ways.Go(func() { p.pump(client, server, false) })
 	ways.Wait()
 }
 
 // pump copies until one side ends, then ends both.
-func pump(to, from net.Conn) {
+func (p *Proxy) pump(to, from net.Conn, ofClient bool) {
 	buf := make([]byte, 4096)
 	for {
 		n, err := from.Read(buf)
-		if n > 0 {
+		if n > 0 && p.treat(from, buf[:n], ofClient) {
 			if _, werr := to.Write(buf[:n]); werr != nil {
 				err = werr
 			}
@@ -238,6 +275,7 @@ func (p *Proxy) keep(conns ...net.Conn) bool {
 	for _, c := range conns {
 		p.conns[c] = true
 	}
+	p.taken++
 	return true
 }
 
@@ -246,5 +284,6 @@ func (p *Proxy) forget(conns ...net.Conn) {
 	defer p.mu.Unlock()
 	for _, c := range conns {
 		delete(p.conns, c)
+		delete(p.deaf, c)
 	}
 }

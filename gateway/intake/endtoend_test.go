@@ -121,6 +121,11 @@ type edge struct {
 
 func startEdge(t *testing.T, dir, url string) *edge {
 	t.Helper()
+	return startEdgeWith(t, dir, url, func(*uplink.Options) {})
+}
+
+func startEdgeWith(t *testing.T, dir, url string, change func(*uplink.Options)) *edge {
+	t.Helper()
 	e := &edge{t: t, dir: dir, journals: map[facility.Stream]*journal.Journal{}}
 	for _, s := range []facility.Stream{facility.Urgent, facility.Telemetry} {
 		j, err := journal.Open(filepath.Join(dir, string(s)), journal.Options{
@@ -132,11 +137,13 @@ func startEdge(t *testing.T, dir, url string) *edge {
 		e.journals[s] = j
 	}
 	var err error
-	e.up, err = uplink.New(uplink.Options{
+	o := uplink.Options{
 		Site: site, Gateway: gateway, Root: root, URL: url, Streams: e.journals, Version: "test",
 		ResendAfter: 200 * time.Millisecond, MinPause: 10 * time.Millisecond, MaxPause: 100 * time.Millisecond,
 		Logger: discard(),
-	})
+	}
+	change(&o)
+	e.up, err = uplink.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

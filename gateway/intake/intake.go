@@ -59,6 +59,11 @@ type Options struct {
 	Ahead    func(payload.Header, []facility.Reading, []facility.Tap) bool
 	MinPause time.Duration // between connections; 0 is 500 ms
 	MaxPause time.Duration // 0 is 30 s
+	// Silence is how long nothing may come of a stream before it is subscribed to once
+	// more, and Patience how long the broker may take to confirm a subscription; 0 is
+	// 10 s and 5 s. Together they are how long the hub may be deaf without knowing.
+	Silence  time.Duration
+	Patience time.Duration
 	Logger   *slog.Logger
 	Now      func() time.Time // nil is time.Now
 }
@@ -97,6 +102,7 @@ func New(o Options) (*Intake, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	o.Silence, o.Patience = cmp.Or(o.Silence, 10*time.Second), cmp.Or(o.Patience, 5*time.Second)
 	if o.Letters == nil {
 		o.Letters = newLetters(nil)
 	}
@@ -153,7 +159,7 @@ func (in *Intake) Run(ctx context.Context) error {
 			errs[i] = broker.Maintain(ctx, broker.ClientOptions{
 				URL: in.o.URL, ClientID: in.o.ClientID + "-" + string(s),
 				Username: in.o.Username, Password: in.o.Password, TLS: in.o.TLS,
-				MinPause: in.o.MinPause, MaxPause: in.o.MaxPause, Logger: in.log,
+				MinPause: in.o.MinPause, MaxPause: in.o.MaxPause, Patience: in.o.Patience, Logger: in.log,
 			}, func(ctx context.Context, c *broker.Connection) error { return in.serve(ctx, c, s) })
 		})
 	}
@@ -165,22 +171,27 @@ func (in *Intake) Run(ctx context.Context) error {
 // connection is lost is dropped: it was not acknowledged.
 func (in *Intake) serve(ctx context.Context, c *broker.Connection, s facility.Stream) error {
 	q := newQueue()
-	site := cmp.Or(in.o.Site, "+")
-	for _, what := range []string{string(s), payload.TopicStatus} {
-		filter := payload.Topic(in.o.Root, site, "+", what)
-		if err := c.Subscribe(ctx, filter, 1, func(m broker.Message) { in.enqueue(ctx, q, m) }); err != nil {
-			return err
-		}
+	ears := []*ear{
+		in.ear(string(s), in.o.Silence, func(m broker.Message) { in.enqueue(ctx, q, m) }),
+		in.ear(payload.TopicStatus, statusSilences*in.o.Silence, func(m broker.Message) { in.enqueue(ctx, q, m) }),
+	}
+	if err := listen(ctx, c, ears); err != nil {
+		return err
 	}
 	if err := in.hello(ctx, c, s); err != nil {
 		return err
 	}
 	in.noteConnected(s, in.o.Now())
 	defer in.noteConnected(s, time.Time{})
+	again := time.NewTicker(in.o.Silence / 4)
+	defer again.Stop()
 	for {
-		group := q.take(ctx)
-		if len(group) == 0 {
+		group := q.take(ctx, again.C)
+		if ctx.Err() != nil {
 			return nil
+		}
+		if err := listenAgain(ctx, c, ears, in.o.Patience); err != nil {
+			return err
 		}
 		if err := in.process(ctx, c, s, group); err != nil {
 			return err

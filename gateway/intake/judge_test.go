@@ -47,7 +47,7 @@ func TestQueueIsBounded(t *testing.T) {
 	if q.put(ctx, broker.Message{}, time.Millisecond) {
 		t.Fatal("took more than its bytes")
 	}
-	if got := q.take(ctx); len(got) != 1 || q.bytes.Load() != 0 {
+	if got := q.take(ctx, nil); len(got) != 1 || q.bytes.Load() != 0 {
 		t.Fatalf("%d messages, %d bytes left", len(got), q.bytes.Load())
 	}
 	for range queueLen {
@@ -60,19 +60,19 @@ func TestQueueIsBounded(t *testing.T) {
 	}
 	waiting := make(chan bool)
 	go func() { waiting <- q.put(ctx, broker.Message{Payload: []byte("y")}, time.Minute) }()
-	n := len(q.take(ctx))
+	n := len(q.take(ctx, nil))
 	if !<-waiting {
 		t.Error("a message was refused though there was room in time")
 	}
 	for n < queueLen+1 {
-		n += len(q.take(ctx))
+		n += len(q.take(ctx, nil))
 	}
 	if q.bytes.Load() != 0 {
 		t.Errorf("%d bytes in an empty queue", q.bytes.Load())
 	}
 	cancelled, cancel := context.WithCancel(ctx)
 	cancel()
-	if q.take(cancelled) != nil {
+	if q.take(cancelled, nil) != nil {
 		t.Error("took something from nothing")
 	}
 }

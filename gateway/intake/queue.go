@@ -55,11 +55,13 @@ func (q *queue) try(m broker.Message) bool {
 }
 
 // take waits for a message and returns it with those that are there already, as
-// many as fit into one transaction; none when ctx ends.
-func (q *queue) take(ctx context.Context) (group []broker.Message) {
+// many as fit into one transaction; none when ctx ends or something else is due.
+func (q *queue) take(ctx context.Context, due <-chan time.Time) (group []broker.Message) {
 	select {
 	case m := <-q.ch:
 		group = append(group, m)
+	case <-due:
+		return nil
 	case <-ctx.Done():
 		return nil
 	}

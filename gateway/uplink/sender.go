@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -52,26 +53,32 @@ type sender struct {
 func (s *sender) serve(ctx context.Context, c *broker.Connection) error {
 	acks := make(chan payload.Ack, 4*maxFlight)
 	topic := payload.Topic(s.o.Root, s.o.Site, s.o.Gateway, payload.TopicAck)
-	err := c.Subscribe(ctx, topic, 1, func(m broker.Message) {
-		a, err := payload.ParseAck(m.Payload)
-		if err != nil {
-			s.log.Warn("the hub's acknowledgement cannot be read", "error", err)
-			return
-		}
-		if a.Stream == s.stream {
-			select {
-			case acks <- a:
-			default: // they are cumulative: a later one says the same
-			}
-		}
-	})
-	if err != nil {
+	hear := func(m broker.Message) { s.hear(m, acks) }
+	if err := c.Subscribe(ctx, topic, 1, hear); err != nil {
 		return err
 	}
 	s.setConnected(true)
 	defer s.setConnected(false)
-	f := flow{sender: s, conn: c, budget: bucket{rate: float64(s.o.RateLimits[s.stream])}}
+	f := flow{
+		sender: s, conn: c, budget: bucket{rate: float64(s.o.RateLimits[s.stream])},
+		listenAgain: func() error { return c.Resubscribe(ctx, topic, 1, hear) },
+	}
 	return f.run(ctx, acks)
+}
+
+// hear takes what is said to the gateway.
+func (s *sender) hear(m broker.Message, acks chan<- payload.Ack) {
+	a, err := payload.ParseAck(m.Payload)
+	if err != nil {
+		s.log.Warn("the hub's acknowledgement cannot be read", "error", err)
+		return
+	}
+	if a.Stream == s.stream {
+		select {
+		case acks <- a:
+		default: // they are cumulative: a later one says the same
+		}
+	}
 }
 
 // flow is one stream on one connection.
@@ -82,6 +89,9 @@ type flow struct {
 	epoch  string  // of the journal when the lanes were laid
 	budget bucket
 	again  time.Time // when the budget allows more; zero when it does
+	// asked is when something was published first to which the broker has said nothing.
+	asked       time.Time
+	listenAgain func() error // in case the broker knows another filter
 }
 
 func (f *flow) run(ctx context.Context, acks <-chan payload.Ack) error {
@@ -94,6 +104,10 @@ func (f *flow) run(ctx context.Context, acks <-chan payload.Ack) error {
 		var timer <-chan time.Time
 		if due := f.due(); !due.IsZero() {
 			timer = time.After(max(0, due.Sub(f.o.Now())))
+		}
+		var silent <-chan time.Time
+		if at := f.doubtAt(); !at.IsZero() {
+			silent = time.After(max(0, time.Until(at)))
 		}
 		select {
 		case <-ctx.Done():
@@ -110,8 +124,32 @@ func (f *flow) run(ctx context.Context, acks <-chan payload.Ack) error {
 			if err := f.expire(); err != nil {
 				return err
 			}
+		case <-silent:
+			if at := f.doubtAt(); !at.IsZero() && !time.Now().Before(at) {
+				return fmt.Errorf("%w for %v", errHalfOpen, time.Since(f.asked).Round(time.Second))
+			}
 		}
 	}
+}
+
+// errHalfOpen is why a connection is given up before its keep-alive has run out.
+var errHalfOpen = errors.New("the broker owes a confirmation and has said nothing")
+
+// thinLine is how much the thinnest line carries, in bytes per second: a broker is
+// silent while a batch is on its way.
+const thinLine = 4 << 10
+
+// doubtAt is when a broker that has confirmed nothing is thought gone; zero while it
+// owes nothing. That no hub acknowledges is no reason: the connection may be good.
+func (f *flow) doubtAt() time.Time {
+	bytes := 0
+	for _, l := range f.under {
+		bytes += l.w.bytes
+	}
+	if bytes == 0 || f.conn.Heard().After(f.asked) {
+		return time.Time{}
+	}
+	return f.asked.Add(f.o.Patience + time.Duration(bytes)*time.Second/thinLine)
 }
 
 // fill sends while there is something to send and room for it, live facts first.
@@ -197,6 +235,9 @@ func (f *flow) send(ctx context.Context, l *lane, recs []journal.Record, size in
 	bodies := make([][]byte, len(recs))
 	for i, r := range recs {
 		bodies[i] = r.Body
+	}
+	if f.conn.Heard().After(f.asked) {
+		f.asked = time.Now()
 	}
 	err := f.conn.Publish(ctx, broker.Message{
 		Topic:   payload.Topic(f.o.Root, f.o.Site, f.o.Gateway, string(f.stream)),
@@ -293,10 +334,19 @@ func (f *flow) due() time.Time {
 	return due
 }
 
+// expire sends again what was not acknowledged in time, and listens again: the hub may
+// have acknowledged all of it.
 func (f *flow) expire() error {
+	listened := false
 	for _, l := range f.under {
 		if !l.w.expire(f.o.Now()) {
 			continue
+		}
+		if !listened {
+			if err := f.listenAgain(); err != nil {
+				return err
+			}
+			listened = true
 		}
 		l.ahead = nil
 		if l.missed++; l.missed >= giveUp {

@@ -44,6 +44,9 @@ type Options struct {
 	ResendAfter   time.Duration // until an acknowledgement is thought lost; 0 is 3 s
 	MinPause      time.Duration // between connections; 0 is 500 ms
 	MaxPause      time.Duration // 0 is 30 s
+	// Patience is how long the broker may be silent while it owes a confirmation, beside
+	// what a thin line needs, before the connection is thought half open; 0 is 10 s.
+	Patience time.Duration
 	// BacklogShare is how much of the window, and of a limited rate, samples that have
 	// waited may take while live ones flow: above 0, up to 1. 0 is 0.5; with 1 all are
 	// sent in their order, and live ones wait for those before them.
@@ -106,6 +109,7 @@ func New(o Options) (*Uplink, error) {
 	}
 	o.BacklogShare = cmp.Or(o.BacklogShare, DefaultBacklogShare)
 	o.ResendAfter = cmp.Or(o.ResendAfter, 3*time.Second)
+	o.Patience = cmp.Or(o.Patience, 10*time.Second)
 	u := &Uplink{o: o, start: o.Now().UTC()}
 	for _, stream := range slices.Sorted(maps.Keys(o.Streams)) {
 		u.senders = append(u.senders, &sender{
