@@ -10,15 +10,18 @@ import (
 // retryAfter is the pause between two tries of a disk that refuses.
 const retryAfter = time.Second
 
-// errUnread says that a file that could not be opened at the start holds records.
-// Readers are past them; they come with the next start.
-var errUnread = errors.New("the file holds records from before, which come with the next start")
+// commitBytes is how much ends the time that records may be ahead of the disk: more
+// would be written no faster, and the readers wait for it.
+const commitBytes = 1 << 20
 
 // commits is the one goroutine that writes records. It ends after the last
 // commit of a closed journal.
 func (j *Journal) commits() {
 	defer close(j.done)
 	var timer <-chan time.Time
+	if _, _, broken := j.urgent(); broken {
+		timer = time.After(retryAfter)
+	}
 	for {
 		due := false
 		select {
@@ -29,7 +32,7 @@ func (j *Journal) commits() {
 		now, closed, broken := j.urgent()
 		switch {
 		case now || due || closed:
-			err := j.commit(due || closed || !broken || j.opts.Memory == 0, closed)
+			err := j.commit(due || closed || !broken || j.opts.Memory == 0)
 			if closed {
 				return
 			}
@@ -44,11 +47,12 @@ func (j *Journal) commits() {
 	}
 }
 
-// urgent reports whether somebody waits for a commit, whether it is the last, and
-// whether the disk refused the one before.
+// urgent reports whether somebody waits for a commit or enough has gathered for one,
+// whether it is the last, and whether the disk refused the one before.
 func (j *Journal) urgent() (now, closed, broken bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	now = j.held-j.shownBytes >= commitBytes
 	for _, r := range j.pending {
 		now = now || r.done != nil
 	}
@@ -57,12 +61,12 @@ func (j *Journal) urgent() (now, closed, broken bool) {
 
 // commit writes everything that is pending in one transaction. Without try it
 // spares the disk, which has just refused.
-func (j *Journal) commit(try, last bool) error {
+func (j *Journal) commit(try bool) error {
 	j.file.Lock()
 	defer j.file.Unlock()
 
-	if j.f == nil && try {
-		if err := j.reopen(last); err != nil {
+	if try {
+		if err := j.regain(); err != nil {
 			j.giveBack(j.take(), err)
 			return err
 		}
@@ -76,6 +80,9 @@ func (j *Journal) commit(try, last bool) error {
 		return err
 	}
 	if w.empty() {
+		j.mu.Lock()
+		j.relieved()
+		j.mu.Unlock()
 		return nil
 	}
 	out, err := j.f.write(w.work)
@@ -96,26 +103,48 @@ func (j *Journal) commit(try, last bool) error {
 	return nil
 }
 
-// reopen tries a file again that could not be opened. Where it holds records they
-// wait for the next start, as readers have come past them: then nothing but the
-// last commit is written to it.
-func (j *Journal) reopen(last bool) error {
+// regain tries a file again that could not be opened, or not be written.
+func (j *Journal) regain() error {
+	switch {
+	case j.f == nil:
+		return j.reopen()
+	case !j.f.readOnly:
+		return nil
+	}
+	f, _, err := openFile(j.path)
+	if damaged(err) {
+		return j.replace(err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := j.f.close(); err != nil {
+		j.log.Warn("cannot close the file that could only be read", "error", err)
+	}
+	j.f = f
+	return nil
+}
+
+// reopen takes up a file that could not be opened. Readers are past the records that
+// it holds: they go back to them, and what memory holds comes behind.
+func (j *Journal) reopen() error {
 	f, s, v, err := j.openOrReplace()
 	if err != nil {
 		return err
 	}
-	if (s.held.records > 0 || v != nil) && !last {
+	holds := s.held.records > 0 || v != nil
+	if err := j.stepBehind(s); err != nil {
 		if v != nil {
-			err = v.close()
+			err = errors.Join(err, v.close())
 		}
-		return errors.Join(errUnread, err, f.close())
+		return errors.Join(err, f.close())
 	}
 	j.mu.Lock()
 	mine, assigned := j.runs, j.assigned
-	if s.held.records == 0 && v == nil {
-		maps.Copy(s.cursors, j.st.Cursors)
+	if holds {
+		j.verified = 0
 	} else {
-		j.moved = map[string]uint64{}
+		maps.Copy(s.cursors, j.st.Cursors)
 	}
 	maps.Copy(s.marks, j.marks)
 	j.mu.Unlock()
@@ -124,9 +153,39 @@ func (j *Journal) reopen(last bool) error {
 	}
 	j.use(f, s, v)
 	j.mu.Lock()
-	defer j.mu.Unlock()
 	j.assigned = max(j.assigned, assigned)
 	j.runsWritten--
+	if holds {
+		j.moved = map[string]uint64{}
+		for name := range j.st.Cursors {
+			j.returned[name] = true
+		}
+		j.log.Warn("the file can be used again, and what it held is read now, behind what came meanwhile", "records", s.held.records)
+	}
+	j.wakeReaders()
+	j.mu.Unlock()
+	j.background()
+	return nil
+}
+
+// stepBehind gives what is in memory other numbers, and so another name, where those
+// that it has are not beyond all that the file has used: the clock went back.
+func (j *Journal) stepBehind(s state) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if s.last < j.runs[0].first {
+		return nil
+	}
+	life, err := newLife()
+	if err != nil {
+		return err
+	}
+	j.assigned = s.last
+	j.setRuns(runs{{s.last + 1, life}})
+	for _, r := range j.shown {
+		j.number(r)
+	}
+	j.st.Last = j.assigned
 	return nil
 }
 
@@ -226,10 +285,7 @@ func (j *Journal) trouble(err error) {
 func (j *Journal) settle(w batch, out written) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if j.broken != nil {
-		j.log.Info("the disk takes the journal again", "from_memory", len(j.shown))
-		j.broken, j.st.Trouble = nil, ""
-	}
+	j.relieved()
 	for _, r := range w.requests {
 		if !r.dropped {
 			j.held -= r.size
@@ -261,6 +317,15 @@ func (j *Journal) settle(w batch, out written) {
 		j.durable = w.last
 		j.wakeReaders()
 	}
+}
+
+// relieved notes that the disk takes the journal. The caller holds j.mu.
+func (j *Journal) relieved() {
+	if j.broken == nil {
+		return
+	}
+	j.log.Info("the disk takes the journal again", "from_memory", len(j.shown))
+	j.broken, j.st.Trouble = nil, ""
 }
 
 func (j *Journal) evicted(records int64) {

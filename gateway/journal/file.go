@@ -46,8 +46,9 @@ func taken(err error) bool {
 
 // file is the SQLite side. It is not safe for concurrent use.
 type file struct {
-	db   *sql.DB
-	conn *sql.Conn
+	db       *sql.DB
+	conn     *sql.Conn
+	readOnly bool // nothing can be written
 }
 
 // tally counts records and their bytes.

@@ -26,6 +26,9 @@ var (
 	// memory only as the disk refuses them. They are durable when Durable has
 	// reached their sequences; a crash before loses them.
 	ErrVolatile = errors.New("taken into memory only")
+	// ErrReturned comes from Commit when the file, which could not be opened before,
+	// came back with records that the cursor's owner has yet to read: Resume.
+	ErrReturned = errors.New("older records came back")
 )
 
 const (
@@ -113,8 +116,9 @@ type Journal struct {
 	// runsChanged counts the changes of runs, runsWritten is how many are in the file.
 	runsChanged, runsWritten int
 
-	volatile bool // the newest run is of records that the disk refused
-	saves    bool // a damaged file is being saved
+	returned map[string]bool // cursors whose owners must go back, and have yet to do so
+	volatile bool            // the newest run is of records that the disk refused
+	saves    bool            // a damaged file is being saved
 	st       Stats
 	marks    map[string]uint64
 	moved    map[string]uint64 // cursors that are not yet in the file
@@ -148,8 +152,9 @@ func (r *request) last() uint64 {
 // Open opens the journal in the file path, or begins it. A file that is damaged
 // is set aside as "path.damaged-TIME"; what can still be read of it moves into
 // the new one, and what comes then is of a new epoch. Where the file cannot be
-// made or written, the journal works from memory if Options.Memory allows, and
-// tries again. Open fails when the file belongs to another process.
+// made or written, the journal works from memory if Options.Memory allows, reads
+// the file if it can, and tries again. Open fails when the file belongs to another
+// process.
 func Open(path string, opts Options) (*Journal, error) {
 	opts.MaxBytes = cmp.Or(opts.MaxBytes, defaultMaxBytes)
 	if opts.Sync > 0 {
@@ -162,15 +167,16 @@ func Open(path string, opts Options) (*Journal, error) {
 		opts.Now = time.Now
 	}
 	j := &Journal{
-		path:  path,
-		opts:  opts,
-		log:   opts.Logger.With("journal", path),
-		marks: map[string]uint64{},
-		moved: map[string]uint64{},
-		grown: make(chan struct{}),
-		wake:  make(chan struct{}, 1),
-		done:  make(chan struct{}),
-		stop:  make(chan struct{}),
+		path:     path,
+		opts:     opts,
+		log:      opts.Logger.With("journal", path),
+		marks:    map[string]uint64{},
+		moved:    map[string]uint64{},
+		returned: map[string]bool{},
+		grown:    make(chan struct{}),
+		wake:     make(chan struct{}, 1),
+		done:     make(chan struct{}),
+		stop:     make(chan struct{}),
 	}
 	j.st.Cursors = map[string]uint64{}
 	if err := j.begin(); err != nil {
@@ -195,6 +201,9 @@ func (j *Journal) begin() error {
 	if taken(err) || j.opts.Memory == 0 {
 		return err
 	}
+	if j.beginReadOnly(err) {
+		return nil
+	}
 	life, lifeErr := newLife()
 	if lifeErr != nil {
 		return errors.Join(err, lifeErr)
@@ -209,6 +218,19 @@ func (j *Journal) begin() error {
 	}
 	j.trouble(err)
 	return nil
+}
+
+// beginReadOnly reads the file that cannot be written because of the cause, and
+// reports whether it can.
+func (j *Journal) beginReadOnly(cause error) bool {
+	f, s, err := openReadOnly(j.path)
+	if err != nil {
+		return false
+	}
+	j.use(f, s, nil)
+	j.opened = j.assigned
+	j.trouble(cause)
+	return true
 }
 
 func (j *Journal) openOrReplace() (*file, state, *salvage, error) {
@@ -361,6 +383,8 @@ func (j *Journal) Commit(cursor string, seq uint64) error {
 		return ErrClosed
 	case !ok:
 		return fmt.Errorf("journal %s: no cursor %q", j.path, cursor)
+	case j.returned[cursor]:
+		return fmt.Errorf("journal %s: cursor %q: %w", j.path, cursor, ErrReturned)
 	case seq > j.st.Last:
 		return fmt.Errorf("journal %s: cursor %q to %d: the last record is %d", j.path, cursor, seq, j.st.Last)
 	case seq > was:

@@ -106,6 +106,22 @@ func (j *Journal) Cursor(cursor string) uint64 {
 	return j.st.Cursors[cursor]
 }
 
+// Returned reports whether the cursor was moved back, because the file came back with
+// records that its owner has yet to read.
+func (j *Journal) Returned(cursor string) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.returned[cursor]
+}
+
+// Resume is Cursor for an owner that goes on from there, whatever it has read.
+func (j *Journal) Resume(cursor string) uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.returned, cursor)
+	return j.st.Cursors[cursor]
+}
+
 // Marks returns all marks that are durable.
 func (j *Journal) Marks() map[string]uint64 {
 	j.mu.Lock()

@@ -72,6 +72,9 @@ func (j *Journal) dropPassed() {
 func (j *Journal) dropOldest() {
 	r := j.shown[0]
 	r.dropped = true
+	if len(r.recs) > 0 { // what goes from the begin of a run leaves no hole in it
+		j.setRuns(j.runs.beginLater(r.recs[0].Seq, r.last()+1))
+	}
 	j.shown = j.shown[1:]
 	j.shownBytes -= r.size
 	j.held -= r.size

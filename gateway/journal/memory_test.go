@@ -220,6 +220,118 @@ func TestAFileThatCouldNotBeOpenedIsNotPassedOver(t *testing.T) {
 	}
 }
 
+// TestAFileThatComesBackIsReadAtOnce: a disk that was away at the start comes back
+// while the journal works. Its records are read then, and nothing is counted lost.
+func TestAFileThatComesBackIsReadAtOnce(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	path := filepath.Join(dir, "j")
+	o := Options{Memory: 1 << 20, Cursors: []string{"hub"}}
+	j := open(t, path, o)
+	appendAll(t, j, "a", "b", "c")
+	old := j.Epoch()
+	if err := j.Commit("hub", 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	away := dir + ".away"
+	if err := errors.Join(os.Rename(dir, away), os.WriteFile(dir, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, path, o)
+	last := volatile(t, j, "d", "e")
+	if err := j.Commit("hub", last-1); err != nil { // d was delivered
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Remove(dir), os.Rename(away, dir)); err != nil {
+		t.Fatal(err)
+	}
+	durable(t, j, last)
+	if err := j.Commit("hub", last); !errors.Is(err, ErrReturned) {
+		t.Fatalf("the cursor passes what its owner has not read: %v", err)
+	}
+	after := j.Resume("hub")
+	recs, err := j.Read(after, 1<<20)
+	if err != nil || after != 1 || len(recs) != 3 {
+		t.Fatalf("after %d: %+v, %v", after, recs, err)
+	}
+	if string(recs[0].Body) != "b" || recs[0].Seq != 2 || recs[0].Epoch != old || string(recs[1].Body) != "c" ||
+		string(recs[2].Body) != "e" || recs[2].Seq != last || Life(recs[2].Epoch) == Life(old) {
+		t.Fatalf("records %+v", recs)
+	}
+	if err := j.Commit("hub", last); err != nil {
+		t.Fatal(err)
+	}
+	if s := j.Stats(); s.Damaged+s.Forgotten > 0 || s.Trouble != "" {
+		t.Errorf("stats %+v", s)
+	}
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	j = open(t, path, o)
+	if bodies, _ := readAll(t, j); len(bodies) > 0 {
+		t.Errorf("held %q", bodies)
+	}
+}
+
+// TestNumbersGoOnThoughTheClockWentBack: a file whose numbers are beyond those that
+// are given without it.
+func TestNumbersGoOnThoughTheClockWentBack(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	path := filepath.Join(dir, "j")
+	at := time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC)
+	o := Options{Memory: 1 << 20, Cursors: []string{"hub"}, Now: func() time.Time { return at }}
+	away := func(put bool) {
+		t.Helper()
+		if err := errors.Join(os.Remove(dir), os.Rename(dir+".away", dir)); !put && err != nil {
+			t.Fatal(err)
+		} else if put {
+			_ = os.Rename(dir, dir+".away")
+			if err := os.WriteFile(dir, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := os.Mkdir(dir+".away", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	away(true)
+	j := open(t, path, o)
+	volatile(t, j, "a", "b")
+	away(false)
+	durable(t, j, j.Last())
+	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	away(true)
+	at = at.AddDate(-5, 0, 0)
+	j = open(t, path, o)
+	volatile(t, j, "c", "d")
+	away(false)
+	deadline := time.After(20 * time.Second)
+	for j.Stats().Volatile > 0 {
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-deadline:
+			t.Fatalf("not written: %+v", j.Stats())
+		}
+	}
+	j.Resume("hub")
+	recs, err := j.Read(0, 1<<20)
+	if err != nil || len(recs) != 4 {
+		t.Fatalf("%d records, %v", len(recs), err)
+	}
+	for i, want := range []string{"a", "b", "c", "d"} {
+		if string(recs[i].Body) != want || i > 0 && recs[i].Seq != recs[i-1].Seq+1 {
+			t.Errorf("record %d is %q, sequence %d", i, recs[i].Body, recs[i].Seq)
+		}
+	}
+	if recs[1].Epoch != recs[0].Epoch || recs[2].Epoch == recs[1].Epoch || j.Stats().Damaged > 0 {
+		t.Errorf("epochs %s, %s, %s; %+v", recs[0].Epoch, recs[1].Epoch, recs[2].Epoch, j.Stats())
+	}
+}
+
 func TestFailedAppendsUseUpNoNumbers(t *testing.T) {
 	j := open(t, filepath.Join(t.TempDir(), "j"), Options{})
 	appendAll(t, j, "a")

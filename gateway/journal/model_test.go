@@ -92,7 +92,7 @@ func TestAgainstModelOfDisks(t *testing.T) {
 				if refuses {
 					pages("1073741823")
 					refuses = false
-					if j.commit(true, false) != nil {
+					if j.commit(true) != nil {
 						rt.Fatal("the disk takes nothing")
 					}
 					m.promise, m.tail = append(m.promise, m.tail...), nil

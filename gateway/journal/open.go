@@ -17,16 +17,22 @@ import (
 )
 
 // The file has one connection, in exclusive mode: a second process cannot open
-// it, and no shared memory can be damaged. FULL syncs the write-ahead log at
-// each commit; without it a power cut could take back sequence numbers that the
-// other end has already seen.
-const pragmas = "?_pragma=busy_timeout(2000)" +
-	"&_pragma=auto_vacuum(incremental)" +
-	"&_pragma=locking_mode(exclusive)" +
-	"&_pragma=journal_mode(wal)" +
-	"&_pragma=synchronous(full)" +
-	"&_pragma=journal_size_limit(4194304)" +
-	"&_pragma=cache_size(-1024)"
+// it, and there is no shared memory that could be damaged, or not be made on a disk
+// that is full. FULL syncs the write-ahead log at each commit; without it a power
+// cut could take back sequence numbers that the other end has already seen. The
+// driver would carry these out in the order of the alphabet, and make the shared
+// memory first. auto_vacuum is for a new file, and writes to one that is not.
+const vacuum = "auto_vacuum(incremental)"
+
+var pragmas = [...]string{
+	"busy_timeout(2000)",
+	"locking_mode(exclusive)",
+	vacuum,
+	"journal_mode(wal)",
+	"synchronous(full)",
+	"journal_size_limit(4194304)",
+	"cache_size(-1024)",
+}
 
 const schema = `
 CREATE TABLE IF NOT EXISTS records (
@@ -78,8 +84,52 @@ func openFile(path string) (*file, state, error) {
 	return f, s, nil
 }
 
+// openReadOnly opens a file that cannot be written. Whatever is written to it fails.
+func openReadOnly(path string) (*file, state, error) {
+	f, err := connectReadOnly(path)
+	if err != nil {
+		return nil, state{}, err
+	}
+	f.readOnly = true
+	s, err := f.prepare()
+	if err == nil && s.salvage.name != "" {
+		err = errors.New("a damaged file is yet to be saved")
+	}
+	if err != nil {
+		return nil, state{}, errors.Join(err, f.close())
+	}
+	return f, s, nil
+}
+
 func connect(path string) (*file, error) {
-	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: url.PathEscape(path)}).String()+pragmas)
+	use := pragmas[:]
+	if size(path) > 0 || size(path+"-wal") > 0 {
+		use = slices.DeleteFunc(slices.Clone(use), func(p string) bool { return p == vacuum })
+	}
+	return dial(path, "", use...)
+}
+
+// size is how long a file is; 0 where there is none.
+func size(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
+// connectReadOnly needs no lock, which takes a file that can be written. Without a
+// write-ahead log SQLite must be told that it need not make one.
+func connectReadOnly(path string) (*file, error) {
+	query := "?mode=ro&vfs=unix-none"
+	if size(path+"-wal") == 0 {
+		query = "?immutable=1"
+	}
+	return dial(path, query, "locking_mode(exclusive)", "cache_size(-1024)")
+}
+
+func dial(path, query string, pragmas ...string) (*file, error) {
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: url.PathEscape(path)}).String()+query)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +138,13 @@ func connect(path string) (*file, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &file{db, conn}, nil
+	f := &file{db: db, conn: conn}
+	for _, p := range pragmas {
+		if err := f.exec("PRAGMA " + p); err != nil {
+			return nil, errors.Join(err, f.close())
+		}
+	}
+	return f, nil
 }
 
 // prepare makes the tables or checks them, and loads what they say.
@@ -120,6 +176,9 @@ func (f *file) prepare() (state, error) {
 	}
 	if s.newest > 0 {
 		return state{}, fmt.Errorf("%w: it has no epoch", errDamaged)
+	}
+	if f.readOnly {
+		return state{}, errors.New("it was never used")
 	}
 	life, err := newLife()
 	if err != nil {

@@ -69,6 +69,18 @@ func (r runs) from(seq uint64) runs {
 	return r
 }
 
+// beginLater returns the runs with the one that begins at first beginning at then,
+// unless another does.
+func (r runs) beginLater(first, then uint64) runs {
+	i := slices.IndexFunc(r, func(run run) bool { return run.first == first })
+	if i < 0 || i+1 < len(r) && r[i+1].first <= then {
+		return r
+	}
+	later := slices.Clone(r)
+	later[i].first = then
+	return later
+}
+
 // starts reports whether a run begins at the sequence.
 func (r runs) starts(seq uint64) bool {
 	return slices.ContainsFunc(r, func(run run) bool { return run.first == seq })

@@ -156,6 +156,9 @@ func (f *flow) doubtAt() time.Time {
 func (f *flow) fill(ctx context.Context) error {
 	f.again = time.Time{}
 	for {
+		if f.journal.Returned(Cursor) {
+			f.goBack()
+		}
 		if e := f.journal.Epoch(); e != f.epoch || len(f.under) == 0 {
 			f.under, f.epoch = f.lanes(), e
 		}
@@ -187,18 +190,34 @@ func (f *flow) fill(ctx context.Context) error {
 
 // finish ends a lane whose run was sent whole.
 func (f *flow) finish(l *lane) error {
-	if err := f.journal.Commit(Cursor, l.run.Last); err != nil {
+	if err := f.move(l.run.Last); err != nil || len(f.under) == 0 {
 		return err
 	}
 	f.under = f.lanes()
 	return f.commit()
 }
 
+// goBack begins anew at the journal's cursor, which was moved back.
+func (f *flow) goBack() {
+	f.log.Warn("the journal can be read again, and what was left in it is sent", "after", f.journal.Resume(Cursor))
+	f.under = nil
+}
+
+// move moves the journal's cursor, or begins anew where that was moved back.
+func (f *flow) move(to uint64) error {
+	err := f.journal.Commit(Cursor, to)
+	if errors.Is(err, journal.ErrReturned) {
+		f.goBack()
+		return nil
+	}
+	return err
+}
+
 // commit moves the journal's cursor to what the hub has without a gap.
 func (f *flow) commit() error {
 	oldest := f.under[0]
 	if acked := min(oldest.w.acked, oldest.run.Last); acked > f.journal.Cursor(Cursor) {
-		return f.journal.Commit(Cursor, acked)
+		return f.move(acked)
 	}
 	return nil
 }
@@ -292,6 +311,9 @@ func (f *flow) take(a payload.Ack) error {
 // setApart makes what waits a backlog of its own, now that the way is open, when
 // it is so much that what is live would be late behind it.
 func (f *flow) setApart(now time.Time) {
+	if len(f.under) == 0 {
+		return
+	}
 	live := f.under[len(f.under)-1]
 	last := f.journal.Last()
 	if f.stream != facility.Telemetry || live.run.Last != math.MaxUint64 || f.o.BacklogShare >= 1 ||
