@@ -4,7 +4,9 @@ import "time"
 
 const (
 	maxFlight      = 64        // batches unacknowledged
-	maxFlightBytes = 512 << 10 // and their size, unless it is one batch
+	maxFlightBytes = 2 << 20   // and their size, unless it is one batch
+	// ample is how many may be on a way that takes longer than brisk.
+	ample = 16
 	maxTimeout     = time.Minute
 )
 
@@ -107,20 +109,21 @@ func (w *window) hold(seq uint64, now time.Time) (advanced bool) {
 	return true
 }
 
-// land takes what has arrived out of the window, which opens for more, or closes
-// when that took so long that it would make others late.
+// land takes what has arrived out of the window, which opens for more; not far when
+// that took long, and it closes when that would make others late.
 func (w *window) land(seq uint64, now time.Time) {
-	slow := false
+	var took time.Duration
 	for len(w.flight) > 0 && w.flight[0].seq <= seq {
-		slow = w.brisk > 0 && now.Sub(w.flight[0].at) > w.brisk
+		took = now.Sub(w.flight[0].at)
 		w.bytes -= w.flight[0].size
 		w.flight = w.flight[1:]
 	}
-	if slow {
+	switch {
+	case w.brisk > 0 && took > w.brisk:
 		w.limit = max(1, w.limit/2)
-		return
+	case took <= brisk || w.limit < ample:
+		w.limit = min(2*w.limit, max(1, int(w.share*maxFlight)))
 	}
-	w.limit = min(2*w.limit, max(1, int(w.share*maxFlight)))
 }
 
 // expire begins anew with a single batch when no acknowledgement has come in
