@@ -172,25 +172,28 @@ func backlog(name string, readings, weight int, slow bool) affliction {
 	return f
 }
 
-// readOnlyEdge starts an edge on a disk that can only be read.
+// readOnlyEdge starts an edge on a disk that can only be read, and gives the disk
+// back while it works or, now and then, after a kill.
 func readOnlyEdge() affliction {
 	path := func(w *world) string { return filepath.Join(w.dir, "edge") }
-	swap := func(ctx context.Context, w *world, locked bool) error {
-		w.edge.kill()
+	lock := func(w *world, locked bool) error {
 		if err := lockDisk(path(w), locked); err != nil {
 			return fmt.Errorf("make the edge's disk read-only (%t): %w", locked, err)
 		}
-		return w.restart(ctx)
+		return nil
 	}
 	return affliction{
-		name: "read-only disk of edge", weight: 1, fits: func(w *world) bool { return w.disks["edge"] },
+		name: "read-only disk of edge", weight: 2, fits: func(w *world) bool { return w.disks["edge"] },
 		begin: func(ctx context.Context, w *world) error {
-			// What is in its file waits until it can be written: facts from memory
-			// overtake it, and the judge does not count again what is older.
-			w.truth.mayOvertake()
-			return swap(ctx, w, true)
+			w.edge.kill()
+			return errors.Join(lock(w, true), w.restart(ctx))
 		},
-		end: func(ctx context.Context, w *world) error { return swap(ctx, w, false) },
+		end: func(ctx context.Context, w *world) error {
+			if w.random.IntN(3) == 0 {
+				w.edge.kill()
+			}
+			return errors.Join(lock(w, false), w.restart(ctx))
+		},
 	}
 }
 

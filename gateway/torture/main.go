@@ -43,7 +43,7 @@ func main() {
 	binary := flag.String("gengfu", "", "the `program` to torture; empty is the same one built into this")
 	flag.IntVar(&p.rounds, "rounds", 1000, "how many rounds")
 	flag.IntVar(&p.perWorld, "per-world", 20, "how many of them in one world")
-	flag.IntVar(&p.parallel, "parallel", 2, "worlds at a time")
+	flag.IntVar(&p.parallel, "parallel", 6, "worlds at a time; they mostly wait")
 	flag.DurationVar(&p.span, "span", 2*time.Second, "how long faults go on in a round")
 	flag.Uint64Var(&p.seed, "seed", uint64(time.Now().UnixNano()), "what is drawn")
 	flag.StringVar(&p.only, "only", "", "part of the name of the faults to use")

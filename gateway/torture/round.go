@@ -152,16 +152,6 @@ func (w *world) settle(ctx context.Context) (v verdict, err error) {
 	for {
 		if w.truth.settled(since) {
 			v, done, err := w.compare(ctx)
-			if done && len(v.faults()) > 0 && w.truth.troubled() {
-				// It began on a disk that was full or read-only: what its file held
-				// comes with its next start, later than what it took meanwhile.
-				w.truth.mayOvertake()
-				if err := errors.Join(stop(w.edge), w.restart(ctx)); err != nil {
-					return v, err
-				}
-				since = 0
-				continue
-			}
 			if done || err != nil {
 				return v, err
 			}

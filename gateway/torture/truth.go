@@ -183,13 +183,6 @@ func (t *truth) count(is func(fate) bool) (n int) {
 	return n
 }
 
-// troubled reports whether a journal of the edge works without its file.
-func (t *truth) troubled() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.ContainsFunc(t.progress, func(p progress) bool { return p.Trouble != "" })
-}
-
 // mayOvertake lets the judge count fewer occurrences than the history has.
 func (t *truth) mayOvertake() {
 	t.mu.Lock()
