@@ -120,6 +120,7 @@ const (
 	FlagOutOfOrder        TapFlag = "out_of_order"       //
 	FlagClockSkew         TapFlag = "clock_skew"         // the phone's clock is off by more than two minutes
 	FlagDelayed           TapFlag = "delayed"            // arrived more than two minutes after it was made
+	FlagClockUnknown      TapFlag = "clock_unknown"      // the gateway of the reader did not know the time
 )
 
 // Tap is the fact that somebody was at a checkpoint. It is made once and never
@@ -134,6 +135,12 @@ type Tap struct {
 	TappedAt   time.Time // on the device's clock
 	SentAt     time.Time // on the device's clock, when it was handed over
 	ReceivedAt time.Time // on the hub's clock; zero until then
+
+	// ClockUnknown says that the gateway of the reader did not know the time, so that
+	// TappedAt is the latest that it can have been, and Within how much earlier it may
+	// have been; 0 when nothing bounds it.
+	ClockUnknown bool
+	Within       time.Duration
 }
 
 // NormaliseUID brings a tag or badge UID to its one form, upper-case hex without

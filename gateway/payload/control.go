@@ -20,6 +20,12 @@ type Ack struct {
 	// Held is up to where people know already what the hub cannot make durable: keep
 	// it, go on with what follows, and send it again later. 0: no further than Seq.
 	Held uint64 `json:"held,omitempty"`
+	// Time is what the hub's clock shows; zero when the hub does not know the time. It
+	// answers what was sent at Up of the boot Boot, so that who sent it knows by how much
+	// it can be wrong.
+	Time time.Time     `json:"time,omitzero"`
+	Boot string        `json:"boot,omitempty"`
+	Up   time.Duration `json:"up,omitempty"` // nanoseconds
 }
 
 // States of a gateway.
@@ -34,7 +40,11 @@ type Status struct {
 	State   string    `json:"state"`
 	Since   time.Time `json:"since,omitzero"` // when the state began; unknown in a will
 	Version string    `json:"version,omitempty"`
-	Clock   string    `json:"clock,omitempty"` // "synchronised", "unsynchronised", or empty for unknown
+	Clock   string    `json:"clock,omitempty"`         // the state of its clock: synchronised, unsynchronised, by_hub, stepped, drifting, unknown; empty: it does not watch it
+	Differs float64   `json:"clock_differs,omitempty"` // seconds that its clock is behind the hub's
+	// Boot and Up say when this was sent; the hub answers with the time.
+	Boot string        `json:"boot,omitempty"`
+	Up   time.Duration `json:"up,omitempty"` // nanoseconds
 }
 
 // MarshalControl encodes an Ack or a Status, with a checksum.

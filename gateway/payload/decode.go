@@ -34,8 +34,15 @@ func Unwrap(payload []byte) (Header, []byte, error) {
 }
 
 // Decode reads a payload. The error is of type *Error. A tap that has no time of
-// reception of its own gets that of the header.
+// reception of its own gets that of the header. What a gateway sends that does not know
+// the time gets its time by its age, once it is known when it was received.
 func Decode(payload []byte) (Header, []facility.Reading, []facility.Tap, error) {
+	return DecodeAt(payload, time.Time{})
+}
+
+// DecodeAt is Decode of a payload that was received at the instant, where its header
+// does not say so yet.
+func DecodeAt(payload []byte, received time.Time) (Header, []facility.Reading, []facility.Tap, error) {
 	s := &scanner{in: string(payload)}
 	switch {
 	case len(payload) > MaxBytes:
@@ -46,7 +53,10 @@ func Decode(payload []byte) (Header, []facility.Reading, []facility.Tap, error) 
 	s.unbroken(payload)
 	s.expect('[')
 	h := s.header(s.scanRecord())
-	d := decoding{scanner: s, received: h.Received, texts: map[string]string{}}
+	if h.Received.IsZero() {
+		h.Received = received
+	}
+	d := decoding{scanner: s, header: h, texts: map[string]string{}}
 	if s.err == nil {
 		d.readings = make([]facility.Reading, 0, min(bytes.Count(payload, []byte("{")), MaxRecords)-1)
 	}
@@ -81,7 +91,8 @@ func (s *scanner) unbroken(payload []byte) {
 // decoding resolves base values and collects facts.
 type decoding struct {
 	*scanner
-	received time.Time
+	header   Header
+	aged     aged
 	base     int64
 	unit     string
 	texts    map[string]string
@@ -110,6 +121,9 @@ func (d *decoding) fact(r record) {
 	if r.has(lBaseUnit) {
 		d.unit = d.own(r.bu)
 	}
+	if r.has(lBoot) && d.err == nil {
+		d.aged = ageOf(d.header, r.stamp(), d.base+r.t)
+	}
 	switch {
 	case d.err != nil:
 	case r.has(lBaseName):
@@ -129,8 +143,9 @@ func (d *decoding) tap(r record) {
 		Credential: d.own(r.credential), Checkpoint: d.own(r.checkpoint), Person: d.own(r.person), TappedAt: r.at, SentAt: r.sent, ReceivedAt: r.received,
 	}
 	if !r.has(lReceived) {
-		t.ReceivedAt = d.received
+		t.ReceivedAt = d.header.Received
 	}
+	d.aged.tap(&t)
 	d.taps = append(d.taps, t)
 }
 
@@ -159,13 +174,14 @@ func (d *decoding) reading(r record) {
 	default:
 		out.Value = d.float(r.v)
 	}
+	d.aged.reading(&out)
 	d.readings = append(d.readings, out)
 }
 
 func (s *scanner) header(r record) Header {
 	const prefix = "urn:gengfu:"
 	s.label = ""
-	h := Header{Stream: facility.Stream(strings.Clone(r.stream)), Epoch: strings.Clone(r.epoch), Prev: r.prev, First: r.first, Received: r.received}
+	h := Header{Stream: facility.Stream(strings.Clone(r.stream)), Epoch: strings.Clone(r.epoch), Prev: r.prev, First: r.first, Received: r.received, Boot: strings.Clone(r.boot), Up: time.Duration(r.up)}
 	name, ours := strings.CutPrefix(r.bn, prefix)
 	parts := strings.Split(name, ":")
 	switch {
@@ -198,10 +214,12 @@ type record struct {
 	bn, bu, n, u, v, vs    string // v is the number as written
 	quality, reason        string
 	stream, epoch          string
+	boot, clock            string
 	tap, source, reader    string
 	credential, checkpoint string
 	person                 string
 	bt, t                  int64 // nanoseconds
+	up, shift, within      int64 // likewise
 	prev, first            uint64
 	at, sent, received     time.Time
 }
@@ -235,6 +253,11 @@ const (
 	lAt
 	lSent
 	lReceived
+	lBoot
+	lUp
+	lClock
+	lShift
+	lWithin
 )
 
 var labels = [...]string{
@@ -242,6 +265,7 @@ var labels = [...]string{
 	lQuality: "quality", lReason: "reason", lStream: "stream", lEpoch: "epoch", lPrev: "prev", lFirst: "first",
 	lTap: "tap", lSource: "source", lReader: "reader", lCredential: "credential", lCheckpoint: "checkpoint",
 	lPerson: "person", lAt: "at", lSent: "sent", lReceived: "received",
+	lBoot: "boot", lUp: "up", lClock: "clock", lShift: "shift", lWithin: "within",
 }
 
 // labelOf returns the label of a name, or -1. Those of every reading need no search.
@@ -311,6 +335,12 @@ func (s *scanner) value(r *record, l label) {
 		r.bt = s.seconds()
 	case lTime:
 		r.t = s.seconds()
+	case lUp:
+		r.up = s.seconds()
+	case lShift:
+		r.shift = s.seconds()
+	case lWithin:
+		r.within = s.seconds()
 	case lValue:
 		r.v = s.number()
 	case lPrev:
@@ -349,6 +379,10 @@ func (r *record) text(l label) *string {
 		return &r.stream
 	case lEpoch:
 		return &r.epoch
+	case lBoot:
+		return &r.boot
+	case lClock:
+		return &r.clock
 	case lTap:
 		return &r.tap
 	case lSource:

@@ -13,6 +13,11 @@
 // Beyond RFC 8428 a record may carry the labels quality and reason. A bad reading
 // has no number: its value is the reason, as a string. A tap has the label tap
 // with its id, and its other fields under labels of their own.
+//
+// A batch of a gateway that watches its clock begins with a Stamp, and the header says
+// when it was sent by the same clock:
+//
+//	{"boot":"0d22cfbbc54f","up":12.5,"clock":"unknown","bt":12.5,"n":"pump-1/fault","v":1}
 package payload
 
 import (
@@ -50,10 +55,12 @@ type Header struct {
 	Gateway  string // likewise
 	Stream   facility.Stream
 	Epoch    string
-	Seq      uint64    // of the sender's journal, up to 2^53
-	Prev     uint64    // the sequence before it in the sender's journal; 0 when the sender holds nothing before it
-	First    uint64    // the sequence of the first of several batches of the sender's journal; 0 when it is one
-	Received time.Time // on the hub's clock; zero until the hub has taken it
+	Seq      uint64        // of the sender's journal, up to 2^53
+	Prev     uint64        // the sequence before it in the sender's journal; 0 when the sender holds nothing before it
+	First    uint64        // the sequence of the first of several batches of the sender's journal; 0 when it is one
+	Received time.Time     // on the hub's clock; zero until the hub has taken it
+	Boot     string        // names the boot of the sender's machine; empty when it does not say
+	Up       time.Duration // from that boot until it was sent
 }
 
 // CheckReading says why a reading cannot be encoded, or nil.
@@ -189,6 +196,7 @@ func Wrap(h Header, batches ...[]byte) []byte {
 		dst = append(dst, `,"first":`...)
 		dst = strconv.AppendUint(dst, h.First, 10)
 	}
+	dst = appendUp(dst, h.Boot, h.Up)
 	dst = appendTime(dst, "received", h.Received)
 	dst = append(dst, '}')
 	for _, b := range batches {
