@@ -46,6 +46,7 @@ func taken(err error) bool {
 
 // file is the SQLite side. It is not safe for concurrent use.
 type file struct {
+	path     string
 	db       *sql.DB
 	conn     *sql.Conn
 	readOnly bool // nothing can be written
@@ -152,6 +153,7 @@ func (f *file) transact(do func() error) error {
 	if err != nil {
 		// SQLite may have rolled back by itself; then this is refused.
 		_ = f.exec("ROLLBACK")
+		f.cutLog()
 	}
 	return err
 }

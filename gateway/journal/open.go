@@ -70,10 +70,18 @@ func openFile(path string) (*file, state, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, state{}, err
 	}
+	log, err := inspectLog(path)
+	if err == nil {
+		err = log.damage()
+	}
+	if err != nil {
+		return nil, state{}, err
+	}
 	f, err := connect(path)
 	if err != nil {
 		return nil, state{}, err
 	}
+	f.cutLog()
 	s, err := f.prepare()
 	if err == nil {
 		err = syncDir(filepath.Dir(path))
@@ -86,6 +94,13 @@ func openFile(path string) (*file, state, error) {
 
 // openReadOnly opens a file that cannot be written. Whatever is written to it fails.
 func openReadOnly(path string) (*file, state, error) {
+	log, err := inspectLog(path)
+	if err == nil {
+		err = log.damage()
+	}
+	if err != nil {
+		return nil, state{}, err
+	}
 	f, err := connectReadOnly(path)
 	if err != nil {
 		return nil, state{}, err
@@ -138,7 +153,7 @@ func dial(path, query string, pragmas ...string) (*file, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	f := &file{db: db, conn: conn}
+	f := &file{path: path, db: db, conn: conn}
 	for _, p := range pragmas {
 		if err := f.exec("PRAGMA " + p); err != nil {
 			return nil, errors.Join(err, f.close())

@@ -137,3 +137,29 @@ func TestStartOnAFullDisk(t *testing.T) {
 	}
 	durable(t, j, last)
 }
+
+// TestWhatFailedIsNotTakenForDamage: a transaction that the disk refused half-way
+// leaves pages in the log, over the begin of which the next ones are written.
+func TestWhatFailedIsNotTakenForDamage(t *testing.T) {
+	dir, _ := smallDisk(t)
+	path := filepath.Join(dir, "j")
+	j := open(t, path, Options{Cursors: []string{"hub"}, MaxBytes: 1 << 30})
+	appendAll(t, j, "a", "b")
+	for range 3 {
+		before := size(path + "-wal")
+		large := make([][]byte, 200) // more than the disk, and than SQLite keeps in memory
+		for i := range large {
+			large[i] = testBody(uint64(i), 100_000)
+		}
+		if _, err := j.Append(t.Context(), large...); err == nil {
+			t.Fatal("a full disk took it")
+		}
+		if now := size(path + "-wal"); now != before {
+			t.Errorf("the log had %d bytes, and %d after what failed", before, now)
+		}
+		appendAll(t, j, "c")
+	}
+	if w, err := inspectLog(path); err != nil || w == nil || w.damage() != nil || w.reach == 0 {
+		t.Fatalf("%+v, %v", w, err)
+	}
+}

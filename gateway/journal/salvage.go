@@ -68,9 +68,17 @@ func (j *Journal) setAside(cause error) (*file, state, *salvage, error) {
 }
 
 // connectDamaged opens a file to save what is intact. SQLite reads nothing of one
-// that is shorter than it says, so it is made as long.
+// that is shorter than it says, so it is made as long; and nothing of a write-ahead
+// log behind a damaged page, so that is mended.
 func connectDamaged(path string) (*file, error) {
 	if err := lengthen(path); err != nil {
+		return nil, err
+	}
+	log, err := inspectLog(path)
+	if err == nil && log.damage() != nil {
+		err = log.mend(path)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return connect(path)
