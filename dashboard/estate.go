@@ -230,14 +230,22 @@ type sightings struct {
 	at map[string]time.Time
 }
 
-func (s *sightings) note(r facility.Reading) {
-	if !isSign(r) {
-		return
-	}
+func (s *sightings) note(readings ...facility.Reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if r.Time.After(s.at[r.Point.Device]) {
-		s.at[r.Point.Device] = r.Time
+	device, at := "", time.Time{} // that of the reading before: they mostly come device by device
+	for i := range readings {
+		r := &readings[i]
+		if !isSign(*r) {
+			continue
+		}
+		if r.Point.Device != device {
+			device, at = r.Point.Device, s.at[r.Point.Device]
+		}
+		if r.Time.After(at) {
+			at = r.Time
+			s.at[device] = at
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -435,6 +436,18 @@ func (f *fake) tell(e Event) {
 	}
 	for events := range f.subs {
 		events <- e
+	}
+}
+
+// heard waits until all that was told is taken.
+func (f *fake) heard() {
+	for waiting := true; waiting; runtime.Gosched() {
+		f.mu.Lock()
+		waiting = false
+		for events := range f.subs {
+			waiting = waiting || len(events) > 0
+		}
+		f.mu.Unlock()
 	}
 }
 

@@ -101,6 +101,7 @@ type state struct {
 	reach     map[string]reachShape                 // of each device, as last sent
 	assignees map[string]string                     // of the orders that were seen
 	overview  []byte                                // what the last one sent said; nil when a client has had none
+	asleep    bool                                  // values and reach are of before: nobody has looked since
 }
 
 // run serves the hub until ctx ends, then says goodbye to all streams.
@@ -145,6 +146,9 @@ func (h *hub) run(ctx context.Context) {
 			}
 			h.hurry(st, rest)
 		case j := <-h.joins:
+			if st.asleep {
+				h.prime(st)
+			}
 			j.answer <- h.admit(st, j.client)
 			mark(dirty)
 		case c := <-h.leaves:
@@ -173,7 +177,8 @@ func (h *hub) resubscribe(ctx context.Context) (<-chan Event, func()) {
 
 // prime learns what is known now, so that only changes are sent.
 func (h *hub) prime(st *state) {
-	st.values = latest{}
+	st.values, st.asleep = latest{}, false
+	clear(st.pending)
 	for id, r := range h.options.Live.Latest() {
 		st.values[id] = r
 		h.seen.note(r)

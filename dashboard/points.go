@@ -7,8 +7,14 @@ import (
 )
 
 // takeReadings keeps the readings until the points are sent. Readings that come
-// late, from a journal, do not replace newer ones.
+// late, from a journal, do not replace newer ones. While nobody looks it keeps no
+// more than when the devices were there: who comes first finds what is known then.
 func (h *hub) takeReadings(st *state, readings []facility.Reading) (changed bool) {
+	if len(st.clients) == 0 {
+		h.seen.note(readings...)
+		st.asleep = true
+		return false
+	}
 	devices := map[string]bool{}
 	for _, r := range readings {
 		point := h.estate.points[r.Point]

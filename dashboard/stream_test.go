@@ -232,6 +232,25 @@ func TestStreamTellsWhenADeviceGoes(t *testing.T) {
 	}
 }
 
+// What comes while nobody looks is not kept for the stream, but who comes then is
+// told only of what changes from there on, and when the device was last there.
+func TestStreamAfterNobodyLooked(t *testing.T) {
+	h := startHouse(t)
+	h.tell(Event{Readings: []facility.Reading{h.value(pumpOn, 1)}})
+	h.heard()
+	s := h.as("viewer").open()
+	s.next("hello")
+	h.clock.advance(time.Second)
+	again := h.value(pumpOn, 1)
+	h.tell(Event{Readings: []facility.Reading{again}})
+	h.clock.advance(time.Second)
+	h.tell(Event{Readings: []facility.Reading{h.value(pumpOn, 0)}})
+	var d deviceEventShape
+	if decode(t, s.next("device"), &d); d.Online == nil || *d.Online || !d.LastSeen.Equal(again.Time) {
+		t.Errorf("the first that is told of the device is %+v", d)
+	}
+}
+
 // A journal that is read late must not turn the clock of a page back.
 func TestStreamKeepsTheNewest(t *testing.T) {
 	h := startHouse(t)

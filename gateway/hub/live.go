@@ -2,7 +2,6 @@ package hub
 
 import (
 	"context"
-	"maps"
 	"sync"
 
 	"gengfu/dashboard"
@@ -18,26 +17,30 @@ const subscriberQueue = 256
 // know of changes.
 type board struct {
 	turn        chan struct{} // held from a change of the ledger until it is told
-	known       map[facility.PointID]bool
 	mu          sync.RWMutex
-	latest      map[facility.PointID]facility.Reading
+	points      map[facility.PointID]*shown
 	subscribers map[chan dashboard.Event]struct{}
 	stopped     bool
+}
+
+// shown is a point on the board.
+type shown struct {
+	last facility.Reading
+	has  bool // there is a last one
 }
 
 // newBoard shows the points of the estate, and whatever else comes not at all:
 // its memory is bounded by the configuration.
 func newBoard(estate facility.Estate) *board {
-	known := map[facility.PointID]bool{}
+	points := map[facility.PointID]*shown{}
 	for _, d := range estate.Devices {
 		for _, p := range d.Points {
-			known[p.ID] = true
+			points[p.ID] = &shown{}
 		}
 	}
 	return &board{
-		known:       known,
+		points:      points,
 		turn:        make(chan struct{}, 1),
-		latest:      map[facility.PointID]facility.Reading{},
 		subscribers: map[chan dashboard.Event]struct{}{},
 	}
 }
@@ -46,7 +49,13 @@ func newBoard(estate facility.Estate) *board {
 func (b *board) Latest() map[facility.PointID]facility.Reading {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
-	return maps.Clone(b.latest)
+	latest := make(map[facility.PointID]facility.Reading, len(b.points))
+	for id, p := range b.points {
+		if p.has {
+			latest[id] = p.last
+		}
+	}
+	return latest
 }
 
 // Subscribe delivers events until cancel is called, the board stops, or the
@@ -107,22 +116,37 @@ func (b *board) change(ctx context.Context, do func() ([]dashboard.Event, error)
 	return nil
 }
 
-// show takes new readings. One that is older than what stands is history, not
-// the present.
+// show takes new readings, which nobody may change afterwards. One that is older
+// than what stands is history, not the present.
 func (b *board) show(readings []facility.Reading) {
-	b.mu.Lock()
-	news := make([]facility.Reading, 0, len(readings))
-	for _, r := range readings {
-		if last, ok := b.latest[r.Point]; !b.known[r.Point] || ok && r.Time.Before(last.Time) {
-			continue
-		}
-		b.latest[r.Point] = r
-		news = append(news, r)
-	}
-	b.mu.Unlock()
-	if len(news) > 0 {
+	if news := b.take(readings); len(news) > 0 {
 		b.publish(dashboard.Event{Readings: news})
 	}
+}
+
+// take returns the readings that are news: mostly all of them, and then no copy.
+func (b *board) take(readings []facility.Reading) []facility.Reading {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	all, news := true, readings[:0:0]
+	for i := range readings {
+		r := &readings[i]
+		p, known := b.points[r.Point]
+		if !known || p.has && r.Time.Before(p.last.Time) {
+			if all {
+				all, news = false, append(news, readings[:i]...)
+			}
+			continue
+		}
+		p.last, p.has = *r, true
+		if !all {
+			news = append(news, *r)
+		}
+	}
+	if all {
+		return readings
+	}
+	return news
 }
 
 // stop tells every subscriber that the server stops.
