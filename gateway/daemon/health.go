@@ -13,6 +13,7 @@ import (
 	"gengfu/facility"
 	"gengfu/gateway/hub"
 	"gengfu/gateway/intake"
+	"gengfu/gateway/journal"
 	"gengfu/gateway/uplink"
 )
 
@@ -125,7 +126,7 @@ func (d *daemon) health() health {
 // that is here too.
 func (h *health) addReceived(s intake.StreamStats) {
 	for i := range h.Streams {
-		if own := &h.Streams[i]; own.Gateway == s.Gateway && own.Stream == s.Stream && own.Epoch == s.Epoch {
+		if own := &h.Streams[i]; own.Gateway == s.Gateway && own.Stream == s.Stream && journal.Life(own.Epoch) == journal.Life(s.Epoch) {
 			own.Duplicates = s.Duplicates
 			return
 		}

@@ -25,13 +25,16 @@ const (
 const (
 	turnsOfRivals = 3
 	rivalsWithin  = 10 * time.Minute
+	copiesWithin  = day // that copies are shown after they were heard
 )
 
 // stream is what is known of one stream of one gateway.
 type stream struct {
-	epochs  map[string]*epoch
-	current string // the epoch that was taken from last, since the start
-	turns   []turn
+	epochs   map[string]*epoch
+	current  string // the epoch that was taken from last, since the start
+	turns    []turn
+	copied   []string // epochs that gave the same sequences, when that was seen last
+	copiedAt time.Time
 
 	batches, readings, taps   int64 // taken
 	duplicates, gaps, missing int64
@@ -55,7 +58,8 @@ type turn struct {
 // heard notes from which epoch new facts came. Epochs of one life take turns where a
 // gateway sends a backlog beside what is live.
 func (s *stream) heard(name string, now time.Time, known bool) {
-	if known && s.current != "" && journal.Life(s.current) != journal.Life(name) {
+	s.lookForCopies(name, now)
+	if known && s.current != "" && s.current != name && !s.oneJournal(s.current, name) {
 		s.turns = append(s.turns, turn{now, s.current, name})
 		s.turns = s.turns[max(0, len(s.turns)-turnsOfRivals):]
 	}
@@ -73,6 +77,43 @@ func (s *stream) rivals(now time.Time) (names []string) {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// oneJournal reports whether two epochs can be of one file: stretches of one life that
+// share no sequence. An epoch that is forgotten counts as one of another.
+func (s *stream) oneJournal(a, b string) bool {
+	if journal.Life(a) != journal.Life(b) {
+		return false
+	}
+	if journal.First(a) > journal.First(b) {
+		a, b = b, a
+	}
+	e := s.epochs[a]
+	return e != nil && e.mark < journal.First(b)
+}
+
+// lookForCopies notes when an epoch shares sequences with another of the same life: a
+// file was copied, and both copies were written.
+func (s *stream) lookForCopies(name string, now time.Time) {
+	for other := range s.epochs {
+		if other == name || journal.Life(other) != journal.Life(name) || s.oneJournal(other, name) {
+			continue
+		}
+		if now.Sub(s.copiedAt) > copiesWithin {
+			s.copied = nil
+		}
+		s.copied = append(s.copied, name, other)
+		slices.Sort(s.copied)
+		s.copied, s.copiedAt = slices.Compact(s.copied), now
+	}
+}
+
+// copies returns the epochs that give the same sequences, sorted.
+func (s *stream) copies(now time.Time) []string {
+	if now.Sub(s.copiedAt) > copiesWithin {
+		return nil
+	}
+	return slices.Clone(s.copied)
 }
 
 // latest is the epoch that was taken from last; before any was, that with the

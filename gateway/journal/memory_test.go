@@ -364,6 +364,10 @@ func TestSplitMakesAQueueOfItsOwn(t *testing.T) {
 	}
 	j = open(t, path, Options{Cursors: []string{"hub"}})
 	j.Split()
+	if again := j.Epoch(); again == split || Life(again) != Life(old) || First(again) != 3 || First(old) != 0 {
+		t.Errorf("epoch %s, though a copy of the file may have begun %s", again, split)
+	}
+	split = j.Epoch()
 	appendAll(t, j, "c")
 	if err := j.Close(); err != nil {
 		t.Fatal(err)

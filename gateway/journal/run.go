@@ -3,8 +3,10 @@ package journal
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -33,6 +35,18 @@ func newLife() (string, error) {
 func Life(epoch string) string {
 	life, _, _ := strings.Cut(epoch, ".")
 	return life
+}
+
+// First is the sequence with which an epoch begins, by its name: 0 for the first of its
+// life.
+func First(epoch string) uint64 {
+	_, run, _ := strings.Cut(epoch, ".")
+	digits, _, _ := strings.Cut(run, "-")
+	first, err := strconv.ParseUint(digits, 16, 64)
+	if err != nil {
+		return 0
+	}
+	return first
 }
 
 // runs are in the order of their first sequences, and never empty in use.
@@ -97,14 +111,12 @@ func (j *Journal) Epoch() string {
 
 // Split begins a new run of the same life with the next record, so that a sender
 // may send it at the same time as what came before. It reaches the disk with that
-// record.
+// record. No copy of the file gives a run the same name, whatever comes of it.
 func (j *Journal) Split() (first uint64) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	first = j.assigned + 1
-	if !j.runs.starts(first) {
-		j.setRuns(j.runs.begin(first, fmt.Sprintf("%s.%014x", Life(j.runs.epoch()), first)))
-	}
+	j.setRuns(j.runs.begin(first, fmt.Sprintf("%s.%014x-%08x", Life(j.runs.epoch()), first, rand.Uint32())))
 	return first
 }
 

@@ -34,7 +34,7 @@ func (f *flow) lanes() []*lane {
 		return []*lane{f.lane(runs[last], 1)}
 	}
 	first := f.lane(runs[oldest], f.o.BacklogShare)
-	if f.stream != facility.Telemetry || journal.Life(runs[oldest].Epoch) != journal.Life(runs[last].Epoch) {
+	if f.stream != facility.Telemetry || f.o.BacklogShare >= 1 || journal.Life(runs[oldest].Epoch) != journal.Life(runs[last].Epoch) {
 		first.w.share, first.w.brisk = 1, 0
 		return []*lane{first}
 	}

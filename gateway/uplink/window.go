@@ -3,11 +3,11 @@ package uplink
 import "time"
 
 const (
-	maxFlight      = 64        // batches unacknowledged
-	maxFlightBytes = 2 << 20   // and their size, unless it is one batch
+	maxFlight      = 64      // batches unacknowledged
+	maxFlightBytes = 2 << 20 // and their size, unless it is one batch
 	// ample is how many may be on a way that takes longer than brisk.
-	ample = 16
-	maxTimeout     = time.Minute
+	ample      = 16
+	maxTimeout = time.Minute
 )
 
 // window is the state of one stream on one connection: go-back-N, with a window
