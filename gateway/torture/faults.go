@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -252,7 +253,7 @@ func damaging(name string, files ...string) affliction {
 				return err
 			}
 			w.truth.excuse(a.here, "its journal was damaged", kinds...)
-			w.logHurt = false
+			w.unknowable = 0
 			if name == "hub" { // what the history has already, the judge may not
 				w.truth.mayOvertake()
 			}
@@ -267,19 +268,23 @@ func damaging(name string, files ...string) affliction {
 	}
 }
 
-// damage flips bits of a file, or takes its end. SQLite ends its log before the first
-// damaged page, and nobody can tell what stood behind it from what was never written:
-// that is not counted.
+// damage flips bits of a file, or takes its end. SQLite ends its log where its last
+// transaction is damaged, or where the file ends, and nobody can tell what stood there
+// from what was never written: that is not counted.
 func (w *world) damage(path string) error {
+	log := false
 	if wal := path + "-wal"; w.random.IntN(2) == 0 && size(wal) > 0 {
-		path = wal
-		w.logHurt = true
+		path, log = wal, true
+		w.unknowable = max(w.unknowable, lastTransaction)
 	}
 	n := size(path)
 	if n == 0 || w.random.IntN(3) == 0 {
 		return nil
 	}
 	if w.random.IntN(4) == 0 {
+		if log {
+			w.unknowable = math.MaxInt64
+		}
 		return os.Truncate(path, w.random.Int64N(n))
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)

@@ -68,7 +68,7 @@ type world struct {
 	rate                            int   // samples each second
 	only                            string
 	lostBatches                     int64 // of samples, until now
-	logHurt                         bool  // the last damage was to a write-ahead log
+	unknowable                      int64 // batches that the last damage may have cost without a trace
 
 	mu     sync.Mutex
 	hubURL string
