@@ -66,6 +66,8 @@ type Options struct {
 	Patience time.Duration
 	Logger   *slog.Logger
 	Now      func() time.Time // nil is time.Now
+	// Time is what gateways are told that ask; zero when it is not known. Nil is Now.
+	Time func() time.Time
 }
 
 // Intake takes what comes from the edges of a site, or of all.
@@ -101,6 +103,9 @@ func New(o Options) (*Intake, error) {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Time == nil {
+		o.Time = o.Now
 	}
 	o.Silence, o.Patience = cmp.Or(o.Silence, 10*time.Second), cmp.Or(o.Patience, 5*time.Second)
 	if o.Letters == nil {

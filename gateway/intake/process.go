@@ -21,6 +21,7 @@ type group struct {
 	next    map[markKey]uint64
 	again   map[markKey]bool
 	late    map[markKey]uint64 // up to where there are late ones
+	sent    map[markKey]moment // when the newest was sent, by its gateway's clock
 	counted []func()           // what to count when the transaction stands
 	letters []Letter
 	passed  bool // one of the letters is passed over
@@ -41,7 +42,7 @@ type parcel struct {
 }
 
 func newGroup() *group {
-	return &group{next: map[markKey]uint64{}, again: map[markKey]bool{}, late: map[markKey]uint64{}}
+	return &group{next: map[markKey]uint64{}, again: map[markKey]bool{}, late: map[markKey]uint64{}, sent: map[markKey]moment{}}
 }
 
 // process takes messages into the journal and acknowledges them. An error ends
@@ -97,6 +98,7 @@ func (in *Intake) sort(g *group, key streamKey, m broker.Message) {
 		return
 	}
 	mk := markKey{key, h.Epoch}
+	g.sent[mk] = moment{h.Boot, h.Up}
 	st := in.lookup(key)
 	if st == nil {
 		in.bury(g, m, fmt.Errorf("more than %d streams", maxStreams), false)
@@ -127,7 +129,8 @@ func (in *Intake) sort(g *group, key streamKey, m broker.Message) {
 // over: it would be sent again for ever, and stop all that follows. Only what a
 // later program may be able to read is left with its gateway until there is one.
 func (in *Intake) accept(g *group, mk markKey, h payload.Header, body []byte, m broker.Message, missing int64) {
-	_, readings, taps, err := payload.Decode(m.Payload)
+	received := in.o.Now().UTC()
+	_, readings, taps, err := payload.DecodeAt(m.Payload, received)
 	var broken *payload.Error
 	if errors.As(err, &broken) && broken.Newer {
 		err = fmt.Errorf("THE GATEWAY'S PROGRAM IS NEWER than this one, which cannot read what it sends; the gateway keeps it until this one is updated: %w", err)
@@ -150,7 +153,7 @@ func (in *Intake) accept(g *group, mk markKey, h payload.Header, body []byte, m 
 		st.readings += int64(len(readings))
 		st.taps += int64(len(taps))
 	})
-	h.Received = in.o.Now().UTC()
+	h.Received = received
 	g.records = append(g.records, payload.Wrap(h, body))
 	if mk.stream == facility.Urgent {
 		g.urgent = append(g.urgent, parcel{mk, h, readings, taps})
@@ -160,12 +163,13 @@ func (in *Intake) accept(g *group, mk markKey, h payload.Header, body []byte, m 
 // acceptLate adds a batch for people whose predecessors are known to them, and are
 // not durable.
 func (in *Intake) acceptLate(g *group, mk markKey, h payload.Header, m broker.Message) {
-	_, readings, taps, err := payload.Decode(m.Payload)
+	received := in.o.Now().UTC()
+	_, readings, taps, err := payload.DecodeAt(m.Payload, received)
 	if err != nil { // buried when it can be taken
 		return
 	}
 	g.late[mk] = max(g.late[mk], h.Seq)
-	h.Received = in.o.Now().UTC()
+	h.Received = received
 	g.urgent = append(g.urgent, parcel{mk, h, readings, taps})
 }
 
@@ -236,7 +240,7 @@ func (in *Intake) settle(g *group) (acks []broker.Message) {
 	}
 	for mk, seq := range g.next {
 		in.advance(mk, seq)
-		acks = append(acks, in.ack(mk.streamKey, payload.Ack{Stream: mk.stream, Epoch: mk.epoch, Seq: seq, Again: g.again[mk]}))
+		acks = append(acks, in.ack(mk.streamKey, in.timed(payload.Ack{Stream: mk.stream, Epoch: mk.epoch, Seq: seq, Again: g.again[mk]}, g.sent[mk])))
 	}
 	return acks
 }
@@ -259,12 +263,8 @@ func (in *Intake) advance(mk markKey, seq uint64) {
 	if e.ahead <= seq {
 		e.ahead = 0
 	}
-	before, copied := st.rivals(now), st.copies(now)
+	before := st.rivals(now)
 	st.heard(mk.epoch, now, known)
-	if copies := st.copies(now); len(copies) > len(copied) {
-		in.log.Error("A COPY OF A GATEWAY'S JOURNAL IS IN USE: its disk was put back as it was, or two gateways run from one disk; all are taken",
-			"site", mk.site, "gateway", mk.gateway, "stream", string(mk.stream), "epochs", copies)
-	}
 	if rivals := st.rivals(now); before == nil && rivals != nil {
 		in.log.Error("TWO GATEWAYS USE ONE NAME: give each a gateway.id of its own; until then both are taken, each in its order",
 			"site", mk.site, "gateway", mk.gateway, "stream", string(mk.stream), "epochs", rivals)
@@ -278,7 +278,7 @@ func (in *Intake) newEpoch(st *stream, mk markKey) {
 	}
 	for name := range st.epochs {
 		if name != mk.epoch && journal.Life(name) == journal.Life(mk.epoch) {
-			in.log.Info("a gateway has started again, or sends a backlog beside what is live", "site", mk.site, "gateway", mk.gateway, "stream", string(mk.stream), "epoch", mk.epoch)
+			in.log.Info("a gateway sends a backlog beside what is live", "site", mk.site, "gateway", mk.gateway, "stream", string(mk.stream), "epoch", mk.epoch)
 			return
 		}
 	}
@@ -310,7 +310,7 @@ func (in *Intake) ahead(g *group) (acks []broker.Message) {
 			continue
 		}
 		said[p.markKey] = true
-		acks = append(acks, in.ack(p.streamKey, payload.Ack{Stream: p.stream, Epoch: p.epoch, Seq: e.mark, Held: e.ahead}))
+		acks = append(acks, in.ack(p.streamKey, in.timed(payload.Ack{Stream: p.stream, Epoch: p.epoch, Seq: e.mark, Held: e.ahead}, g.sent[p.markKey])))
 	}
 	return acks
 }

@@ -1,6 +1,8 @@
 package intake
 
 import (
+	"time"
+
 	"gengfu/facility"
 	"gengfu/gateway/broker"
 	"gengfu/gateway/payload"
@@ -19,7 +21,12 @@ func (in *Intake) status(g *group, key gatewayKey, m broker.Message, s facility.
 	if s == facility.Urgent {
 		in.noteStatus(key, st)
 	}
-	if !m.Retained || st.State != payload.Online {
+	switch {
+	case st.State != payload.Online:
+		return nil
+	case !m.Retained && st.Boot != "" && s == facility.Urgent: // it asks for the time
+		return []broker.Message{in.ack(streamKey{key.site, key.gateway, s}, in.timed(payload.Ack{Stream: s}, moment{st.Boot, st.Up}))}
+	case !m.Retained:
 		return nil
 	}
 	return []broker.Message{in.ack(streamKey{key.site, key.gateway, s}, payload.Ack{Stream: s, Again: true})}
@@ -44,8 +51,24 @@ func (in *Intake) noteStatus(key gatewayKey, st payload.Status) {
 	if !st.Since.IsZero() {
 		g.Since = st.Since
 	}
-	g.Online, g.Clock = online, st.Clock
+	g.Online, g.Clock, g.Differs = online, st.Clock, st.Differs
 	if st.Version != "" {
 		g.Version = st.Version
 	}
+}
+
+// moment is an instant by a gateway's clock: of which boot, and how long after it.
+type moment struct {
+	boot string
+	up   time.Duration
+}
+
+// timed tells the time in answer to what was sent at the moment, so that the gateway
+// knows by how much it can be wrong. To others, and when the hub does not know the time
+// itself, it says nothing.
+func (in *Intake) timed(a payload.Ack, sent moment) payload.Ack {
+	if sent.boot != "" {
+		a.Boot, a.Up, a.Time = sent.boot, sent.up, in.o.Time().UTC()
+	}
+	return a
 }

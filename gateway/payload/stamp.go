@@ -64,28 +64,32 @@ func (s Stamp) On(batch []byte) []byte {
 	return append(append(dst, ','), batch[1:]...)
 }
 
-// StampOf reads the stamp at the beginning of a batch. It reports false for a batch
-// without one, as earlier versions and other programs write it.
-func StampOf(batch []byte) (Stamp, bool) {
-	const most = maxName + 256
+// StampOf reads the stamp at the beginning of a batch, and the time of its first fact.
+// It reports false for a batch without one, as earlier versions and other programs
+// write it.
+func StampOf(batch []byte) (s Stamp, first time.Time, ok bool) {
+	const most = maxName + 512 // up to the base time, as On writes it
 	if !bytes.HasPrefix(batch, []byte(stampHead)) {
-		return Stamp{}, false
+		return Stamp{}, time.Time{}, false
 	}
-	s := &scanner{in: string(batch[:min(len(batch), most)])}
-	s.expect('{')
+	in := &scanner{in: string(batch[:min(len(batch), most)])}
+	in.expect('{')
 	var r record
-	for s.err == nil && !r.has(lClock) {
-		name := s.str(maxName)
-		s.expect(':')
-		if s.err == nil {
-			s.field(&r, name)
+	for in.err == nil && !r.has(lBaseTime) {
+		name := in.str(maxName)
+		in.expect(':')
+		if in.err == nil {
+			in.field(&r, name)
 		}
-		s.expect(',')
+		if in.take('}') {
+			break
+		}
+		in.expect(',')
 	}
-	if s.err != nil || !r.has(lBoot) || !r.has(lUp) {
-		return Stamp{}, false
+	if in.err != nil || !r.has(lUp) || !r.has(lClock) || !r.has(lBaseTime) {
+		return Stamp{}, time.Time{}, false
 	}
-	return r.stamp(), true
+	return r.stamp(), time.Unix(0, r.bt).UTC(), true
 }
 
 // Restamp returns a batch, as a gateway's journal keeps it with the stamp, with its

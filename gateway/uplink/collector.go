@@ -37,6 +37,7 @@ type CollectorOptions struct {
 	StreamOf    func(facility.PointID) facility.Stream
 	MaxAge      time.Duration // of a sample before its batch is closed; 0 is 200 ms
 	MaxReadings int           // in a batch; 0 is 500
+	Clock       Clock         // that the field's times are of; nil: they are right
 	Logger      *slog.Logger
 }
 
@@ -176,7 +177,7 @@ func (c *Collector) Flush(ctx context.Context) {
 func (c *Collector) write(ctx context.Context, log Log, t *trouble, readings []facility.Reading) error {
 	var records [][]byte
 	for batch := range slices.Chunk(readings, c.o.MaxReadings) {
-		record, err := payload.AppendReadings(make([]byte, 0, 80*len(batch)), batch)
+		record, err := stamped(c.o.Clock, batch)
 		if err != nil {
 			return fmt.Errorf("collect readings: %w", err) // split has let none of these pass
 		}
@@ -217,7 +218,7 @@ func (c *Collector) took(t *trouble, err error, facts int) bool {
 // while the disk refuses it. On an error it was not
 // taken, and whoever brought it keeps it.
 func (c *Collector) Tap(ctx context.Context, t facility.Tap) error {
-	_, err := c.o.Urgent.Append(ctx, payload.AppendTap(nil, t))
+	_, err := c.o.Urgent.Append(ctx, stampedTap(c.o.Clock, t))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.took(&c.urgent, err, 1) {

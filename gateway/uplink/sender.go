@@ -26,7 +26,7 @@ const (
 	// many such stretches a journal may hold.
 	backlogRecords = 64
 	splitEvery     = 15 * time.Second
-	mostRuns       = 32
+	mostRuns       = 8
 	// brisk is how soon a batch of a backlog is to be acknowledged while live facts
 	// share the way: the line must not be full of it.
 	brisk = 500 * time.Millisecond
@@ -47,7 +47,9 @@ type sender struct {
 	connected bool
 
 	splitAt time.Time // when a backlog was last set apart
-	told    bool      // that the journal is an old copy
+
+	waitsSince time.Time     // since when something waits for the time; zero when it never did
+	greeted    chan struct{} // a hub has come, and the time is not known
 }
 
 // serve sends over one connection until it is lost.
@@ -60,6 +62,7 @@ func (s *sender) serve(ctx context.Context, c *broker.Connection) error {
 	}
 	s.setConnected(true)
 	defer s.setConnected(false)
+	s.greet() // the answer to an earlier question was not heard
 	f := flow{
 		sender: s, conn: c, budget: bucket{rate: float64(s.o.RateLimits[s.stream])},
 		listenAgain: func() error { return c.Resubscribe(ctx, topic, 1, hear) },
@@ -73,6 +76,9 @@ func (s *sender) hear(m broker.Message, acks chan<- payload.Ack) {
 	if err != nil {
 		s.log.Warn("the hub's acknowledgement cannot be read", "error", err)
 		return
+	}
+	if s.o.Clock != nil {
+		s.o.Clock.Hear(a.Boot, a.Up, a.Time)
 	}
 	if a.Stream == s.stream {
 		select {
@@ -98,6 +104,10 @@ type flow struct {
 func (f *flow) run(ctx context.Context, acks <-chan payload.Ack) error {
 	for {
 		grown := f.journal.Grown() // before reading: nothing is missed in between
+		var timed <-chan struct{}
+		if f.o.Clock != nil {
+			timed = f.o.Clock.Changed()
+		}
 		if err := f.fill(ctx); err != nil {
 			return err
 		}
@@ -117,6 +127,7 @@ func (f *flow) run(ctx context.Context, acks <-chan payload.Ack) error {
 			if f.journal.Closed() {
 				return journal.ErrClosed
 			}
+		case <-timed:
 		case a := <-acks:
 			if err := f.take(a); err != nil {
 				return err
@@ -230,10 +241,14 @@ func (f *flow) sendOne(ctx context.Context, l *lane) (bool, error) {
 		return false, nil
 	}
 	now := f.o.Now()
-	if wait := max(f.budget.wait(now), l.budget.wait(now)); wait > 0 {
-		if at := now.Add(wait); f.again.IsZero() || at.Before(f.again) {
-			f.again = at
+	if dated, until := f.dated(l.ahead[:n], now); dated < n {
+		if n, size = dated, sizeOf(l.ahead[:dated]); n == 0 {
+			f.wake(until)
+			return false, nil
 		}
+	}
+	if wait := max(f.budget.wait(now), l.budget.wait(now)); wait > 0 {
+		f.wake(now.Add(wait))
 		return false, nil
 	}
 	if err := f.send(ctx, l, l.ahead[:n], size); err != nil {
@@ -243,19 +258,30 @@ func (f *flow) sendOne(ctx context.Context, l *lane) (bool, error) {
 	return true, nil
 }
 
+// wake has more tried at the instant.
+func (f *flow) wake(at time.Time) {
+	if f.again.IsZero() || at.Before(f.again) {
+		f.again = at
+	}
+}
+
+func sizeOf(records []journal.Record) (size int) {
+	for _, r := range records {
+		size += len(r.Body)
+	}
+	return size
+}
+
 func (f *flow) send(ctx context.Context, l *lane, recs []journal.Record, size int) error {
 	last := recs[len(recs)-1].Seq
-	h := payload.Header{
+	h := f.headed(payload.Header{
 		Site: f.o.Site, Gateway: f.o.Gateway, Stream: f.stream,
 		Epoch: l.run.Epoch, Seq: last, Prev: l.w.prev(),
-	}
+	})
 	if len(recs) > 1 {
 		h.First = recs[0].Seq
 	}
-	bodies := make([][]byte, len(recs))
-	for i, r := range recs {
-		bodies[i] = r.Body
-	}
+	bodies := f.bodies(recs)
 	if f.conn.Heard().After(f.asked) {
 		f.asked = time.Now()
 	}
@@ -281,6 +307,9 @@ func (f *flow) send(ctx context.Context, l *lane, recs []journal.Record, size in
 
 func (f *flow) take(a payload.Ack) error {
 	now := f.o.Now()
+	if a.Epoch == "" && a.Again {
+		f.greet()
+	}
 	for i, l := range f.under {
 		switch {
 		case a.Epoch == "" && a.Again: // a hub that has just come
@@ -291,7 +320,6 @@ func (f *flow) take(a payload.Ack) error {
 		case l.run.Last == math.MaxUint64 && a.Seq > max(f.journal.Opened(), f.highest()):
 			return f.outdated(a)
 		default:
-			f.tellCopy(l, a)
 			if l.w.ack(min(a.Seq, l.run.Last, f.journal.Last()), a.Again, now) {
 				l.missed = 0
 				f.setApart(now)
@@ -333,16 +361,6 @@ func (f *flow) highest() uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.sent
-}
-
-// tellCopy says once that the hub knows more of a run than this journal does: the file
-// is an old copy. What is made since its opening is of a run of its own.
-func (f *flow) tellCopy(l *lane, a payload.Ack) {
-	if a.Seq > l.run.Last && !f.told {
-		f.told = true
-		f.log.Error("THE HUB KNOWS FACTS OF THIS JOURNAL THAT IT DOES NOT HOLD: it is an old copy",
-			"epoch", a.Epoch, "hub", a.Seq, "journal", l.run.Last)
-	}
 }
 
 // outdated handles a hub that knows more of this epoch than this journal: the

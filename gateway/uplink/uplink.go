@@ -40,7 +40,7 @@ type Options struct {
 	TLS           *tls.Config
 	Streams       map[facility.Stream]*journal.Journal // with the cursor Cursor
 	Version       string
-	Clock         func() string // state of the clock for the status topic; may be nil
+	Clock         Clock         // nil: times are sent as they were taken
 	ResendAfter   time.Duration // until an acknowledgement is thought lost; 0 is 3 s
 	MinPause      time.Duration // between connections; 0 is 500 ms
 	MaxPause      time.Duration // 0 is 30 s
@@ -87,9 +87,7 @@ type Uplink struct {
 	start   time.Time
 }
 
-// New checks the options and begins a run of its own in each journal, so that nobody who
-// works from a copy of its file gives the same names to other facts. Nothing may have
-// been appended since the journals were opened.
+// New checks the options.
 func New(o Options) (*Uplink, error) {
 	if !payload.ValidID(o.Site) || !payload.ValidID(o.Gateway) {
 		return nil, fmt.Errorf("uplink: site %q and gateway %q must be of letters, digits, \"-\", \"_\" and \".\"", o.Site, o.Gateway)
@@ -114,10 +112,9 @@ func New(o Options) (*Uplink, error) {
 	o.Patience = cmp.Or(o.Patience, 10*time.Second)
 	u := &Uplink{o: o, start: o.Now().UTC()}
 	for _, stream := range slices.Sorted(maps.Keys(o.Streams)) {
-		o.Streams[stream].Split()
 		u.senders = append(u.senders, &sender{
 			o: &u.o, stream: stream, journal: o.Streams[stream],
-			log: o.Logger.With("stream", string(stream)),
+			log: o.Logger.With("stream", string(stream)), greeted: make(chan struct{}, 1),
 		})
 	}
 	return u, nil
@@ -161,7 +158,7 @@ func (u *Uplink) maintain(ctx context.Context, s *sender, speaks bool) error {
 		if err := c.PublishConfirmed(ctx, u.online()); err != nil {
 			return err
 		}
-		err := s.serve(ctx, c)
+		err := u.serveSpeaking(ctx, c, s)
 		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 		defer cancel()
 		bye := u.status(payload.Status{State: payload.Offline, Since: u.o.Now().UTC(), Version: u.o.Version})
@@ -175,7 +172,11 @@ func (u *Uplink) maintain(ctx context.Context, s *sender, speaks bool) error {
 func (u *Uplink) online() broker.Message {
 	s := payload.Status{State: payload.Online, Since: u.start, Version: u.o.Version}
 	if u.o.Clock != nil {
-		s.Clock = u.o.Clock()
+		c := u.o.Clock.State()
+		s.Clock, s.Boot, s.Up = string(c.State), c.Boot, c.Up
+		if c.Differs != nil {
+			s.Differs = *c.Differs
+		}
 	}
 	return u.status(s)
 }
