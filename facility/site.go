@@ -54,6 +54,7 @@ type Estate struct {
 	Checkpoints []Checkpoint
 	Routes      []Route
 	Plans       []Plan
+	Calendars   []Calendar // shifts, holidays: what rules ask for by id
 }
 
 // Reader is a fixed NFC or RFID reader at a checkpoint.

@@ -2,25 +2,34 @@ package rules
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"strings"
 
+	"github.com/expr-lang/expr/ast"
+
 	"gengfu/facility"
 )
+
+// Option adds what the rules may ask for to Compile.
+type Option func(*compilation)
+
+// WithDetectors lets conditions ask for baseline(x) and anomaly(x).
+func WithDetectors(d Detectors) Option { return func(c *compilation) { c.detectors = d } }
 
 // Compile makes an engine of the rules for the devices of the estate, or says
 // all that is wrong with the rules. Paths of problems begin with "rules[i]", i
 // the index in rules. The engine is nil when there are problems.
-func Compile(rules []Rule, estate facility.Estate) (*Engine, []facility.Problem) {
+func Compile(rules []Rule, estate facility.Estate, options ...Option) (*Engine, []facility.Problem) {
 	c := &compilation{
 		estate:   newCatalogue(estate),
-		programs: map[string]programs{},
-		engine: &Engine{
-			site:   estate.Site,
-			points: map[facility.PointID]*point{},
-			byID:   map[string]*instance{},
-		},
+		programs: map[string]*program{},
+		feeds:    map[feedSpec]feed{},
+		engine:   newEngine(estate.Site),
+	}
+	for _, o := range options {
+		o(c)
 	}
 	var problems []facility.Problem
 	first := map[string]int{}
@@ -50,17 +59,29 @@ type catalogue struct {
 	kinds   []string
 	places  []string
 	ids     []string // of devices
+	index   map[string]int
+
+	calendars []facility.Calendar
+	functions map[string]function
 }
+
+// device returns the device of that id.
+func (c *catalogue) device(id string) facility.Device { return c.devices[c.index[id]] }
 
 func newCatalogue(estate facility.Estate) *catalogue {
 	c := &catalogue{
 		devices: estate.Devices,
 		points:  map[facility.PointID]facility.Point{},
 		names:   map[string][]string{},
+		index:   map[string]int{},
+
+		calendars: estate.Calendars,
+		functions: functions(),
 	}
-	for _, d := range estate.Devices {
+	for i, d := range estate.Devices {
+		c.index[d.ID] = i
 		online := facility.PointID{Device: d.ID, Quantity: facility.OnlineQuantity}
-		c.points[online] = facility.Point{ID: online, Kind: facility.State}
+		c.points[online] = facility.Point{ID: online, Kind: facility.State, Period: facility.BadKeepAlive}
 		for _, p := range d.Points {
 			c.points[p.ID] = p
 			c.names[d.ID] = append(c.names[d.ID], p.ID.Quantity)
@@ -79,14 +100,17 @@ func newCatalogue(estate facility.Estate) *catalogue {
 
 // compilation is one run of Compile.
 type compilation struct {
-	estate   *catalogue
-	programs map[string]programs
-	engine   *Engine
+	estate    *catalogue
+	detectors Detectors
+	programs  map[string]*program
+	feeds     map[feedSpec]feed // each is kept once, whoever asks for it
+	engine    *Engine
 }
 
 // rule adds the instances of one rule that is valid by itself.
 func (c *compilation) rule(r Rule) []facility.Problem {
-	devices, problems := c.estate.pick(r)
+	devices, problems := c.estate.pick("for", r.For, r.Optional)
+	problems = append(problems, c.strangers(r, devices)...)
 	if len(problems) > 0 {
 		return problems
 	}
@@ -99,23 +123,59 @@ func (c *compilation) rule(r Rule) []facility.Problem {
 	// One sentence per mistake is enough, however many devices share it.
 	shared := map[facility.Problem][]string{}
 	var order []facility.Problem
+	own := map[string]*Rule{}
 	for _, d := range devices {
-		test, problems := c.test(r, d)
+		o, overridden := r.Overrides[d.ID]
+		if o.Off {
+			continue
+		}
+		as := own[""]
+		if overridden || as == nil {
+			made := r.with(o)
+			as = &made
+		}
+		if !overridden {
+			own[""] = as
+		}
+		test, problems := c.test(*as, d)
 		for _, p := range problems {
+			if overridden && o.touches(p.Path) {
+				p.Path = fmt.Sprintf("overrides.%s.%s", d.ID, p.Path)
+			}
 			same := facility.Problem{Path: p.Path, What: p.What}
 			if len(shared[same]) == 0 {
 				order = append(order, p)
 			}
 			shared[same] = append(shared[same], d.ID)
 		}
-		if len(problems) == 0 {
-			c.engine.add(r, d, test)
+		if len(problems) == 0 && test != nil {
+			c.engine.add(as, c.estate.device(d.ID), test)
 		}
 	}
 	for i, p := range order {
 		order[i].What += " " + forDevices(shared[facility.Problem{Path: p.Path, What: p.What}])
 	}
 	return order
+}
+
+// strangers finds overrides for devices that the rule is not for.
+func (c *compilation) strangers(r Rule, devices []facility.Device) []facility.Problem {
+	ids := make([]string, len(devices))
+	for i, d := range devices {
+		ids[i] = d.ID
+	}
+	var out []facility.Problem
+	for _, id := range slices.Sorted(maps.Keys(r.Overrides)) {
+		if slices.Contains(ids, id) || r.Optional && !slices.Contains(c.estate.ids, id) && facility.Nearest(id, c.estate.ids) == "" {
+			continue
+		}
+		p := facility.Problem{Path: "overrides." + id, What: fmt.Sprintf("The rule is not for a device %q.", id), Cure: "Write the id of a device that the rule selects."}
+		if near := facility.Nearest(id, ids); near != "" {
+			p.Cure = fmt.Sprintf("Did you mean %q?", near)
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 func forDevices(ids []string) string {
@@ -130,8 +190,9 @@ func (c *compilation) mute(d facility.Device) bool {
 	return !slices.ContainsFunc(c.estate.names[d.ID], func(q string) bool { return q != facility.OnlineQuantity })
 }
 
-// pick returns the devices that the rule selects, in the estate's order.
-func (c *catalogue) pick(r Rule) ([]facility.Device, []facility.Problem) {
+// pick returns the devices that a selector of the field path selects, in the
+// estate's order. With optional it may name what the site does not have.
+func (c *catalogue) pick(path string, s Selector, optional bool) ([]facility.Device, []facility.Problem) {
 	var problems []facility.Problem
 	known := func(field string, words, names []string) {
 		for i, w := range words {
@@ -139,18 +200,17 @@ func (c *catalogue) pick(r Rule) ([]facility.Device, []facility.Problem) {
 				continue
 			}
 			near := facility.Nearest(w, names)
-			if near == "" && r.Optional {
+			if near == "" && optional {
 				continue
 			}
 			cure := fmt.Sprintf("Write the id of one of the %s that the site has.", field)
 			if near != "" {
 				cure = fmt.Sprintf("Did you mean %q?", near)
 			}
-			problems = append(problems, facility.Problem{Path: fmt.Sprintf("for.%s[%d]", field, i), What: fmt.Sprintf("The site has no %q among its %s.", w, field), Cure: cure})
+			problems = append(problems, facility.Problem{Path: fmt.Sprintf("%s.%s[%d]", path, field, i), What: fmt.Sprintf("The site has no %q among its %s.", w, field), Cure: cure})
 		}
 	}
-	s := r.For
-	if !r.Optional {
+	if !optional {
 		known("kinds", s.Kinds, c.kinds)
 	}
 	known("devices", s.Devices, c.ids)
@@ -184,43 +244,112 @@ func (c *compilation) test(r Rule, d facility.Device) (test, []facility.Problem)
 	}
 }
 
+// condition makes the test of "when" and "clear". It is nil where a group that the
+// conditions need has no device and the rule may rest.
 func (c *compilation) condition(r Rule, d facility.Device) (test, []facility.Problem) {
-	own := func(name string) (term, *mistake) { return c.estate.own(d.ID, name) }
-	when, m := compile(r.When, own, c.estate.other, c.programs)
-	if m != nil {
-		return nil, []facility.Problem{m.problem("when", r.When)}
+	b := &builder{catalogue: c.estate, device: d, learns: c.learns}
+	var problems []facility.Problem
+	if b.groups, problems = c.groups(r, d); len(problems) > 0 {
+		return nil, problems
 	}
-	t := &conditionTest{engine: c.engine, when: when, env: map[string]any{}}
-	t.unit = c.estate.points[when.terms[when.shown].point].Unit
-	names := slices.Clone(when.order)
-	terms := when.terms
-	if r.Clear != "" {
-		var m *mistake
-		t.clear, m = compile(r.Clear, own, c.estate.other, c.programs)
-		if m != nil {
-			return nil, []facility.Problem{m.problem("clear", r.Clear)}
-		}
-		names = append(names, t.clear.order...)
-		for n, term := range t.clear.terms {
-			terms[n] = term
-		}
+	b.limits, problems = limits(r.Limits)
+	if len(problems) > 0 {
+		return nil, problems
 	}
-	t.bind(c, names, terms)
-	return t, nil
+	for _, name := range slices.Sorted(maps.Keys(r.Limits)) {
+		fmt.Fprintf(&b.key, "%s=%s\x00", name, r.Limits[name])
+	}
+	for _, part := range []struct {
+		path, text string
+		into       *func(*frame) Truth
+	}{{"when", r.When, &b.program.raise}, {"clear", r.Clear, &b.program.clear}} {
+		if part.text == "" {
+			continue
+		}
+		truth, m := b.condition(part.text)
+		switch {
+		case m != nil && m.empty && r.Optional:
+			return nil, nil
+		case m != nil:
+			return nil, []facility.Problem{m.problem(part.path, part.text)}
+		}
+		*part.into = truth
+	}
+	b.finish()
+	return c.bind(b), nil
 }
 
-// bind gives each name its point.
-func (t *conditionTest) bind(c *compilation, names []string, terms map[string]term) {
-	for i, n := range names {
-		term := terms[n]
-		switch {
-		case slices.Contains(names[:i], n):
-		case term.point == facility.PointID{}:
-			t.timed = true
-		default:
-			t.inputs = append(t.inputs, input{name: n, point: c.point(term.point)})
+// bind gives a program the points and what is kept of them.
+func (c *compilation) bind(b *builder) *conditionTest {
+	key := b.key.String()
+	shared, ok := c.programs[key]
+	if !ok {
+		shared = &b.program
+		c.programs[key] = shared
+	}
+	t := &conditionTest{engine: c.engine, program: shared}
+	for _, id := range b.points {
+		t.points = append(t.points, c.point(id))
+	}
+	for _, s := range b.feeds {
+		t.feeds = append(t.feeds, c.keep(s))
+	}
+	t.reset()
+	return t
+}
+
+// keep returns what is kept of a point, made when it is first asked for.
+func (c *compilation) keep(s feedSpec) feed {
+	kept, ok := c.feeds[s]
+	if !ok {
+		kept = c.makeFeed(s)
+		c.feeds[s] = kept
+		c.engine.feeds = append(c.engine.feeds, keptFeed{s, kept})
+		p := c.point(s.point)
+		p.feeds = append(p.feeds, kept)
+	}
+	return kept
+}
+
+// groups returns the devices of each group of the rule, without the device itself.
+func (c *compilation) groups(r Rule, d facility.Device) (map[string][]facility.Device, []facility.Problem) {
+	var problems []facility.Problem
+	out := map[string][]facility.Device{}
+	for _, name := range slices.Sorted(maps.Keys(r.Groups)) {
+		g := r.Groups[name]
+		picked, found := c.estate.pick("groups."+name, g.Selector, r.Optional)
+		problems = append(problems, found...)
+		out[name] = slices.DeleteFunc(picked, func(o facility.Device) bool {
+			return o.ID == d.ID || g.Here && o.Place != d.Place
+		})
+	}
+	return out, problems
+}
+
+// limits reads the named numbers of a rule.
+func limits(texts map[string]string) (map[string]operand, []facility.Problem) {
+	var problems []facility.Problem
+	out := map[string]operand{}
+	for _, name := range slices.Sorted(maps.Keys(texts)) {
+		b := &builder{}
+		node, literals, m := parse(texts[name])
+		if m == nil {
+			b.literals = literals
+			switch n := node.(type) {
+			case *ast.IntegerNode, *ast.FloatNode, *ast.UnaryNode:
+				out[name] = b.number(n, b.build(n))
+			}
+			m = b.err
+		}
+		if m == nil && !out[name].constant {
+			m = &mistake{at: -1, what: fmt.Sprintf("%q is no limit.", texts[name])}
+		}
+		if m != nil {
+			m.cure = "Write a number with its unit, such as 2.85 m."
+			problems = append(problems, m.problem("limits."+name, texts[name]))
 		}
 	}
+	return out, problems
 }
 
 func (c *compilation) silence(r Rule, d facility.Device) (test, []facility.Problem) {
@@ -231,7 +360,7 @@ func (c *compilation) silence(r Rule, d facility.Device) (test, []facility.Probl
 	}
 	for i, q := range quantities {
 		term, m := c.estate.own(d.ID, q)
-		if m != nil || term.point == (facility.PointID{}) {
+		if m != nil {
 			return nil, []facility.Problem{c.estate.noQuantity(d.ID, q).problem(fmt.Sprintf("no_data.quantities[%d]", i), q)}
 		}
 		t.points = append(t.points, c.point(term.point))
@@ -241,13 +370,12 @@ func (c *compilation) silence(r Rule, d facility.Device) (test, []facility.Probl
 
 func (c *compilation) slope(r Rule, d facility.Device) (test, []facility.Problem) {
 	term, m := c.estate.own(d.ID, r.Rate.Quantity)
-	if m == nil && term.point == (facility.PointID{}) {
-		m = c.estate.noQuantity(d.ID, r.Rate.Quantity)
-	}
 	if m != nil {
 		return nil, []facility.Problem{m.problem("rate.quantity", r.Rate.Quantity)}
 	}
-	return newSlope(*r.Rate, c.point(term.point)), nil
+	p := c.point(term.point)
+	kept := c.keep(feedSpec{kind: keptGrowth, point: p.id, span: int64(r.Rate.Over)})
+	return newSlope(c.engine, *r.Rate, p, kept.(*growth)), nil
 }
 
 // point returns the engine's record of a point, made when it is first used.
@@ -255,8 +383,10 @@ func (c *compilation) point(id facility.PointID) *point {
 	p, ok := c.engine.points[id]
 	if !ok {
 		known := c.estate.points[id]
-		p = &point{id: id, unit: known.Unit, kind: known.Kind, wrap: known.Wrap}
+		p = &point{id: id, unit: known.Unit, kind: known.Kind, wrap: known.Wrap, stale: staleAfter(known)}
+		p.see()
 		c.engine.points[id] = p
+		c.engine.order = append(c.engine.order, p)
 	}
 	return p
 }
@@ -266,14 +396,11 @@ func (c *catalogue) own(device, name string) (term, *mistake) {
 	if p, ok := c.points[facility.PointID{Device: device, Quantity: name}]; ok {
 		return termOf(p), nil
 	}
-	if name == hourName || name == weekdayName {
-		return term{kind: facility.Measure}, nil
-	}
 	return term{}, c.noQuantity(device, name)
 }
 
 func (c *catalogue) noQuantity(device, name string) *mistake {
-	names := append(slices.Clone(c.names[device]), hourName, weekdayName)
+	names := append(slices.Clone(c.names[device]), "hour", "weekday", "workday", "holiday")
 	m := &mistake{at: -1, what: fmt.Sprintf("The device has no quantity %q.", name)}
 	if near := facility.Nearest(name, names); near != "" {
 		m.cure = fmt.Sprintf("Did you mean %q? ", near)
@@ -311,5 +438,5 @@ func termOf(p facility.Point) term {
 	for v := range p.Labels {
 		bit = bit && (v == 0 || v == 1)
 	}
-	return term{point: p.ID, kind: p.Kind, bit: bit}
+	return term{point: p.ID, kind: p.Kind, unit: unitOf(p.Unit), bit: bit}
 }

@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/expr-lang/expr/vm"
-
 	"gengfu/facility"
 )
 
@@ -22,7 +20,8 @@ type Change struct {
 // Stats counts what the engine left out, since Compile.
 type Stats struct {
 	Late   uint64 // readings not newer than the last of their point
-	Failed uint64 // evaluations that failed on their values
+	Filled uint64 // those of them that a window took in
+	Failed uint64 // evaluations that failed on their values, such as a division by zero
 }
 
 // Engine judges readings by rules. It is a plain value for one goroutine at a
@@ -30,13 +29,22 @@ type Stats struct {
 type Engine struct {
 	site      facility.Site
 	points    map[facility.PointID]*point
+	order     []*point   // of points, as the rules first name them
+	feeds     []keptFeed // each belongs to one point
 	instances []*instance
 	byID      map[string]*instance // by alarm
-	listening time.Time            // silence before it is held against nobody
+	queue     queue
 	retired   []retired
-	machine   vm.VM
+	frame     frame       // for whoever is judged; its listening is the engine's: silence before it is held against nobody
 	touched   []*instance // scratch of observe
+	due       []*instance // scratch of Advance
 	stats     Stats
+}
+
+// keptFeed is what is kept of one point, and what it is.
+type keptFeed struct {
+	feedSpec
+	feed
 }
 
 // retired is an alarm of a restored state that no rule stands for any more.
@@ -45,19 +53,25 @@ type retired struct {
 	order OrderPolicy
 }
 
-func (e *Engine) zone() *time.Location {
-	if e.site.Zone == nil {
-		return time.UTC
+func newEngine(site facility.Site) *Engine {
+	zone := site.Zone
+	if zone == nil {
+		zone = time.UTC
 	}
-	return e.site.Zone
+	return &Engine{
+		site:   site,
+		points: map[facility.PointID]*point{},
+		byID:   map[string]*instance{},
+		frame:  frame{clock: &clock{zone: zone}},
+	}
 }
 
 // add makes the instance of a rule on a device.
-func (e *Engine) add(r Rule, d facility.Device, t test) {
-	i := &instance{engine: e, rule: r, device: d, key: r.ID + "/" + d.ID, index: len(e.instances), test: t, state: fresh(t)}
+func (e *Engine) add(r *Rule, d facility.Device, t test) {
+	i := &instance{engine: e, rule: r, device: &d, key: r.ID + "/" + d.ID, index: len(e.instances), test: t, queued: never, state: fresh(t)}
 	e.instances = append(e.instances, i)
 	for _, p := range t.watched() {
-		if !slices.Contains(p.readers, i) {
+		if n := len(p.readers); n == 0 || p.readers[n-1] != i {
 			p.readers = append(p.readers, i)
 		}
 	}
@@ -67,19 +81,20 @@ func (e *Engine) add(r Rule, d facility.Device, t test) {
 // against a device. Call it when the program starts, after Restore; without it
 // the first Advance does so. Silence that raised an alarm already stays.
 func (e *Engine) Listen(now time.Time) {
-	e.listening = instant(now)
+	e.frame.listening = clamp(now)
 	for _, i := range e.instances {
-		i.listen(e.listening)
+		i.listen(e.frame.listening)
+		e.queue.plan(i)
 	}
 }
 
 // Observe judges readings, each at its own time. Readings of one instant that
 // follow each other are judged together, so that a condition over several
 // quantities of one poll does not see half of it. Readings of points that no rule
-// uses are passed over; readings not newer than the last of their point too, and
-// counted. A reading may be older than one of another point: it is judged as if
-// it had come at the latest instant that is judged already, because what was said
-// is not taken back.
+// uses are passed over; readings not newer than the last of their point are counted,
+// and fill windows. A reading may be older than one of another point: it is judged as
+// if it had come at the latest instant that is judged already, because what was said
+// is not taken back. The doc comment of the package says all of late facts.
 //
 // A reading from the future would make its point deaf until then: whoever takes
 // readings in must not let it come so far.
@@ -98,16 +113,17 @@ func (e *Engine) Observe(readings ...facility.Reading) []Change {
 
 // observe judges readings of one instant.
 func (e *Engine) observe(out []Change, readings []facility.Reading) []Change {
-	at := instant(readings[0].Time)
-	touched := e.touched[:0]
+	at := instantOf(readings[0].Time)
+	touched, points := e.touched[:0], 0
 	before := len(out)
-	for _, r := range readings {
+	for n := range readings {
+		r := &readings[n]
 		p, ok := e.points[r.Point]
 		if !ok {
 			continue
 		}
-		if !p.Time.IsZero() && !at.After(p.Time) {
-			e.stats.Late++
+		if at <= p.At {
+			e.late(p, r, at)
 			continue
 		}
 		for _, i := range p.readers {
@@ -116,22 +132,33 @@ func (e *Engine) observe(out []Change, readings []facility.Reading) []Change {
 				touched = append(touched, i)
 				// What the values until now led to comes first. A reading at the
 				// very instant of a deadline still counts for it.
-				out = i.elapse(out, at.Add(-1))
+				if i.queued < at {
+					out = i.elapse(out, at-1)
+				}
 			}
 		}
 		p.take(r, at)
-		for _, i := range p.readers {
-			i.test.observe(p)
-		}
+		points++
 	}
-	slices.SortFunc(touched, func(a, b *instance) int { return a.index - b.index })
+	if points > 1 { // the readers of one point are in order
+		slices.SortFunc(touched, func(a, b *instance) int { return a.index - b.index })
+	}
 	for _, i := range touched {
 		i.touched = false
 		out = i.judge(out, at)
+		e.queue.plan(i)
 	}
 	e.touched = touched
 	e.sort(out[before:])
 	return out
+}
+
+// late takes in a reading that is not newer than the last of its point.
+func (e *Engine) late(p *point, r *facility.Reading, at instant) {
+	e.stats.Late++
+	if at != 0 && p.late(r, at) {
+		e.stats.Filled++
+	}
 }
 
 // Advance finds what became true by time alone until now: delays that ran out
@@ -139,13 +166,16 @@ func (e *Engine) observe(out []Change, readings []facility.Reading) []Change {
 // became so. As a reading takes a moment from the field to here, now should
 // trail the clock by that moment, or a reading on its way is overtaken.
 func (e *Engine) Advance(now time.Time) []Change {
-	if e.listening.IsZero() {
+	if e.frame.listening == 0 {
 		e.Listen(now)
 	}
-	now = instant(now)
+	until := clamp(now)
+	e.due = e.queue.take(until, e.due[:0])
+	slices.SortFunc(e.due, func(a, b *instance) int { return a.index - b.index })
 	var out []Change
-	for _, i := range e.instances {
-		out = i.elapse(out, now)
+	for _, i := range e.due {
+		out = i.elapse(out, until)
+		e.queue.plan(i)
 	}
 	e.sort(out)
 	return out
@@ -163,9 +193,10 @@ func (e *Engine) Acknowledge(alarmID, by, note string, at time.Time) (Change, er
 	if err := i.move(facility.AlarmAcknowledge); err != nil {
 		return Change{}, fmt.Errorf("acknowledge alarm %s: %w", alarmID, err)
 	}
-	at = instant(at)
-	i.Alarm.AckedAt, i.Alarm.AckedBy, i.Alarm.AckNote = &at, by, note
-	return i.change(facility.AlarmAcknowledge, from, at), nil
+	seen := clamp(at)
+	when := seen.time()
+	i.Alarm.AckedAt, i.Alarm.AckedBy, i.Alarm.AckNote = &when, by, note
+	return i.change(facility.AlarmAcknowledge, from, seen), nil
 }
 
 // SetOrder notes the work order that an alarm raised, so that later changes of
@@ -191,14 +222,44 @@ func (e *Engine) Standing() []facility.Alarm {
 // Stats returns the counts of what was left out.
 func (e *Engine) Stats() Stats { return e.stats }
 
+// Instances returns how many rules on devices are judged.
+func (e *Engine) Instances() int { return len(e.instances) }
+
+// Finding is how a rule stands on a device, whatever became of it.
+type Finding struct {
+	Rule   string
+	Device string
+	Truth  Truth     // of its condition
+	Value  float64   // that it is about, in Unit; 0 when it is not known
+	Unit   string    //
+	At     time.Time // the latest instant that is judged; zero is none yet
+}
+
+// Findings says how each rule stands on each device at the latest instant that is
+// judged of it, in the order of the rules. It changes nothing.
+func (e *Engine) Findings() []Finding {
+	out := make([]Finding, 0, len(e.instances))
+	for _, i := range e.instances {
+		f := Finding{Rule: i.rule.ID, Device: i.device.ID, Truth: Unknown, At: i.At.time()}
+		if i.At != 0 {
+			f.Truth = i.test.stands(i.At)
+			f.Value, f.Unit = i.test.value(i.At)
+		}
+		if !finite(f.Value) {
+			f.Value = 0
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
 // sort brings changes in the order in which they became so; of one instant in
 // the order of the rules and devices.
 func (e *Engine) sort(changes []Change) {
-	slices.SortStableFunc(changes, func(a, b Change) int { return a.At.Compare(b.At) })
+	if len(changes) > 1 {
+		slices.SortStableFunc(changes, func(a, b Change) int { return a.At.Compare(b.At) })
+	}
 }
-
-// instant brings a time to the one form in which it is saved and compared.
-func instant(t time.Time) time.Time { return t.UTC().Round(0) }
 
 // copyAlarm returns an alarm that shares nothing with a.
 func copyAlarm(a facility.Alarm) facility.Alarm {

@@ -7,37 +7,50 @@ import (
 	"gengfu/facility"
 )
 
-// instance is one rule on one device.
+// instance is one rule on one device. Its test says how things stand, see finding;
+// the delays and the alarm are made of that here and nowhere else.
 type instance struct {
 	engine *Engine
-	rule   Rule
-	device facility.Device
+	rule   *Rule
+	device *facility.Device
 	key    string // "rule/device"
 	index  int
 	test   test
 	// touched marks it while the readings of one instant are taken in.
 	touched bool
+	place   int     // in the engine's queue, from 1; 0 is none
+	queued  instant // when it is looked at for want of a reading; never is never
 	state
 }
 
 // state is what an instance remembers.
 type state struct {
-	At       time.Time           `json:"at"`    // the latest instant that is judged
-	Blind    bool                `json:"blind"` // what it depends on is bad or was never seen
-	Pending  facility.AlarmEvent `json:"pending,omitempty"`
-	Deadline time.Time           `json:"deadline,omitzero"` // of Pending
-	Left     time.Duration       `json:"left,omitempty"`    // of Pending, while blind
-	Alarm    *facility.Alarm     `json:"alarm,omitempty"`   // nil is normal
+	At       instant         // the latest instant that is judged
+	Wake     instant         // the next instant at which time alone may change what the test finds
+	Blind    bool            // what it depends on is not known
+	Pending  pending         //
+	Deadline instant         // of Pending, while it is not blind
+	Left     time.Duration   // of Pending, while blind
+	Alarm    *facility.Alarm // nil is normal
 }
+
+// pending is what waits for a delay to run out.
+type pending byte
+
+const (
+	nothing pending = iota
+	raising
+	clearing
+)
 
 // fresh is the state before the first reading. Silence needs none to be judged.
 func fresh(t test) state {
 	_, silence := t.(*silenceTest)
-	return state{Blind: !silence}
+	return state{Blind: !silence, Wake: never}
 }
 
 // listen lets silence count from now on.
-func (i *instance) listen(now time.Time) {
+func (i *instance) listen(now instant) {
 	if t, ok := i.test.(*silenceTest); ok && !i.active() {
 		i.await(t.find(now), now)
 	}
@@ -45,30 +58,52 @@ func (i *instance) listen(now time.Time) {
 
 func (i *instance) active() bool { return i.Alarm != nil && i.Alarm.State.Active() }
 
-// elapse lets time pass until the instant until, inclusive, with no reading in it.
-func (i *instance) elapse(out []Change, until time.Time) []Change {
-	if i.Pending == "" || i.Blind || i.Deadline.After(until) {
-		return out
+// due is when a delay runs out.
+func (i *instance) due() instant {
+	if i.Pending == nothing || i.Blind {
+		return never
 	}
-	return append(out, i.fire())
+	return i.Deadline
 }
+
+// elapse lets time pass until the instant until, inclusive, with no reading in it.
+func (i *instance) elapse(out []Change, until instant) []Change {
+	// Nobody looks back at each minute of years.
+	if i.Wake < until-longestLook {
+		i.Wake = until - longestLook
+	}
+	for {
+		due := i.due()
+		switch {
+		case min(due, i.Wake) > until:
+			return out
+		case i.Wake <= due:
+			out = i.judge(out, i.Wake)
+		default:
+			out = append(out, i.fire())
+		}
+	}
+}
+
+// longestLook bounds how far back an instance looks at what time alone did.
+const longestLook = instant(400 * 24 * time.Hour)
 
 // judge looks at what the test finds at the instant at, or at the latest instant
 // that is judged already when that is later.
-func (i *instance) judge(out []Change, at time.Time) []Change {
-	if at.Before(i.At) {
-		at = i.At
-	}
+func (i *instance) judge(out []Change, at instant) []Change {
+	at = max(at, i.At)
 	i.At = at
 	f := i.test.find(at)
-	if i.Blind == f.known {
-		out = i.turn(out, f.known, at)
+	i.Wake = f.wake
+	blind := f.raise == Unknown || f.clear == Unknown && i.active()
+	if i.Blind != blind {
+		out = i.turn(out, !blind, at)
 	}
-	if !f.known {
+	if blind {
 		return out
 	}
 	i.await(f, at)
-	if i.Pending == "" || i.Deadline.After(at) {
+	if i.Pending == nothing || i.Deadline > at {
 		return out
 	}
 	out = append(out, i.fire())
@@ -78,15 +113,15 @@ func (i *instance) judge(out []Change, at time.Time) []Change {
 
 // turn makes the instance blind or lets it see again. Delays stand still while it
 // is blind, and bad data neither raises nor clears.
-func (i *instance) turn(out []Change, known bool, at time.Time) []Change {
+func (i *instance) turn(out []Change, known bool, at instant) []Change {
 	i.Blind = !known
-	if i.Pending != "" {
+	if i.Pending != nothing {
 		if known {
-			i.Deadline = at.Add(i.Left)
+			i.Deadline = at.add(i.Left)
 			i.Left = 0
 		} else {
-			i.Left = i.Deadline.Sub(at)
-			i.Deadline = time.Time{}
+			i.Left = time.Duration(i.Deadline - at)
+			i.Deadline = 0
 		}
 	}
 	if i.Alarm == nil || i.Alarm.Unknown == i.Blind {
@@ -100,57 +135,54 @@ func (i *instance) turn(out []Change, known bool, at time.Time) []Change {
 }
 
 // await starts, keeps or drops the delay that the finding calls for.
-func (i *instance) await(f finding, at time.Time) {
-	want, delay := facility.AlarmEvent(""), time.Duration(0)
-	switch {
-	case i.active() && f.clear:
-		want, delay = facility.AlarmClear, i.rule.OffDelay
-	case !i.active() && f.raise:
-		want, delay = facility.AlarmRaise, i.rule.OnDelay
+func (i *instance) await(f finding, at instant) {
+	want, delay := nothing, time.Duration(0)
+	switch active := i.active(); {
+	case active && f.clear == True:
+		want, delay = clearing, i.rule.OffDelay
+	case !active && f.raise == True:
+		want, delay = raising, i.rule.OnDelay
 	}
 	switch {
-	case want == "":
-		i.Pending, i.Deadline = "", time.Time{}
-	case want == facility.AlarmRaise && !f.due.IsZero():
+	case want == nothing:
+		i.Pending, i.Deadline = nothing, 0
+	case want == raising && f.due != 0:
 		i.Pending, i.Deadline = want, f.due
 	case i.Pending != want:
-		i.Pending, i.Deadline = want, at.Add(delay)
+		i.Pending, i.Deadline = want, at.add(delay)
 	}
 }
 
 // fire does what was pending, at its deadline.
 func (i *instance) fire() Change {
-	event, at := i.Pending, i.Deadline
-	i.Pending, i.Deadline = "", time.Time{}
-	if at.Before(i.At) {
-		at = i.At
-	}
-	i.At = at
-	if event == facility.AlarmClear {
+	event, at := i.Pending, max(i.Deadline, i.At)
+	i.Pending, i.Deadline, i.At = nothing, 0, at
+	if event == clearing {
 		return i.clear(at)
 	}
 	return i.raise(at)
 }
 
-func (i *instance) raise(at time.Time) Change {
-	f := i.test.find(at)
+func (i *instance) raise(at instant) Change {
+	value, unit := i.test.value(at)
 	if i.Alarm == nil {
-		i.Alarm = i.newAlarm(at)
-		i.Alarm.Value, i.Alarm.Unit = i.test.value(), f.unit
+		i.Alarm = i.newAlarm(at.time())
+		i.Alarm.Value, i.Alarm.Unit = value, unit
 		i.engine.byID[i.Alarm.ID] = i
 		return i.change(facility.AlarmRaise, facility.AlarmNormal, at)
 	}
 	_ = i.move(facility.AlarmRaise) // lawful: the alarm is not active, and not normal or it would be gone
-	i.Alarm.Value, i.Alarm.Unit = i.test.value(), f.unit
-	i.Alarm.LastAt = at
+	i.Alarm.Value, i.Alarm.Unit = value, unit
+	i.Alarm.LastAt = at.time()
 	i.Alarm.Count++
 	return i.change(facility.AlarmRecur, facility.AlarmReturned, at)
 }
 
-func (i *instance) clear(at time.Time) Change {
+func (i *instance) clear(at instant) Change {
 	from := i.Alarm.State
 	_ = i.move(facility.AlarmClear) // lawful: only an active alarm waits to clear
-	i.Alarm.ClearedAt = &at
+	cleared := at.time()
+	i.Alarm.ClearedAt = &cleared
 	return i.change(facility.AlarmClear, from, at)
 }
 
@@ -164,8 +196,8 @@ func (i *instance) move(e facility.AlarmEvent) error {
 }
 
 // change returns what happened and lets go of an alarm that is normal again.
-func (i *instance) change(e facility.AlarmEvent, from facility.AlarmState, at time.Time) Change {
-	c := Change{Alarm: copyAlarm(*i.Alarm), Event: e, From: from, At: at, Order: i.rule.Order}
+func (i *instance) change(e facility.AlarmEvent, from facility.AlarmState, at instant) Change {
+	c := Change{Alarm: copyAlarm(*i.Alarm), Event: e, From: from, At: at.time(), Order: i.rule.Order}
 	if i.Alarm.State == facility.AlarmNormal {
 		delete(i.engine.byID, i.Alarm.ID)
 		i.Alarm = nil

@@ -2,158 +2,104 @@ package rules
 
 import (
 	"fmt"
-	"math"
 	"time"
-
-	"github.com/expr-lang/expr/vm"
-
-	"gengfu/facility"
 )
 
-// point is the last that is known of one point.
-type point struct {
-	id      facility.PointID
-	unit    string
-	kind    facility.PointKind
-	wrap    float64
-	readers []*instance
-	reading
-}
-
-// reading is the part of a point that is saved.
-type reading struct {
-	Time     time.Time        `json:"time"` // of the last reading, zero before the first
-	Value    float64          `json:"value"`
-	Quality  facility.Quality `json:"quality"`
-	LastGood time.Time        `json:"last_good"`
-}
-
-// take makes r the last reading. A value that is no finite number is bad.
-func (p *point) take(r facility.Reading, at time.Time) {
-	p.Time, p.Value, p.Quality = at, r.Value, r.Quality
-	if math.IsNaN(p.Value) || math.IsInf(p.Value, 0) {
-		p.Value, p.Quality = 0, facility.Bad
-	}
-	if p.Quality == facility.Good {
-		p.LastGood = at
-	}
-}
-
-// usable reports whether the point has a value that may be judged. Uncertain is
-// usable: it is the best that is known.
-func (p *point) usable() bool { return !p.Time.IsZero() && p.Quality != facility.Bad }
-
-// test is what a rule asks of one device.
+// test is what a rule asks of one device. It knows nothing of alarms: it says how
+// things stand, and what becomes of that the instance decides.
 type test interface {
 	// watched are the points whose readings the test must see.
 	watched() []*point
-	// observe takes in a reading that its point has taken.
-	observe(p *point)
 	// find says how things stand at the instant at.
-	find(at time.Time) finding
-	// value is what an alarm shows that is raised by the last find.
-	value() float64
+	find(at instant) finding
+	// value is what an alarm shows that is raised at the instant of the last find,
+	// and its unit.
+	value(at instant) (float64, string)
+	// stands says how the condition stands, and changes nothing.
+	stands(at instant) Truth
+	// save and load are for what the test itself remembers.
+	save(w *writer)
+	load(r *reader)
+	// reset forgets it.
+	reset()
 }
 
 // finding is how a test stands at one instant. Unless raise waits for due, it and
 // clear are never both true.
 type finding struct {
-	known bool
-	raise bool
-	clear bool
-	due   time.Time // with raise: the instant at which it becomes true by silence; zero is now
-	unit  string    // of the value
-}
-
-// input is a name of a condition and the point that it stands for.
-type input struct {
-	name  string
-	point *point
+	raise Truth
+	clear Truth
+	due   instant // with raise: the instant at which it becomes true by silence; 0 is now
+	wake  instant // when time alone may change it; never is never
 }
 
 // conditionTest is a "when" with its "clear".
 type conditionTest struct {
-	engine *Engine
-	when   *condition
-	clear  *condition // nil: not when
-	inputs []input
-	timed  bool   // uses hour or weekday
-	unit   string // of the value that the alarm shows
-	env    map[string]any
+	engine  *Engine
+	program *program
+	points  []*point
+	feeds   []feed
+	cells   []cell
 }
 
-func (t *conditionTest) watched() []*point {
-	out := make([]*point, len(t.inputs))
-	for i, in := range t.inputs {
-		out[i] = in.point
-	}
-	return out
-}
+func (t *conditionTest) watched() []*point { return t.points }
 
-func (t *conditionTest) observe(*point) {}
-
-func (t *conditionTest) find(at time.Time) finding {
-	for _, in := range t.inputs {
-		if !in.point.usable() {
-			return finding{}
-		}
-		t.env[in.name] = in.point.Value
-	}
-	if t.timed {
-		local := at.In(t.engine.zone())
-		t.env[hourName] = float64(local.Hour()) + float64(local.Minute())/60 + float64(local.Second())/3600
-		t.env[weekdayName] = float64(local.Weekday())
-	}
-	f := finding{unit: t.unit}
-	if f.raise, f.known = t.run(t.when.program); !f.known {
-		return finding{}
-	}
-	f.clear = !f.raise
-	if f.clear && t.clear != nil {
-		if f.clear, f.known = t.run(t.clear.program); !f.known {
-			return finding{}
-		}
-	}
+// frame sets the engine's frame for this test.
+func (t *conditionTest) frame(at instant) *frame {
+	f := &t.engine.frame
+	f.at, f.wake, f.failed = at, never, false
+	f.points, f.feeds, f.cells = t.points, t.feeds, t.cells
 	return f
 }
 
-// value is what the alarm shows at the time of the last find.
-func (t *conditionTest) value() float64 {
-	v, err := t.engine.machine.Run(t.when.value, t.env)
-	if err != nil {
-		t.engine.stats.Failed++
-		return 0
+func (t *conditionTest) find(at instant) finding {
+	f := t.frame(at)
+	for i := range t.cells {
+		t.cells[i].look(t.program.cells[i].of(f), at)
 	}
-	n, _ := number(v)
-	return n
-}
-
-// number makes a finite float64 of a number of the language.
-func number(v any) (float64, bool) {
-	var f float64
-	switch n := v.(type) {
-	case float64:
-		f = n
-	case int:
-		f = float64(n)
+	raise := t.program.raise(f)
+	clear := raise.not()
+	if t.program.clear != nil && clear != False {
+		clear = min(clear, t.program.clear(f))
 	}
-	if math.IsNaN(f) || math.IsInf(f, 0) {
-		return 0, false
-	}
-	return f, true
-}
-
-// run evaluates a program. A condition that fails on its values, such as a
-// modulo by zero, is not known.
-func (t *conditionTest) run(p *vm.Program) (result, ok bool) {
-	v, err := t.engine.machine.Run(p, t.env)
-	if err == nil {
-		result, ok = v.(bool)
-	}
-	if !ok {
+	if f.failed {
 		t.engine.stats.Failed++
 	}
-	return result, ok
+	return finding{raise: raise, clear: clear, wake: f.wake}
+}
+
+func (t *conditionTest) stands(at instant) Truth { return t.program.raise(t.frame(at)) }
+
+func (t *conditionTest) value(at instant) (float64, string) {
+	return t.program.value(t.frame(at)), t.program.unit
+}
+
+func (t *conditionTest) save(w *writer) {
+	for i := range t.cells {
+		t.cells[i].save(w)
+	}
+}
+
+func (t *conditionTest) load(r *reader) {
+	for i := range t.cells {
+		t.cells[i].load(r)
+	}
+}
+
+func (t *conditionTest) reset() { t.cells = t.program.fresh() }
+
+// blank is the test before it remembered anything.
+func (t *conditionTest) blank() *conditionTest { return &conditionTest{cells: t.program.fresh()} }
+
+func (p *program) fresh() []cell {
+	if len(p.cells) == 0 {
+		return nil
+	}
+	out := make([]cell, len(p.cells))
+	for i, s := range p.cells {
+		out[i] = s.fresh()
+	}
+	return out
 }
 
 // silenceTest is a "no_data".
@@ -165,73 +111,61 @@ type silenceTest struct {
 }
 
 func (t *silenceTest) watched() []*point { return t.points }
-func (t *silenceTest) observe(*point)    {}
+func (t *silenceTest) save(*writer)      {}
+func (t *silenceTest) load(*reader)      {}
+func (t *silenceTest) reset()            {}
 
-func (t *silenceTest) find(at time.Time) finding {
-	due := t.due(t.engine.listening)
+func (t *silenceTest) find(at instant) finding {
+	due := t.due(t.engine.frame.listening)
 	return finding{
-		known: true,
-		raise: !due.IsZero(),
+		raise: truthOf(due != 0),
 		// Only data clears, not that somebody began to listen.
-		clear: t.due(time.Time{}).After(at),
+		clear: truthOf(t.due(0) > at),
 		due:   due,
-		unit:  "s",
+		wake:  never,
 	}
 }
 
-func (t *silenceTest) value() float64 { return t.after.Seconds() }
+func (t *silenceTest) stands(at instant) Truth {
+	due := t.due(t.engine.frame.listening)
+	return truthOf(due != 0 && due <= at)
+}
+
+func (t *silenceTest) value(instant) (float64, string) { return t.after.Seconds(), "s" }
 
 // due is the instant at which silence has lasted too long, if nothing more
-// comes and silence counts from listening on. It is zero when a point that it
+// comes and silence counts from listening on. It is 0 when a point that it
 // hangs on was never heard and nobody listens.
-func (t *silenceTest) due(listening time.Time) time.Time {
-	var due time.Time
+func (t *silenceTest) due(listening instant) instant {
+	var due instant
 	for n, p := range t.points {
-		var d time.Time
-		if since := latest(p.LastGood, listening); !since.IsZero() {
-			d = since.Add(t.after)
+		var d instant
+		if since := max(p.LastGood, listening); since != 0 {
+			d = since.add(t.after)
 		}
-		if n == 0 || t.each == d.Before(due) {
+		if n == 0 || t.each == (d < due) {
 			due = d
 		}
 	}
 	return due
 }
 
-func latest(a, b time.Time) time.Time {
-	if a.Before(b) {
-		return b
-	}
-	return a
-}
-
 // slopeTest is a "rate".
 type slopeTest struct {
-	rate    Rate
-	per     time.Duration
-	unit    string
-	point   *point
-	samples []sample // oldest first; the first is what the change is taken from
+	engine *Engine
+	rate   Rate
+	per    time.Duration
+	unit   string
+	point  *point
+	growth *growth
 }
 
-// sample is the value at a time; of a counter the growth since the first sample
-// ever seen, so that neither a roll-over nor a reset shows.
-type sample struct {
-	Time  time.Time `json:"t"`
-	Value float64   `json:"v"`
-	Raw   float64   `json:"r"`
-}
-
-// samplesPerWindow bounds what a slope keeps: nearer samples replace each other,
-// so that the change may be taken over up to a sixtieth more than Over.
-const samplesPerWindow = 60
-
-func newSlope(rate Rate, p *point) *slopeTest {
+func newSlope(e *Engine, rate Rate, p *point, kept *growth) *slopeTest {
 	per := rate.Per
 	if per == 0 {
 		per = DefaultPer
 	}
-	return &slopeTest{rate: rate, per: per, unit: p.unit + "/" + perUnit(per), point: p}
+	return &slopeTest{engine: e, rate: rate, per: per, unit: p.unit + "/" + perUnit(per), point: p, growth: kept}
 }
 
 // perUnit writes a duration as the lower half of a unit: "h", "30min".
@@ -252,54 +186,34 @@ func perUnit(d time.Duration) string {
 }
 
 func (t *slopeTest) watched() []*point { return []*point{t.point} }
+func (t *slopeTest) save(*writer)      {}
+func (t *slopeTest) load(*reader)      {}
+func (t *slopeTest) reset()            {}
 
-func (t *slopeTest) observe(p *point) {
-	if !p.usable() {
-		return
-	}
-	s := sample{Time: p.Time, Value: p.Value, Raw: p.Value}
-	n := len(t.samples)
-	if n > 0 && p.kind == facility.Counter {
-		last := t.samples[n-1]
-		s.Value = last.Value
-		if amount, step := facility.Increase(last.Raw, p.Value, p.wrap); step != facility.Reset {
-			s.Value += amount
+func (t *slopeTest) stands(at instant) Truth { return t.find(at).raise }
+
+func (t *slopeTest) find(at instant) finding {
+	frame := &t.engine.frame
+	frame.at, frame.wake = at, never
+	f := finding{raise: Unknown, clear: Unknown}
+	if v := frame.value(t.point); v == v && t.growth.full() {
+		v, _ := t.value(at)
+		if limit := t.rate.Above; limit != nil {
+			f.raise = truthOf(v > *limit)
+			f.clear = truthOf(v <= *limit && (t.rate.Clear == nil || v <= *t.rate.Clear))
+		} else if limit := t.rate.Below; limit != nil {
+			f.raise = truthOf(v < *limit)
+			f.clear = truthOf(v >= *limit && (t.rate.Clear == nil || v >= *t.rate.Clear))
 		}
 	}
-	if n >= 2 && s.Time.Sub(t.samples[n-2].Time) < t.rate.Over/samplesPerWindow {
-		t.samples[n-1] = s
-	} else {
-		t.samples = append(t.samples, s)
-	}
-	from := s.Time.Add(-t.rate.Over)
-	for len(t.samples) >= 2 && !t.samples[1].Time.After(from) {
-		t.samples = t.samples[1:]
-	}
-}
-
-func (t *slopeTest) find(time.Time) finding {
-	if !t.point.usable() || len(t.samples) < 2 || t.span() < t.rate.Over {
-		return finding{}
-	}
-	v := t.value()
-	f := finding{known: true, unit: t.unit}
-	if limit := t.rate.Above; limit != nil {
-		f.raise = v > *limit
-		f.clear = !f.raise && (t.rate.Clear == nil || v <= *t.rate.Clear)
-	} else if limit := t.rate.Below; limit != nil {
-		f.raise = v < *limit
-		f.clear = !f.raise && (t.rate.Clear == nil || v >= *t.rate.Clear)
-	}
+	f.wake = frame.wake
 	return f
 }
 
-// span is the time that the samples cover.
-func (t *slopeTest) span() time.Duration {
-	return t.samples[len(t.samples)-1].Time.Sub(t.samples[0].Time)
-}
-
 // value is the change per the rate's time over the whole span.
-func (t *slopeTest) value() float64 {
-	first, last := t.samples[0], t.samples[len(t.samples)-1]
-	return (last.Value - first.Value) * (float64(t.per) / float64(t.span()))
+func (t *slopeTest) value(instant) (float64, string) {
+	if !t.growth.full() {
+		return 0, t.unit
+	}
+	return t.growth.change() * (float64(t.per) / float64(t.growth.reach())), t.unit
 }

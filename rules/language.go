@@ -3,49 +3,34 @@ package rules
 import (
 	"errors"
 	"fmt"
-	"reflect"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/expr-lang/expr/ast"
-	"github.com/expr-lang/expr/checker"
-	"github.com/expr-lang/expr/compiler"
+	"github.com/expr-lang/expr/builtin"
 	"github.com/expr-lang/expr/conf"
 	"github.com/expr-lang/expr/file"
 	"github.com/expr-lang/expr/parser"
-	"github.com/expr-lang/expr/vm"
 
 	"gengfu/facility"
 )
 
-// The language of conditions is a part of expr's: numbers, comparisons, and, or,
-// not, arithmetic and a few functions. It has no strings, lists or loops, so
-// that a condition costs the same each time and cannot fail on its data.
+// The language of conditions is expr's grammar with units behind numbers and with
+// functions of our own. It has no strings, lists or loops, so that a condition costs
+// the same each time and cannot fail on its data. What expr's parser understood is
+// checked against the points that there are and made into closures over the points
+// themselves: expr's machine would take ten times as long, and knows only two truths.
 const (
 	longestCondition = 1000 // characters
 	mostNodes        = 200  // of the syntax tree
 )
 
-// Names that every condition knows beside the quantities.
-const (
-	hourName    = "hour"    // local time of day as 0 ≤ hour < 24
-	weekdayName = "weekday" // local day of the week, 0 is Sunday
-	valueName   = "value"   // value("device/quantity")
-)
-
-var (
-	functions  = []string{"abs", "ceil", "floor", "round", "int", "float", "min", "max", "bitand", "bitor", "bitxor", "bitshl", "bitshr"}
-	comparings = []string{"==", "!=", "<", "<=", ">", ">="}
-	joinings   = []string{"and", "or", "&&", "||"}
-	countings  = []string{"+", "-", "*", "/", "%", "**", "^"}
-)
-
 // mistake is what is wrong with a condition, and where.
 type mistake struct {
-	at   int // index of the character, from 0; -1 is the whole condition
-	what string
-	cure string
+	at    int // index of the character, from 0; -1 is the whole condition
+	what  string
+	cure  string
+	empty bool // a group has no device: an optional rule may rest
 }
 
 // problem turns the mistake into a problem of the field path.
@@ -77,26 +62,34 @@ func position(text string, at int) string {
 
 // syntax returns the problem of a condition that no estate could make right.
 func syntax(path, text string) []facility.Problem {
-	if _, m := parse(text); m != nil {
+	if _, _, m := parse(text); m != nil {
 		return []facility.Problem{m.problem(path, text)}
 	}
 	return nil
 }
 
-func parse(text string) (*parser.Tree, *mistake) {
+// parse reads a condition, and what stands behind its numbers.
+func parse(text string) (ast.Node, map[int]literal, *mistake) {
 	if utf8.RuneCountInString(text) > longestCondition {
-		return nil, &mistake{at: -1, what: fmt.Sprintf("The condition is longer than %d characters.", longestCondition), cure: "Make several rules of it."}
+		return nil, nil, &mistake{at: -1, what: fmt.Sprintf("The condition is longer than %d characters.", longestCondition), cure: "Make several rules of it."}
 	}
 	if strings.TrimSpace(text) == "" {
-		return nil, &mistake{at: -1, what: "The condition is empty.", cure: "Write one such as outlet_pressure < 2.0."}
+		return nil, nil, &mistake{at: -1, what: "The condition is empty.", cure: "Write one such as outlet_pressure < 2.0 bar."}
 	}
+	bare, literals := lift(text)
 	config := conf.CreateNew()
 	config.MaxNodes = mostNodes
-	tree, err := parser.ParseWithConfig(text, config)
-	if err != nil {
-		return nil, fromExpr(err, `Write a condition such as "outlet_pressure < 2.0 and running == 1".`)
+	for _, f := range builtin.Builtins { // ours may have the same names
+		config.Functions[f.Name] = f
 	}
-	return tree, nil
+	for _, name := range []string{"all", "none", "any", "one", "count", "sum", "map", "filter", "find", "reduce"} {
+		config.Functions[name] = &builtin.Function{Name: name}
+	}
+	tree, err := parser.ParseWithConfig(bare, config)
+	if err != nil {
+		return nil, nil, fromExpr(err, `Write a condition such as "outlet_pressure < 2.0 bar and running".`)
+	}
+	return tree.Node, literals, nil
 }
 
 func fromExpr(err error, cure string) *mistake {
@@ -108,206 +101,176 @@ func fromExpr(err error, cure string) *mistake {
 
 // term is what a name in a condition stands for.
 type term struct {
-	point facility.PointID // empty for hour and weekday
+	point facility.PointID
 	kind  facility.PointKind
+	unit  unit
 	bit   bool // 0 or 1, so that it may stand as a yes or no
 }
 
-// reader resolves the names of a condition and rewrites bits that stand as a
-// yes or no.
-type reader struct {
-	own   func(quantity string) (term, *mistake)
-	other func(point string) (term, *mistake)
-	terms map[string]term // by name in the program's environment
-	order []string        // of terms, as they first appear
-	seen  int             // nodes visited
-	err   *mistake
+// operand is a part of a condition: a number, a yes or no, or one of them for each
+// device of a group.
+type operand struct {
+	num      func(*frame) float64 // NaN is not known
+	truth    func(*frame) Truth
+	list     []operand
+	unit     unit
+	bit      bool    // a number that may stand as a yes or no
+	constant bool    // and known beforehand:
+	value    float64 //
+	point    int     // index of the point that it is, and nothing else; -1 is none
+	counter  bool    // a number of a counter
+	measured bool    // something that a person would want to see the value of
 }
 
-func (r *reader) fail(n ast.Node, m mistake) {
-	if r.err == nil {
+func constant(v float64, u unit) operand {
+	return operand{num: func(*frame) float64 { return v }, constant: true, value: v, unit: u, point: -1}
+}
+
+func yes(t func(*frame) Truth) operand { return operand{truth: t, point: -1} }
+
+// program is what the conditions of a rule are made into. It may be shared by
+// devices for which the names mean the same kind of thing.
+type program struct {
+	cells []cellSpec
+	raise func(*frame) Truth
+	clear func(*frame) Truth // nil: not raise
+	value func(*frame) float64
+	unit  string // of value
+}
+
+// feedSpec is what a program wants kept of a point.
+type feedSpec struct {
+	kind  string // window, growth, nights, detector
+	point facility.PointID
+	span  int64 // nanoseconds; 0 where it means nothing
+}
+
+// builder makes a program of the conditions of one rule for one device.
+type builder struct {
+	catalogue *catalogue
+	device    facility.Device
+	groups    map[string][]facility.Device
+	limits    map[string]operand
+	learns    func(facility.PointID) bool
+
+	literals map[int]literal
+	nodes    int
+	err      *mistake
+	program  program
+	points   []facility.PointID
+	feeds    []feedSpec
+	subject  *operand // the number that the condition is about
+	first    *operand // the first quantity
+	key      strings.Builder
+}
+
+func (b *builder) fail(n ast.Node, m mistake) operand {
+	if b.err == nil {
 		m.at = n.Location().From
-		r.err = &m
+		b.err = &m
 	}
+	return operand{point: -1}
 }
 
-// read visits the node. yes says that it stands where a yes or no is wanted.
-func (r *reader) read(node *ast.Node, yes bool) {
-	// "a < b < c" becomes "a < b and b < c" with b in both: nested, so few nodes
-	// make a tree without end.
-	r.seen++
-	if r.seen > mostNodes {
-		r.fail(*node, mistake{what: "The condition is too long.", cure: "Make several rules of it."})
-	}
-	if r.err != nil {
-		return
-	}
-	switch n := (*node).(type) {
-	case *ast.BoolNode, *ast.IntegerNode, *ast.FloatNode:
-	case *ast.IdentifierNode:
-		r.name(node, n.Value, r.own, yes)
-	case *ast.UnaryNode:
-		r.read(&n.Node, n.Operator == "not" || n.Operator == "!")
-	case *ast.BinaryNode:
-		r.binary(n)
-	case *ast.ConditionalNode:
-		r.read(&n.Cond, true)
-		r.read(&n.Exp1, yes)
-		r.read(&n.Exp2, yes)
-	case *ast.BuiltinNode:
-		if !slices.Contains(functions, n.Name) {
-			r.fail(n, unknownFunction(n.Name))
-		}
-		for i := range n.Arguments {
-			r.read(&n.Arguments[i], false)
-		}
-	case *ast.CallNode:
-		r.call(node, n, yes)
-	default:
-		r.fail(n, mistake{what: "This is not part of the language of conditions.", cure: "Use quantities, numbers, comparisons, and, or, not, arithmetic and value(\"device/quantity\")."})
-	}
-}
-
-func (r *reader) binary(n *ast.BinaryNode) {
-	yes := slices.Contains(joinings, n.Operator)
-	if !yes && !slices.Contains(comparings, n.Operator) && !slices.Contains(countings, n.Operator) {
-		r.fail(n, mistake{what: fmt.Sprintf("%q is not part of the language of conditions.", n.Operator), cure: "Use comparisons, and, or, not and arithmetic."})
-	}
-	equal := n.Operator == "==" || n.Operator == "!="
-	left, right := equal && isYes(n.Left), equal && isYes(n.Right)
-	r.read(&n.Left, yes || right)
-	r.read(&n.Right, yes || left)
-}
-
-// isYes reports whether the node is a yes or no by its form, so that a bit beside
-// it is one too.
-func isYes(n ast.Node) bool {
-	switch n := n.(type) {
-	case *ast.BoolNode:
-		return true
-	case *ast.UnaryNode:
-		return n.Operator == "not" || n.Operator == "!"
-	case *ast.BinaryNode:
-		return slices.Contains(joinings, n.Operator) || slices.Contains(comparings, n.Operator)
-	}
-	return false
-}
-
-func (r *reader) call(node *ast.Node, n *ast.CallNode, yes bool) {
-	callee, ok := n.Callee.(*ast.IdentifierNode)
-	if !ok || callee.Value != valueName {
-		r.fail(n, unknownFunction(n.Callee.String()))
-		return
-	}
-	if len(n.Arguments) == 1 {
-		if s, ok := n.Arguments[0].(*ast.StringNode); ok {
-			r.name(node, s.Value, r.other, yes)
-			return
-		}
-	}
-	r.fail(n, mistake{what: "value takes one point in quotes.", cure: `Write value("tank/level").`})
-}
-
-func unknownFunction(name string) mistake {
-	m := mistake{what: fmt.Sprintf("%q is not a function of conditions.", name), cure: "The functions are value, " + strings.Join(functions, ", ") + "."}
-	if near := facility.Nearest(name, append([]string{valueName}, functions...)); near != "" {
-		m.cure = fmt.Sprintf("Did you mean %q? %s", near, m.cure)
-	}
-	return m
-}
-
-func (r *reader) name(node *ast.Node, name string, resolve func(string) (term, *mistake), yes bool) {
-	t, m := resolve(name)
-	if m != nil {
-		r.fail(*node, *m)
-		return
-	}
-	if _, ok := r.terms[name]; !ok {
-		r.terms[name] = t
-		r.order = append(r.order, name)
-	}
-	load := &ast.IdentifierNode{Value: name}
-	load.SetLocation((*node).Location())
-	if !yes {
-		ast.Patch(node, load)
-		return
-	}
-	if !t.bit {
-		r.fail(*node, mistake{what: fmt.Sprintf("%q is a number, not a yes or no.", name), cure: fmt.Sprintf("Compare it, as in %s > 0.", (*node).String())})
-		return
-	}
-	zero := &ast.IntegerNode{Value: 0}
-	zero.SetLocation((*node).Location())
-	ast.Patch(node, &ast.BinaryNode{Operator: "!=", Left: load, Right: zero})
-}
-
-// condition is a compiled condition of one device. The program may be shared
-// with other devices.
-type condition struct {
-	program *vm.Program
-	value   *vm.Program // of the number that it is about, for people to see
-	shown   string      // the name that the number's unit is taken from
-	terms   map[string]term
-	order   []string
-}
-
-// programs are what a text compiles to.
-type programs struct{ truth, value *vm.Program }
-
-// compile makes a condition of the text. Programs are shared through the cache
-// among devices for which the names mean the same kind of thing.
-func compile(text string, own, other func(string) (term, *mistake), cache map[string]programs) (*condition, *mistake) {
-	tree, m := parse(text)
+// condition makes a closure of a condition.
+func (b *builder) condition(text string) (func(*frame) Truth, *mistake) {
+	node, literals, m := parse(text)
 	if m != nil {
 		return nil, m
 	}
-	r := &reader{own: own, other: other, terms: map[string]term{}}
-	r.read(&tree.Node, true)
-	if r.err != nil {
-		return nil, r.err
+	b.literals, b.nodes = literals, 0
+	named := len(b.points)
+	if strings.TrimSpace(text) != "" {
+		fmt.Fprintf(&b.key, "%s\x00", text)
 	}
-	if !slices.ContainsFunc(r.order, func(n string) bool { return r.terms[n].point != facility.PointID{} }) {
-		return nil, &mistake{at: -1, what: "The condition names no quantity.", cure: "Write one such as outlet_pressure < 2.0."}
+	out := b.truth(node, b.build(node))
+	switch {
+	case b.err != nil:
+		return nil, b.err
+	case len(b.points) == named && named == 0:
+		return nil, &mistake{at: -1, what: "The condition names no quantity.", cure: "Write one such as outlet_pressure < 2.0 bar."}
 	}
-	c := &condition{terms: r.terms, order: r.order}
-	var subject ast.Node
-	subject, c.shown = r.subject(tree.Node)
-	key := text
-	for _, name := range r.order {
-		key += fmt.Sprintf("\x00%s %s %t", name, r.terms[name].kind, r.terms[name].bit)
-	}
-	p, ok := cache[key]
-	if !ok {
-		// The subject is a part of the condition and is checked along with it.
-		if p.truth, m = assemble(tree.Node, tree.Source, r.order, true); m != nil {
-			return nil, m
-		}
-		if p.value, m = assemble(subject, tree.Source, r.order, false); m != nil {
-			return nil, m
-		}
-		cache[key] = p
-	}
-	c.program, c.value = p.truth, p.value
-	return c, nil
+	return out, nil
 }
 
-// assemble makes a program of a tree whose names are resolved.
-func assemble(node ast.Node, source file.Source, names []string, truth bool) (*vm.Program, *mistake) {
-	env := make(map[string]any, len(names))
-	for _, n := range names {
-		env[n] = 0.0
+// truth makes sure that a part is a yes or no.
+func (b *builder) truth(n ast.Node, o operand) func(*frame) Truth {
+	switch {
+	case b.err != nil:
+	case o.list != nil:
+		b.fail(n, mistake{what: fmt.Sprintf("%q is a value for each device of the group.", n.String()), cure: "Write any(…), all(…), count(…) > 0 or one of sum, avg, min and max."})
+	case o.truth != nil:
+		return o.truth
+	case o.bit:
+		num := o.num
+		return func(f *frame) Truth { return truthOfBit(num(f)) }
+	default:
+		b.fail(n, mistake{what: fmt.Sprintf("%q is a number, not a yes or no.", n.String()), cure: fmt.Sprintf("A condition must be true or false: compare it, as in %s > 0.", n.String())})
 	}
-	config := conf.New(env)
-	if truth {
-		config.Expect = reflect.Bool
+	return nil
+}
+
+// number makes sure that a part is a number.
+func (b *builder) number(n ast.Node, o operand) operand {
+	switch {
+	case b.err != nil:
+	case o.list != nil:
+		return b.fail(n, mistake{what: fmt.Sprintf("%q is a value for each device of the group.", n.String()), cure: "Write sum, avg, min, max or count around it."})
+	case o.num == nil:
+		return b.fail(n, mistake{what: fmt.Sprintf("%q is a yes or no, not a number.", n.String()), cure: "Compare numbers, and join yes and no with and, or and not."})
 	}
-	tree := &parser.Tree{Node: node, Source: source}
-	if _, err := checker.Check(tree, config); err != nil {
-		return nil, fromExpr(err, `A condition must be true or false and compare numbers, as in "outlet_pressure < 2.0 and running == 1".`)
+	return o
+}
+
+// use returns the operand of a point.
+func (b *builder) use(t term) operand {
+	i := -1
+	for k, p := range b.points {
+		if p == t.point {
+			i = k
+		}
 	}
-	program, err := compiler.Compile(tree, config)
-	if err != nil {
-		return nil, fromExpr(err, "Write it in a simpler way.")
+	if i < 0 {
+		i = len(b.points)
+		b.points = append(b.points, t.point)
+		fmt.Fprintf(&b.key, "%s %s %t\x00", t.kind, t.unit.name, t.bit)
 	}
-	return program, nil
+	o := operand{
+		num:  func(f *frame) float64 { return f.value(f.points[i]) },
+		unit: t.unit, bit: t.bit, point: i,
+		counter:  t.kind == facility.Counter,
+		measured: t.kind == facility.Measure || t.kind == facility.Counter,
+	}
+	if b.first == nil {
+		b.first = &o
+	}
+	return o
+}
+
+// keep returns the index of what is kept of a point.
+func (b *builder) keep(kind string, point int, span int64) int {
+	spec := feedSpec{kind, b.points[point], span}
+	for i, s := range b.feeds {
+		if s == spec {
+			return i
+		}
+	}
+	b.feeds = append(b.feeds, spec)
+	return len(b.feeds) - 1
+}
+
+// finish makes the number that an alarm shows.
+func (b *builder) finish() {
+	o := b.subject
+	if o == nil {
+		o = b.first
+	}
+	num := o.num
+	b.program.unit = o.unit.name
+	b.program.value = func(f *frame) float64 {
+		if v := num(f); finite(v) {
+			return v
+		}
+		return 0
+	}
 }

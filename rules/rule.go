@@ -1,12 +1,16 @@
 package rules
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"regexp"
+	"slices"
+	"strings"
 	"time"
 
 	"gengfu/facility"
@@ -33,6 +37,54 @@ type Rule struct {
 	NoData   *NoData           `yaml:"no_data"`
 	Rate     *Rate             `yaml:"rate"`
 	Order    OrderPolicy       `yaml:"order"`
+
+	Groups    map[string]Group    `yaml:"groups"`    // other devices that When and Clear ask together, as sum(subs.flow)
+	Limits    map[string]string   `yaml:"limits"`    // numbers with their units that When and Clear name
+	Overrides map[string]Override `yaml:"overrides"` // by device: what is otherwise there
+}
+
+// Group is some devices that a condition asks together. The device that the rule is
+// judged for is never one of them.
+type Group struct {
+	Selector `yaml:",inline"`
+	Here     bool `yaml:"here"` // only those at the place of the rule's device
+}
+
+// Override is what is otherwise on one device. What it leaves out is as in the rule.
+type Override struct {
+	Off      bool              `yaml:"off"` // the rule is not for this device
+	Limits   map[string]string `yaml:"limits"`
+	When     string            `yaml:"when"`
+	Clear    string            `yaml:"clear"`
+	OnDelay  *time.Duration    `yaml:"on_delay"`
+	OffDelay *time.Duration    `yaml:"off_delay"`
+	Priority facility.Priority `yaml:"priority"`
+}
+
+// touches reports whether a problem of the field path comes from the override.
+func (o Override) touches(path string) bool {
+	name, limit := strings.CutPrefix(path, "limits.")
+	_, own := o.Limits[name]
+	return path == "when" && o.When != "" || path == "clear" && o.Clear != "" || limit && own
+}
+
+// with returns the rule as it is with an override.
+func (r Rule) with(o Override) Rule {
+	r.Overrides = nil
+	r.When, r.Clear = cmp.Or(o.When, r.When), cmp.Or(o.Clear, r.Clear)
+	r.Priority = cmp.Or(o.Priority, r.Priority)
+	if o.OnDelay != nil {
+		r.OnDelay = *o.OnDelay
+	}
+	if o.OffDelay != nil {
+		r.OffDelay = *o.OffDelay
+	}
+	if len(o.Limits) > 0 {
+		all := maps.Clone(r.Limits)
+		maps.Copy(all, o.Limits)
+		r.Limits = all
+	}
+	return r
 }
 
 // Selector picks devices. Each list that is given must be met; without any list
@@ -110,7 +162,10 @@ const DefaultPer = time.Hour
 // LongestDelay bounds every duration of a rule.
 const LongestDelay = 31 * 24 * time.Hour
 
-var ruleID = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+var (
+	ruleID    = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+	givenName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+)
 
 // Validate returns what is wrong with the rule by itself, whatever the estate.
 // The paths are relative to the rule.
@@ -142,7 +197,70 @@ func (r Rule) Validate() []facility.Problem {
 			add(d.path, fmt.Sprintf("%s is no delay.", d.d), "Write a time between 0s and 744h.")
 		}
 	}
+	out = append(out, r.validateNames()...)
+	for _, id := range slices.Sorted(maps.Keys(r.Overrides)) {
+		out = append(out, r.validateOverride(id, r.Overrides[id])...)
+	}
 	return append(out, r.validateKind()...)
+}
+
+// validateNames checks what groups and limits are called.
+func (r Rule) validateNames() []facility.Problem {
+	var out []facility.Problem
+	for _, path := range slices.Sorted(func(yield func(string) bool) {
+		for g := range r.Groups {
+			if !yield("groups." + g) {
+				return
+			}
+		}
+		for l := range r.Limits {
+			if !yield("limits." + l) {
+				return
+			}
+		}
+	}) {
+		_, name, _ := strings.Cut(path, ".")
+		if !givenName.MatchString(name) {
+			out = append(out, facility.Problem{Path: path, What: fmt.Sprintf("%q is no name.", name), Cure: `Write lower-case letters, digits and "_", such as high or subs.`})
+		}
+	}
+	if r.When == "" && len(r.Groups)+len(r.Limits) > 0 {
+		out = append(out, facility.Problem{Path: "groups", What: "Groups and limits are for a when.", Cure: "Leave them out."})
+	}
+	return out
+}
+
+func (r Rule) validateOverride(id string, o Override) []facility.Problem {
+	var out []facility.Problem
+	add := func(path, what, cure string) {
+		out = append(out, facility.Problem{Path: "overrides." + id + path, What: what, Cure: cure})
+	}
+	if r.When == "" && (o.When != "" || o.Clear != "" || len(o.Limits) > 0) {
+		add("", "The rule has no condition to override.", "Override on_delay, off_delay or priority, or write off: true and a rule for the device.")
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Limits)) {
+		if _, ok := r.Limits[name]; !ok {
+			add(".limits."+name, fmt.Sprintf("The rule has no limit %q.", name), "Write one that stands in limits of the rule.")
+		}
+	}
+	if o.Priority != "" && !o.Priority.Valid() {
+		add(".priority", fmt.Sprintf("%q is not a priority.", string(o.Priority)), "Write P1, P2, P3 or P4.")
+	}
+	for path, d := range map[string]*time.Duration{".on_delay": o.OnDelay, ".off_delay": o.OffDelay} {
+		switch {
+		case d == nil:
+		case r.NoData != nil:
+			add(path, "A no_data rule has no delays.", "Leave it out.")
+		case *d < 0 || *d > LongestDelay:
+			add(path, fmt.Sprintf("%s is no delay.", *d), "Write a time between 0s and 744h.")
+		}
+	}
+	for _, c := range []struct{ path, text string }{{"when", o.When}, {"clear", o.Clear}} {
+		if c.text != "" {
+			out = append(out, syntax("overrides."+id+"."+c.path, c.text)...)
+		}
+	}
+	return out
 }
 
 // validateKind checks that the rule is of exactly one kind and that kind's own
@@ -218,15 +336,18 @@ func (r Rule) validateRate() []facility.Problem {
 	return out
 }
 
-// fingerprint is the same as long as the rule judges the same. A new name,
-// advice, priority or selection does not change it.
+// fingerprint is the same as long as the rule judges a device the same. A new name,
+// advice, priority or selection does not change it. The rule is as it is with its
+// override.
 func (r Rule) fingerprint() string {
 	text, err := json.Marshal(struct {
 		When, Clear       string
 		OnDelay, OffDelay time.Duration
 		NoData            *NoData
 		Rate              *Rate
-	}{r.When, r.Clear, r.OnDelay, r.OffDelay, r.NoData, r.Rate})
+		Groups            map[string]Group
+		Limits            map[string]string
+	}{r.When, r.Clear, r.OnDelay, r.OffDelay, r.NoData, r.Rate, r.Groups, r.Limits})
 	if err != nil {
 		panic(err) // only an infinite limit could not be written, and Validate refuses it
 	}

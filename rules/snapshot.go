@@ -1,7 +1,9 @@
 package rules
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,77 +12,232 @@ import (
 	"gengfu/facility"
 )
 
-// snapshotVersion is raised when older snapshots cannot be read any more.
-const snapshotVersion = 1
+// snapshotMark begins each snapshot. Its last character is raised when older
+// snapshots cannot be read any more.
+const snapshotMark = "gengfu rules 2\n"
 
-type snapshot struct {
-	Version   int                          `json:"version"`
-	Listening time.Time                    `json:"listening,omitzero"`
-	Points    map[facility.PointID]reading `json:"points"`
-	Instances map[string]saved             `json:"instances"` // by key
-}
-
-// saved is one instance.
-type saved struct {
-	Rule    string      `json:"rule"` // fingerprint
-	Order   OrderPolicy `json:"order"`
-	Samples []sample    `json:"samples,omitempty"`
-	state
-}
-
-// Snapshot returns the state of the engine as JSON. What it does from here it
-// would do exactly so after Restore.
+// Snapshot returns the state of the engine. What it does from here it would do
+// exactly so after Restore.
 func (e *Engine) Snapshot() ([]byte, error) {
-	s := snapshot{
-		Version:   snapshotVersion,
-		Listening: e.listening,
-		Points:    make(map[facility.PointID]reading, len(e.points)),
-		Instances: make(map[string]saved, len(e.instances)),
+	w := &writer{data: make([]byte, 0, 4096)}
+	w.data = append(w.data, snapshotMark...)
+	w.instant(e.frame.listening)
+	e.savePoints(w)
+	w.uvarint(uint64(len(e.feeds)))
+	for _, k := range e.feeds {
+		w.string(k.kind)
+		w.string(k.point.Device)
+		w.string(k.point.Quantity)
+		w.varint(k.span)
+		piece := &writer{}
+		k.save(piece)
+		w.bytes(piece.data)
 	}
-	for id, p := range e.points {
-		if !p.Time.IsZero() {
-			s.Points[id] = p.reading
-		}
-	}
+	kept := 0
 	for _, i := range e.instances {
-		v := saved{Rule: i.rule.fingerprint(), Order: i.rule.Order, state: i.state}
-		if t, ok := i.test.(*slopeTest); ok {
-			v.Samples = t.samples
+		if !i.untouched() {
+			kept++
 		}
-		s.Instances[i.key] = v
 	}
-	data, err := json.Marshal(s)
-	if err != nil {
-		return nil, fmt.Errorf("save the state of the rules: %w", err)
+	w.uvarint(uint64(kept))
+	for _, i := range e.instances {
+		if i.untouched() {
+			continue
+		}
+		w.string(i.key)
+		w.string(i.rule.fingerprint())
+		if err := i.save(w); err != nil {
+			return nil, fmt.Errorf("save the state of the rules: %w", err)
+		}
+		piece := &writer{}
+		i.test.save(piece)
+		w.bytes(piece.data)
 	}
-	return data, nil
+	return w.data, nil
+}
+
+// untouched reports whether the state says nothing.
+func (i *instance) untouched() bool {
+	return i.At == 0 && i.Pending == nothing && i.Alarm == nil
+}
+
+func (e *Engine) savePoints(w *writer) {
+	heard := 0
+	for _, p := range e.order {
+		if p.At != 0 {
+			heard++
+		}
+	}
+	w.uvarint(uint64(heard))
+	for _, p := range e.order {
+		if p.At == 0 {
+			continue
+		}
+		w.string(p.id.Device)
+		w.string(p.id.Quantity)
+		w.instant(p.At)
+		w.instant(p.LastGood)
+		w.byte(byte(p.Quality))
+		w.float(p.Value)
+	}
+}
+
+func (i *instance) save(w *writer) error {
+	w.instant(i.At)
+	w.byte(byte(truthOf(i.Wake != never)))
+	if i.Wake != never {
+		w.instant(i.Wake)
+	}
+	w.byte(byte(truthOf(i.Blind)))
+	w.byte(byte(i.Pending))
+	if i.Pending != nothing {
+		w.instant(i.Deadline)
+		w.varint(int64(i.Left))
+	}
+	var alarm, order []byte
+	if i.Alarm != nil {
+		var err, errOrder error
+		alarm, err = json.Marshal(i.Alarm)
+		order, errOrder = json.Marshal(i.rule.Order)
+		if err = errors.Join(err, errOrder); err != nil {
+			return err
+		}
+	}
+	w.bytes(alarm)
+	w.bytes(order)
+	return nil
+}
+
+// saved is the state of one instance in a snapshot.
+type saved struct {
+	rule string // fingerprint
+	test []byte
+	state
+	order OrderPolicy
+}
+
+// snapshot is what a snapshot holds.
+type snapshot struct {
+	listening instant
+	points    map[facility.PointID]reading
+	feeds     map[feedSpec][]byte
+	instances map[string]saved // by key
 }
 
 // Restore replaces the state by that of a snapshot. Instances whose rule judges
-// differently by now, and new ones, start anew; alarms that nobody stands for any
-// more are handed out by Retire. The engine is unchanged when an error is
-// returned.
+// differently by now, and new ones, start anew; what is kept of a point stays as long
+// as any rule asks for the same. Alarms that nobody stands for any more are handed
+// out by Retire. The engine is unchanged when an error is returned.
 func (e *Engine) Restore(data []byte) error {
-	var s snapshot
-	if err := json.Unmarshal(data, &s); err != nil {
+	s, err := read(data)
+	if err == nil {
+		err = e.proves(s)
+	}
+	if err != nil {
 		return fmt.Errorf("restore the state of the rules: %w", err)
 	}
-	if s.Version != snapshotVersion {
-		return fmt.Errorf("restore the state of the rules: version %d, want %d", s.Version, snapshotVersion)
+	e.frame.listening = s.listening
+	for _, p := range e.order {
+		p.reading = s.points[p.id]
+		p.see()
 	}
-	e.listening = s.Listening.UTC()
-	for id, p := range e.points {
-		p.reading = s.Points[id]
-		p.Time, p.LastGood = p.Time.UTC(), p.LastGood.UTC()
+	for _, k := range e.feeds {
+		k.load(&reader{data: s.feeds[k.feedSpec]}) // proves has seen that it can be read, or it is empty
 	}
 	clear(e.byID)
-	e.retired = nil
+	e.retired, e.queue = nil, e.queue[:0]
 	for _, i := range e.instances {
-		e.restore(i, s.Instances)
+		i.place, i.queued = 0, never
+		e.restore(i, s.instances)
+		e.queue.plan(i)
 	}
-	for _, key := range slices.Sorted(maps.Keys(s.Instances)) {
-		if v := s.Instances[key]; v.Alarm != nil {
-			e.retired = append(e.retired, retired{alarm: *v.Alarm, order: v.Order})
+	for _, key := range slices.Sorted(maps.Keys(s.instances)) {
+		if v := s.instances[key]; v.Alarm != nil {
+			e.retired = append(e.retired, retired{alarm: *v.Alarm, order: v.order})
+		}
+	}
+	return nil
+}
+
+func read(data []byte) (snapshot, error) {
+	rest, ok := bytes.CutPrefix(data, []byte(snapshotMark))
+	if !ok {
+		return snapshot{}, errors.New("it is of another version")
+	}
+	r := &reader{data: rest}
+	s := snapshot{listening: r.instant(), points: map[facility.PointID]reading{}, feeds: map[feedSpec][]byte{}, instances: map[string]saved{}}
+	for range r.count(13) {
+		id := facility.PointID{Device: r.string(), Quantity: r.string()}
+		s.points[id] = reading{At: r.instant(), LastGood: r.instant(), Quality: facility.Quality(r.byte()), Value: r.float()}
+	}
+	for range r.count(5) {
+		spec := feedSpec{kind: r.string(), point: facility.PointID{Device: r.string(), Quantity: r.string()}, span: r.varint()}
+		s.feeds[spec] = r.bytes()
+	}
+	for range r.count(9) {
+		key := r.string()
+		s.instances[key] = readInstance(r)
+	}
+	if r.err == nil && len(r.data) > 0 {
+		r.fail("something stands behind its end")
+	}
+	return s, r.err
+}
+
+func readInstance(r *reader) saved {
+	v := saved{rule: r.string()}
+	v.At, v.Wake = r.instant(), never
+	if Truth(r.byte()) == True {
+		v.Wake = r.instant()
+	}
+	v.Blind = Truth(r.byte()) == True
+	if v.Pending = pending(r.byte()); v.Pending != nothing {
+		v.Deadline, v.Left = r.instant(), time.Duration(r.varint())
+	}
+	alarm, order := r.bytes(), r.bytes()
+	if len(alarm) > 0 {
+		v.Alarm = &facility.Alarm{}
+		if err := errors.Join(json.Unmarshal(alarm, v.Alarm), json.Unmarshal(order, &v.order)); err != nil {
+			r.fail(err.Error())
+		}
+	}
+	v.test = r.bytes()
+	switch {
+	case v.Pending > clearing, v.Left < 0 || v.Left > LongestDelay:
+		r.fail("a delay that cannot be")
+	case v.Pending == clearing && (v.Alarm == nil || !v.Alarm.State.Active()):
+		r.fail("a delay without its alarm")
+	}
+	return v
+}
+
+// proves tries all that is kept and that somebody asks for, on copies.
+func (e *Engine) proves(s snapshot) error {
+	for _, k := range e.feeds {
+		data := s.feeds[k.feedSpec]
+		if len(data) == 0 {
+			continue
+		}
+		r := &reader{data: data}
+		k.blank().load(r)
+		if r.err == nil && len(r.data) > 0 {
+			r.fail("something stands behind its end")
+		}
+		if r.err != nil {
+			return fmt.Errorf("%s of %s: %w", k.kind, k.point, r.err)
+		}
+	}
+	for _, i := range e.instances {
+		v, ok := s.instances[i.key]
+		if !ok || v.rule != i.rule.fingerprint() {
+			continue
+		}
+		if t, ok := i.test.(*conditionTest); ok {
+			r := &reader{data: v.test}
+			t.blank().load(r)
+			if r.err != nil {
+				return fmt.Errorf("%s: %w", i.key, r.err)
+			}
 		}
 	}
 	return nil
@@ -90,22 +247,17 @@ func (e *Engine) Restore(data []byte) error {
 // judges differently now.
 func (e *Engine) restore(i *instance, all map[string]saved) {
 	v, ok := all[i.key]
-	same := ok && v.Rule == i.rule.fingerprint()
 	i.state = fresh(i.test)
-	if same {
+	i.test.reset()
+	if ok && v.rule == i.rule.fingerprint() {
 		i.state = v.state
+		i.test.load(&reader{data: v.test})
 		delete(all, i.key)
-	} else if !e.listening.IsZero() {
-		i.listen(e.listening)
+	} else if e.frame.listening != 0 {
+		i.listen(e.frame.listening)
 	}
 	if i.Alarm != nil {
 		e.byID[i.Alarm.ID] = i
-	}
-	if t, ok := i.test.(*slopeTest); ok {
-		t.samples = nil
-		if same {
-			t.samples = v.Samples
-		}
 	}
 }
 
@@ -113,7 +265,7 @@ func (e *Engine) restore(i *instance, all map[string]saved) {
 // gone or judges differently now, and hands each out once. Where the fault is
 // still there, the new rule raises it again.
 func (e *Engine) Retire(at time.Time) []Change {
-	at = instant(at)
+	at = clamp(at).time()
 	out := make([]Change, 0, len(e.retired))
 	for _, r := range e.retired {
 		a, from := r.alarm, r.alarm.State

@@ -1,0 +1,232 @@
+package rules
+
+import (
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/expr-lang/expr/ast"
+
+	"gengfu/facility"
+)
+
+// What is kept of a point's readings.
+const (
+	keptWindow   = "window"
+	keptGrowth   = "growth"
+	keptNights   = "nights"
+	keptDetector = "detector"
+)
+
+// over is the least, greatest, mean, sum or number of a quantity's readings over a
+// time.
+func (b *builder) over(name string, args []ast.Node, o operand) operand {
+	span := b.window(args[1], b.catalogue.functions[name].usage)
+	return b.each(o, func(o operand) operand {
+		if !b.quantity(args[0], name, o) {
+			return o
+		}
+		i, p := b.keep(keptWindow, o.point, int64(span)), o.point
+		part := map[string]func(fold) float64{
+			"min": func(w fold) float64 { return w.min }, "max": func(w fold) float64 { return w.max },
+			"avg": fold.mean, "sum": func(w fold) float64 { return w.sum }, "count": func(w fold) float64 { return float64(w.n) },
+		}[name]
+		u := o.unit
+		if name == "count" {
+			u = bareUnit
+		}
+		return operand{unit: u, point: -1, measured: o.measured, num: func(f *frame) float64 {
+			if w, ok := f.feeds[i].(*window).at(f, f.points[p].stale); ok {
+				return part(w)
+			}
+			return math.NaN()
+		}}
+	})
+}
+
+// kept is rate, delta and increase.
+func (b *builder) kept(_ ast.Node, name string, args []ast.Node) operand {
+	o := b.build(args[0])
+	span := b.window(args[1], b.catalogue.functions[name].usage)
+	return b.each(o, func(o operand) operand {
+		if !b.quantity(args[0], name, o) {
+			return o
+		}
+		if name == "increase" && !o.counter {
+			return b.fail(args[0], mistake{what: fmt.Sprintf("%q is no counter.", args[0].String()), cure: "Write delta for how a value moved; increase is what a counter counted."})
+		}
+		return b.growing(name, o, span)
+	})
+}
+
+func (b *builder) growing(name string, o operand, span time.Duration) operand {
+	i, p := b.keep(keptGrowth, o.point, int64(span)), o.point
+	out := operand{unit: o.unit.difference(), point: -1, measured: o.measured}
+	if name != "rate" {
+		out.num = func(f *frame) float64 {
+			change, _ := f.feeds[i].(*growth).at(f, f.points[p].stale)
+			return change
+		}
+		return out
+	}
+	out.unit = o.unit.perHour()
+	out.num = func(f *frame) float64 {
+		change, over := f.feeds[i].(*growth).at(f, f.points[p].stale)
+		return perHour(change, over)
+	}
+	return out
+}
+
+// balance is what a main meter counts and its sub-meters do not.
+func (b *builder) balance(n ast.Node, name string, args []ast.Node) operand {
+	whole, parts := b.build(args[0]), b.build(args[1])
+	if b.err == nil && (parts.list == nil || whole.list != nil) {
+		return b.fail(n, mistake{what: "balance takes a quantity and a group.", cure: fmt.Sprintf("Write %s.", b.catalogue.functions[name].usage)})
+	}
+	if len(args) == 3 {
+		span := b.window(args[2], b.catalogue.functions[name].usage)
+		counted := func(n ast.Node) func(operand) operand {
+			return func(o operand) operand {
+				if !b.quantity(n, name, o) {
+					return o
+				}
+				if !o.counter {
+					return b.fail(n, mistake{what: fmt.Sprintf("%q is no counter.", n.String()), cure: "Leave out the time to compare what is measured now."})
+				}
+				return b.growing("increase", o, span)
+			}
+		}
+		whole, parts = b.each(whole, counted(args[0])), b.each(parts, counted(args[1]))
+	} else if b.err == nil && whole.counter {
+		return b.fail(args[0], mistake{what: "Registers of meters cannot be compared as they stand.", cure: "Say over what time, as in balance(total, subs.total, 24h)."})
+	}
+	if b.err != nil {
+		return whole
+	}
+	sum := b.ofGroup(args[1], "sum", parts.list)
+	if b.err != nil {
+		return sum
+	}
+	beside := &ast.BinaryNode{Left: args[0], Right: args[1]}
+	beside.SetLocation(n.Location())
+	whole, sum = b.unify(beside, whole, sum)
+	l, r := whole.num, sum.num
+	return operand{num: func(f *frame) float64 { return l(f) - r(f) }, unit: whole.unit, point: -1, measured: true}
+}
+
+// watch makes a cell that looks at an argument each time the condition is looked at.
+func (b *builder) watch(n ast.Node, span time.Duration) int {
+	t := b.truth(n, b.build(n))
+	b.program.cells = append(b.program.cells, cellSpec{of: t, span: span})
+	return len(b.program.cells) - 1
+}
+
+func (b *builder) held(_ ast.Node, _ string, args []ast.Node) operand {
+	i := b.watch(args[0], 0)
+	if len(args) == 1 {
+		return operand{unit: second, point: -1, num: func(f *frame) float64 {
+			if s, ok := f.cells[i].heldSeconds(f); ok {
+				return s
+			}
+			return math.NaN()
+		}}
+	}
+	span := b.window(args[1], "held(x > 1, 10m)")
+	return yes(func(f *frame) Truth { return f.cells[i].heldFor(f, span) })
+}
+
+func (b *builder) edges(_ ast.Node, _ string, args []ast.Node) operand {
+	i := b.watch(args[0], b.window(args[1], "edges(running, 1h)"))
+	return operand{unit: bareUnit, point: -1, measured: true, num: func(f *frame) float64 {
+		if n, ok := f.cells[i].count(f); ok {
+			return n
+		}
+		return math.NaN()
+	}}
+}
+
+func (b *builder) nightMinimum(_ ast.Node, name string, args []ast.Node) operand {
+	o := b.build(args[0])
+	most := 0
+	if len(args) == 2 {
+		n, ok := args[1].(*ast.IntegerNode)
+		if !ok || n.Value < fewestNights || n.Value > nightsKept {
+			return b.fail(args[1], mistake{what: fmt.Sprintf("%q is no number of nights.", args[1].String()), cure: fmt.Sprintf("Write one from %d to %d.", fewestNights, nightsKept)})
+		}
+		most = n.Value
+	}
+	return b.each(o, func(o operand) operand {
+		if !b.quantity(args[0], name, o) {
+			return o
+		}
+		i := b.keep(keptNights, o.point, 0)
+		out := operand{unit: o.unit, point: -1, measured: o.measured}
+		if o.counter {
+			out.unit = o.unit.perHour()
+		}
+		out.num = func(f *frame) float64 { return f.feeds[i].(*nights).last(f) }
+		if most > 0 {
+			out.num = func(f *frame) float64 { return f.feeds[i].(*nights).usual(f, most) }
+		}
+		return out
+	})
+}
+
+// learned is baseline, anomaly and anomaly_score. They are not known until the
+// detector is sure, and while the quantity is not.
+func (b *builder) learned(n ast.Node, name string, args []ast.Node) operand {
+	return b.each(b.build(args[0]), func(o operand) operand {
+		if !b.quantity(args[0], name, o) {
+			return o
+		}
+		if !b.learns(b.points[o.point]) {
+			return b.fail(n, mistake{what: fmt.Sprintf("Nothing here learns what is usual of %q.", args[0].String()), cure: "Write a limit, or compare it with its own past: avg(x, 7d), night_minimum(x, 14)."})
+		}
+		i, p := b.keep(keptDetector, o.point, 0), o.point
+		if name == "anomaly" {
+			return yes(func(f *frame) Truth {
+				v := f.feeds[i].(*watch).verdict
+				if now := f.value(f.points[p]); now != now || !v.Sure {
+					return Unknown
+				}
+				return truthOf(v.Flag)
+			})
+		}
+		out := operand{unit: bareUnit, point: -1, measured: o.measured}
+		if name == "baseline" {
+			out.unit = o.unit
+		}
+		out.num = func(f *frame) float64 {
+			v := f.feeds[i].(*watch).verdict
+			if now := f.value(f.points[p]); now != now || !v.Sure {
+				return math.NaN()
+			}
+			if name == "baseline" {
+				return v.Baseline
+			}
+			return v.Score
+		}
+		return out
+	})
+}
+
+// makeFeed makes what a program wants kept of a point.
+func (c *compilation) makeFeed(s feedSpec) feed {
+	switch s.kind {
+	case keptWindow:
+		return newWindow(time.Duration(s.span))
+	case keptGrowth:
+		return newGrowth(time.Duration(s.span))
+	case keptNights:
+		return &nights{clock: c.engine.frame.clock}
+	}
+	known := c.estate.points[s.point]
+	device := c.estate.device(s.point.Device)
+	made := func() Detector { return c.detectors(device, known) }
+	return &watch{made: made, detector: made()}
+}
+
+// learns reports whether a detector fits the point.
+func (c *compilation) learns(id facility.PointID) bool {
+	return c.detectors != nil && c.detectors(c.estate.device(id.Device), c.estate.points[id]) != nil
+}

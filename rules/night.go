@@ -1,0 +1,211 @@
+package rules
+
+import (
+	"math"
+	"slices"
+	"time"
+
+	"gengfu/facility"
+)
+
+// The night in which almost everybody sleeps, so that what flows then leaks: from two
+// to five, in quarters of an hour. Its minimum is that of its hours.
+const (
+	nightFrom     = 2 * time.Hour
+	nightQuarters = 12
+	quarter       = instant(15 * time.Minute)
+	nightsKept    = 30
+	fewestNights  = 3 // of which it can be said what is usual
+	usualShare    = 0.2
+)
+
+// nights keeps the lowest hour of each of the last nights of one point.
+type nights struct {
+	clock    *clock
+	from     instant // of the night that the quarters are of
+	next     instant // when the night behind it begins
+	quarters [nightQuarters]struct {
+		sum float64
+		n   uint32
+	}
+	minima []float64 // of the nights before, oldest first; NaN for one that is not known
+	raw    float64   // of a counter, the last that was seen
+	seen   bool
+}
+
+// begin makes the night of the local day in which the instant lies the current one.
+func (n *nights) begin(at instant) {
+	n.clock.set(at)
+	y, m, d := n.clock.local.Date()
+	night := func(day int) instant {
+		return clamp(time.Date(y, m, day, 0, 0, 0, 0, n.clock.zone).Add(nightFrom))
+	}
+	n.from, n.next = night(d), night(d+1)
+	if at < n.from {
+		n.from, n.next = night(d-1), n.from
+	}
+}
+
+func (n *nights) take(p *point, at instant, v float64) {
+	if n.from == 0 {
+		n.begin(at)
+	}
+	for at >= n.next {
+		n.close(at)
+	}
+	amount := v
+	if p.kind == facility.Counter {
+		amount = 0
+		if n.seen {
+			amount = grown(n.raw, v, p.wrap)
+		}
+		n.raw, n.seen = v, true
+	}
+	n.put(at, amount)
+}
+
+// close keeps the night's minimum and goes on to the next night, or past those
+// without any reading.
+func (n *nights) close(at instant) {
+	n.minima = append(n.minima, n.minimum())
+	if len(n.minima) > nightsKept {
+		n.minima = slices.Delete(n.minima, 0, len(n.minima)-nightsKept)
+	}
+	clear(n.quarters[:])
+	before := n.next
+	n.begin(before)
+	if at-n.from > instant(nightsKept*24*time.Hour) {
+		n.minima = n.minima[:0]
+		n.begin(at)
+	}
+}
+
+func (n *nights) put(at instant, amount float64) bool {
+	k := (at - n.from) / quarter
+	if at < n.from || k >= nightQuarters {
+		return false
+	}
+	q := &n.quarters[k]
+	q.sum += amount
+	q.n++
+	return true
+}
+
+// late fills the current night. What a counter counted before a reading that came
+// late is booked already, to the one behind it.
+func (n *nights) late(p *point, at instant, v float64) bool {
+	if n.from == 0 || p.kind == facility.Counter {
+		return false
+	}
+	return n.put(at, v)
+}
+
+// minimum is the lowest full hour of the current night: the mean of a measure, the
+// growth of a counter. It is NaN when no hour of it is full.
+func (n *nights) minimum() float64 {
+	lowest := math.NaN()
+	for first := 0; first+4 <= nightQuarters; first++ {
+		hour, full := 0.0, true
+		var count uint32
+		for _, q := range n.quarters[first : first+4] {
+			full = full && q.n > 0
+			hour += q.sum
+			count += q.n
+		}
+		if !n.seen && count > 0 { // of a measure
+			hour /= float64(count)
+		}
+		if full && !(hour >= lowest) {
+			lowest = hour
+		}
+	}
+	return lowest
+}
+
+// last is the minimum of the last night that is over.
+func (n *nights) last(f *frame) float64 {
+	over := n.from + nightQuarters*quarter
+	switch {
+	case n.from == 0:
+		return math.NaN()
+	case f.at >= n.next: // and nothing was heard of it
+		return math.NaN()
+	case f.at >= over:
+		f.wakeAt(n.next)
+		return n.minimum()
+	case len(n.minima) == 0:
+		return math.NaN()
+	}
+	f.wakeAt(over)
+	return n.minima[len(n.minima)-1]
+}
+
+// usual is the fifth lowest of a hundred of the nights before the last one, at most
+// so many.
+func (n *nights) usual(f *frame, most int) float64 {
+	before := n.minima
+	if f.at < n.from+nightQuarters*quarter && len(before) > 0 {
+		before = before[:len(before)-1]
+	}
+	known := make([]float64, 0, nightsKept)
+	for _, m := range before[max(0, len(before)-most):] {
+		if m == m {
+			known = append(known, m)
+		}
+	}
+	if len(known) < fewestNights {
+		return math.NaN()
+	}
+	slices.Sort(known)
+	return known[int(usualShare*float64(len(known)))]
+}
+
+func (n *nights) blank() feed { return &nights{clock: n.clock} }
+
+func (n *nights) save(w *writer) {
+	w.instant(n.from)
+	if n.from == 0 {
+		return
+	}
+	w.instant(n.next)
+	for _, q := range n.quarters {
+		w.uvarint(uint64(q.n))
+		if q.n > 0 {
+			w.float(q.sum)
+		}
+	}
+	w.uvarint(uint64(len(n.minima)))
+	for _, m := range n.minima {
+		w.byte(byte(truthOf(m == m)))
+		if m == m {
+			w.float(m)
+		}
+	}
+	w.byte(byte(truthOf(n.seen)))
+	w.float(n.raw)
+}
+
+func (n *nights) load(r *reader) {
+	*n = nights{clock: n.clock, from: r.instant()}
+	if n.from == 0 {
+		return
+	}
+	if n.next = r.instant(); n.next <= n.from {
+		r.fail("a night without an end")
+		return
+	}
+	for i := range n.quarters {
+		if n.quarters[i].n = uint32(r.uvarint()); n.quarters[i].n > 0 {
+			n.quarters[i].sum = r.float()
+		}
+	}
+	for range min(r.count(1), nightsKept) {
+		m := math.NaN()
+		if Truth(r.byte()) == True {
+			m = r.float()
+		}
+		n.minima = append(n.minima, m)
+	}
+	n.seen = Truth(r.byte()) == True
+	n.raw = r.float()
+}

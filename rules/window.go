@@ -1,0 +1,228 @@
+package rules
+
+import (
+	"math"
+	"time"
+)
+
+// slotsPerWindow is in how many parts a window is cut: it forgets part by part, so
+// that it reaches up to a sixtieth further back than it says.
+const slotsPerWindow = 60
+
+// ring is how many slots are kept: the last one is not full yet.
+const ring = slotsPerWindow + 1
+
+// window keeps the readings of one point over a stretch of time, in slots. Slots lie
+// at fixed times, so that a reading finds its place whenever it comes. Taking a
+// reading in costs the same however long the window is and however many it has seen.
+type window struct {
+	span   instant
+	slot   instant
+	first  instant // of all readings ever taken in, or 0
+	newest instant
+	head   int64 // number of the newest slot that has a reading
+	slots  []slot
+
+	// What the slots before foldedAt hold together. It is found anew when time enters
+	// another slot.
+	foldedAt int64
+	folded   fold
+}
+
+// fold is what some readings come to.
+type fold struct {
+	sum, min, max float64
+	n             uint32
+}
+
+// slot is what the readings of one slot come to.
+type slot struct {
+	fold
+	last uint32 // when the latest of them was made, in steps from the slot's start
+}
+
+// stepsPerSlot is how finely the latest reading of a slot is remembered.
+const stepsPerSlot = 1 << 20
+
+func newWindow(span time.Duration) *window {
+	return &window{span: instant(span), slot: max(instant(span)/slotsPerWindow, 1), foldedAt: -1}
+}
+
+func (f *fold) add(v float64) {
+	if f.n == 0 {
+		f.min, f.max = v, v
+	}
+	f.sum += v
+	f.min, f.max = min(f.min, v), max(f.max, v)
+	f.n++
+}
+
+func (f *fold) join(o fold) {
+	switch {
+	case o.n == 0:
+	case f.n == 0:
+		*f = o
+	default:
+		f.sum += o.sum
+		f.min, f.max = min(f.min, o.min), max(f.max, o.max)
+		f.n += o.n
+	}
+}
+
+// step is when in its slot the instant is.
+func (w *window) step(at instant) uint32 {
+	return uint32((at % w.slot) / (w.slot/stepsPerSlot + 1))
+}
+
+func (w *window) take(_ *point, at instant, v float64) {
+	k := int64(at / w.slot)
+	switch {
+	case w.slots == nil:
+		w.slots = make([]slot, ring)
+		w.first, w.head = at, k
+	case k > w.head:
+		for n := max(w.head+1, k-ring+1); n <= k; n++ {
+			w.slots[n%ring] = slot{}
+		}
+		w.head = k
+	}
+	if k < w.foldedAt {
+		w.foldedAt = -1
+	}
+	w.newest = at
+	s := &w.slots[k%ring]
+	s.add(v)
+	s.last = w.step(at)
+}
+
+// late puts an older reading in its slot. Within a slot only what is newer than what
+// it holds is taken, because of two readings of one time one was sent twice: so a
+// backlog may come again and again.
+func (w *window) late(p *point, at instant, v float64) bool {
+	k := int64(at / w.slot)
+	switch {
+	case at > w.newest: // only bad ones were newer
+		w.take(p, at, v)
+		return true
+	case at == w.newest || k <= w.head-ring:
+		return false
+	}
+	s := &w.slots[k%ring]
+	if s.n > 0 && w.step(at) <= s.last {
+		return false
+	}
+	s.add(v)
+	s.last = w.step(at)
+	w.first = min(w.first, at)
+	w.foldedAt = -1
+	return true
+}
+
+// at returns what the window holds at the instant of the frame, and whether it is
+// known: readings must reach back over the whole of it, and the newest must not be
+// older than a quarter of it.
+func (w *window) at(f *frame, stale time.Duration) (fold, bool) {
+	if w.slots == nil {
+		return fold{}, false
+	}
+	full := w.first + w.span - w.slot
+	if f.at < full {
+		f.wakeAt(full)
+		return fold{}, false
+	}
+	due := w.newest + max(w.span/4, min(instant(stale), w.span))
+	if f.at >= due {
+		return fold{}, false
+	}
+	f.wakeAt(due)
+	out := w.fold(f.at)
+	if out.n == 0 {
+		return out, false
+	}
+	// What it forgets is looked at with each slot, but not more often than each
+	// minute.
+	f.wakeAt(max((f.at/w.slot+1)*w.slot, f.at.nextMinute()))
+	return out, true
+}
+
+// fold joins the slots that lie in the window at the instant.
+func (w *window) fold(at instant) fold {
+	now := int64(at / w.slot)
+	if now != w.foldedAt {
+		w.folded = fold{}
+		for k := max(now-slotsPerWindow, w.head-slotsPerWindow, 0); k < min(now, w.head+1); k++ {
+			w.folded.join(w.slots[k%ring].fold)
+		}
+		w.foldedAt = now
+	}
+	out := w.folded
+	if now <= w.head { // what is ahead of the instant came while it was held up
+		for k := now; k <= w.head; k++ {
+			out.join(w.slots[k%ring].fold)
+		}
+	}
+	return out
+}
+
+func (w *window) blank() feed { return newWindow(time.Duration(w.span)) }
+
+func (w *window) save(e *writer) {
+	e.instant(w.first)
+	if w.slots == nil {
+		return
+	}
+	e.instant(w.newest)
+	e.varint(w.head)
+	var used uint64
+	for i, s := range w.slots {
+		if s.n > 0 {
+			used |= 1 << i
+		}
+	}
+	e.uvarint(used)
+	for _, s := range w.slots {
+		if s.n == 0 {
+			continue
+		}
+		e.uvarint(uint64(s.n))
+		e.uvarint(uint64(s.last))
+		e.float(s.sum)
+		if s.n > 1 {
+			e.float(s.min)
+			e.float(s.max)
+		}
+	}
+}
+
+func (w *window) load(r *reader) {
+	*w = window{span: w.span, slot: w.slot, foldedAt: -1}
+	w.first = r.instant()
+	if w.first == 0 {
+		return
+	}
+	w.newest, w.head = r.instant(), r.varint()
+	if w.head < 0 || w.head > int64(latest/w.slot) {
+		r.fail("a window of another time")
+		return
+	}
+	w.slots = make([]slot, ring)
+	used := r.uvarint()
+	for i := range w.slots {
+		if used&(1<<i) == 0 {
+			continue
+		}
+		s := &w.slots[i]
+		s.n, s.last, s.sum = uint32(r.uvarint()), uint32(r.uvarint()), r.float()
+		if s.min, s.max = s.sum, s.sum; s.n > 1 {
+			s.min, s.max = r.float(), r.float()
+		}
+	}
+}
+
+// mean is NaN when there is nothing.
+func (f fold) mean() float64 {
+	if f.n == 0 {
+		return math.NaN()
+	}
+	return f.sum / float64(f.n)
+}
