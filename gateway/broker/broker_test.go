@@ -225,7 +225,10 @@ func TestBackoff(t *testing.T) {
 			t.Errorf("pause %v, want %v to %v", got, want/2, want)
 		}
 	}
-	if b.reset(); b.next() > 100*time.Millisecond {
+	if b.lived(900*time.Millisecond) || b.next() < 500*time.Millisecond {
+		t.Error("the pause starts anew behind a connection that was shorter than it")
+	}
+	if !b.lived(1100*time.Millisecond) || b.next() > 100*time.Millisecond {
 		t.Error("the pause did not start anew")
 	}
 }

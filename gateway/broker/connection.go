@@ -140,8 +140,11 @@ func Maintain(ctx context.Context, o ClientOptions, use func(context.Context, *C
 	pauses := backoff{least: cmp.Or(o.MinPause, 500*time.Millisecond), most: cmp.Or(o.MaxPause, 30*time.Second)}
 	said := ""
 	for ctx.Err() == nil {
-		start := time.Now()
-		err := connectOnce(ctx, o, address, secure, &calls, use)
+		var start time.Time
+		err := connectOnce(ctx, o, address, secure, &calls, func(ctx context.Context, c *Connection) error {
+			start = time.Now()
+			return use(ctx, c)
+		})
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -149,8 +152,7 @@ func Maintain(ctx context.Context, o ClientOptions, use func(context.Context, *C
 			log.Warn("no connection to the broker", "error", err)
 			said = now
 		}
-		if time.Since(start) > pauses.most {
-			pauses.reset()
+		if !start.IsZero() && pauses.lived(time.Since(start)) {
 			said = ""
 		}
 		select {
@@ -344,4 +346,13 @@ func (b *backoff) next() time.Duration {
 	return b.now/2 + rand.N(b.now/2+1)
 }
 
-func (b *backoff) reset() { b.now = 0 }
+// lived begins anew after a connection that was there for longer than the pause before
+// it, and reports whether it was: a line that is often lost, for a short time, is
+// soon there again.
+func (b *backoff) lived(d time.Duration) bool {
+	if d <= b.now {
+		return false
+	}
+	b.now = 0
+	return true
+}
