@@ -263,8 +263,12 @@ func (in *Intake) advance(mk markKey, seq uint64) {
 	if e.ahead <= seq {
 		e.ahead = 0
 	}
-	before := st.rivals(now)
+	before, copied := st.rivals(now), st.copies(now)
 	st.heard(mk.epoch, now, known)
+	if copies := st.copies(now); len(copies) > len(copied) {
+		in.log.Error("A COPY OF A GATEWAY'S JOURNAL IS IN USE: its disk was put back as it was, or two gateways run from one disk; all are taken",
+			"site", mk.site, "gateway", mk.gateway, "stream", string(mk.stream), "epochs", copies)
+	}
 	if rivals := st.rivals(now); before == nil && rivals != nil {
 		in.log.Error("TWO GATEWAYS USE ONE NAME: give each a gateway.id of its own; until then both are taken, each in its order",
 			"site", mk.site, "gateway", mk.gateway, "stream", string(mk.stream), "epochs", rivals)
@@ -278,7 +282,7 @@ func (in *Intake) newEpoch(st *stream, mk markKey) {
 	}
 	for name := range st.epochs {
 		if name != mk.epoch && journal.Life(name) == journal.Life(mk.epoch) {
-			in.log.Info("a gateway sends a backlog beside what is live", "site", mk.site, "gateway", mk.gateway, "stream", string(mk.stream), "epoch", mk.epoch)
+			in.log.Info("a gateway has started again, or sends a backlog beside what is live", "site", mk.site, "gateway", mk.gateway, "stream", string(mk.stream), "epoch", mk.epoch)
 			return
 		}
 	}

@@ -25,6 +25,9 @@ type StreamStats struct {
 	Dropped      int64           `json:"dropped"`          // batches that the gateway no longer had
 	Stuck        string          `json:"stuck,omitempty"`  // why nothing is taken from it
 	Rivals       []string        `json:"rivals,omitempty"` // epochs of two gateways or more that use this name
+	// Copies are epochs in which the same sequences were given: an old copy of the
+	// gateway's disk was put back, or two gateways run from one disk. Each is taken.
+	Copies []string `json:"copies,omitempty"`
 }
 
 // GatewayStats is a gateway by its own word, or by the broker's.
@@ -132,7 +135,7 @@ func (s *stream) stats(key streamKey, now time.Time) StreamStats {
 	out := StreamStats{
 		Site: key.site, Gateway: key.gateway, Stream: key.stream, Epoch: s.latest(),
 		Batches: s.batches, Readings: s.readings, Taps: s.taps,
-		Duplicates: s.duplicates, Gaps: s.gaps, Dropped: s.missing, Rivals: s.rivals(now),
+		Duplicates: s.duplicates, Gaps: s.gaps, Dropped: s.missing, Rivals: s.rivals(now), Copies: s.copies(now),
 	}
 	for name, e := range s.epochs {
 		if name == out.Epoch {

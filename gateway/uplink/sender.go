@@ -26,7 +26,7 @@ const (
 	// many such stretches a journal may hold.
 	backlogRecords = 64
 	splitEvery     = 15 * time.Second
-	mostRuns       = 8
+	mostRuns       = 32
 	// brisk is how soon a batch of a backlog is to be acknowledged while live facts
 	// share the way: the line must not be full of it.
 	brisk = 500 * time.Millisecond
@@ -50,6 +50,7 @@ type sender struct {
 
 	waitsSince time.Time     // since when something waits for the time; zero when it never did
 	greeted    chan struct{} // a hub has come, and the time is not known
+	told       bool          // that the journal is an old copy
 }
 
 // serve sends over one connection until it is lost.
@@ -320,6 +321,7 @@ func (f *flow) take(a payload.Ack) error {
 		case l.run.Last == math.MaxUint64 && a.Seq > max(f.journal.Opened(), f.highest()):
 			return f.outdated(a)
 		default:
+			f.tellCopy(l, a)
 			if l.w.ack(min(a.Seq, l.run.Last, f.journal.Last()), a.Again, now) {
 				l.missed = 0
 				f.setApart(now)
@@ -361,6 +363,16 @@ func (f *flow) highest() uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.sent
+}
+
+// tellCopy says once that the hub knows more of a run than this journal does: the file
+// is an old copy. What is made since its opening is of a run of its own.
+func (f *flow) tellCopy(l *lane, a payload.Ack) {
+	if a.Seq > l.run.Last && !f.told {
+		f.told = true
+		f.log.Error("THE HUB KNOWS FACTS OF THIS JOURNAL THAT IT DOES NOT HOLD: it is an old copy",
+			"epoch", a.Epoch, "hub", a.Seq, "journal", l.run.Last)
+	}
 }
 
 // outdated handles a hub that knows more of this epoch than this journal: the

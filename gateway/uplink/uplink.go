@@ -87,7 +87,9 @@ type Uplink struct {
 	start   time.Time
 }
 
-// New checks the options.
+// New checks the options and begins a run of its own in each journal, so that nobody who
+// works from a copy of its file gives the same names to other facts. Nothing may have
+// been appended since the journals were opened.
 func New(o Options) (*Uplink, error) {
 	if !payload.ValidID(o.Site) || !payload.ValidID(o.Gateway) {
 		return nil, fmt.Errorf("uplink: site %q and gateway %q must be of letters, digits, \"-\", \"_\" and \".\"", o.Site, o.Gateway)
@@ -112,6 +114,7 @@ func New(o Options) (*Uplink, error) {
 	o.Patience = cmp.Or(o.Patience, 10*time.Second)
 	u := &Uplink{o: o, start: o.Now().UTC()}
 	for _, stream := range slices.Sorted(maps.Keys(o.Streams)) {
+		o.Streams[stream].Split()
 		u.senders = append(u.senders, &sender{
 			o: &u.o, stream: stream, journal: o.Streams[stream],
 			log: o.Logger.With("stream", string(stream)), greeted: make(chan struct{}, 1),
