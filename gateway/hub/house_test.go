@@ -86,6 +86,7 @@ type house struct {
 	log    *slog.Logger
 	watch  func(history.Store) history.Store // between hub and history; nil is nothing
 	aside  func(context.Context, []history.Rejected) error
+	driver string // of the ledger; empty is SQLite's
 
 	hub     *hub.Hub
 	ledger  *ledger.Ledger
@@ -131,7 +132,7 @@ func (h *house) start() {
 	h.t.Helper()
 	var err error
 	e := estate()
-	h.ledger, err = ledger.Open(h.t.Context(), filepath.Join(h.dir, "ledger.db"), ledger.Options{Site: e.Site, Now: h.now})
+	h.ledger, err = ledger.Open(h.t.Context(), filepath.Join(h.dir, "ledger.db"), ledger.Options{Site: e.Site, Driver: h.driver, Now: h.now})
 	h.must(err)
 	h.history, err = embedded.Open(h.t.Context(), embedded.Options{Path: filepath.Join(h.dir, "history.db"), Now: h.now})
 	h.must(err)

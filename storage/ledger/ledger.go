@@ -4,6 +4,7 @@
 package ledger
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -28,6 +29,9 @@ type Options struct {
 	// Sole refuses a file that knows another site: what stands beside it, as the
 	// journals and the embedded history, is of one site only.
 	Sole   bool
+	// Driver is the name of the SQLite driver in database/sql; empty is "sqlite". Tests
+	// name one that fails.
+	Driver string
 	Logger *slog.Logger     // nil discards
 	Now    func() time.Time // stamps what comes without a time; nil is time.Now
 }
@@ -65,10 +69,10 @@ func Open(ctx context.Context, path string, o Options) (_ *Ledger, err error) {
 			err = errors.Join(fmt.Errorf("ledger %s: %w", path, err), l.Close())
 		}
 	}()
-	if l.writer, err = connect(path, 1, "_txlock=immediate"); err != nil {
+	if l.writer, err = connect(o.Driver, path, 1, "_txlock=immediate"); err != nil {
 		return nil, err
 	}
-	if l.reader, err = connect(path, readers, "_pragma=query_only(1)"); err != nil {
+	if l.reader, err = connect(o.Driver, path, readers, "_pragma=query_only(1)"); err != nil {
 		return nil, err
 	}
 	if err := migrate(ctx, l.writer, o.Logger); err != nil {
@@ -97,7 +101,7 @@ func createPrivate(path string) error {
 }
 
 // connect opens a pool of size connections with the pragmas that each needs.
-func connect(path string, size int, more string) (*sql.DB, error) {
+func connect(driver, path string, size int, more string) (*sql.DB, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
@@ -115,7 +119,7 @@ func connect(path string, size int, more string) (*sql.DB, error) {
 		"&_pragma=temp_store(MEMORY)" +
 		"&_pragma=journal_size_limit(67108864)" +
 		"&" + more
-	db, err := sql.Open("sqlite", u.String())
+	db, err := sql.Open(cmp.Or(driver, "sqlite"), u.String())
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func newest(t *testing.T) int64 {
 // rows that testdata adds at that version and those before.
 func at(t *testing.T, path string, version int64) {
 	t.Helper()
-	db, err := connect(path, 1, "_txlock=immediate")
+	db, err := connect("", path, 1, "_txlock=immediate")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func rows(t *testing.T, db *sql.DB) map[string]int {
 
 func raw(t *testing.T, path string) *sql.DB {
 	t.Helper()
-	db, err := connect(path, 1, "_pragma=query_only(1)")
+	db, err := connect("", path, 1, "_pragma=query_only(1)")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestMigrateFromEveryVersion(t *testing.T) {
 func TestANewerLedgerIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "ledger.db")
 	at(t, path, newest(t))
-	db, err := connect(path, 1, "_txlock=immediate")
+	db, err := connect("", path, 1, "_txlock=immediate")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ func FuzzSearch(f *testing.F) {
 	for _, s := range []string{"水泵", "Pump 1%", `a_b\c`, "ΣΊΣΥΦΟΣ", "\u212A", "ß", "\x00", "\xff", "'; --"} {
 		f.Add("before ", s, " after")
 	}
-	db, err := connect(filepath.Join(f.TempDir(), "search.db"), 1, "_txlock=immediate")
+	db, err := connect("", filepath.Join(f.TempDir(), "search.db"), 1, "_txlock=immediate")
 	if err != nil {
 		f.Fatal(err)
 	}
