@@ -3,11 +3,9 @@ package embedded
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
-	"math"
+	"hash/crc32"
+	"slices"
 	"time"
-
-	"github.com/prometheus/prometheus/tsdb/chunkenc"
 
 	"gengfu/facility"
 	"gengfu/storage/history"
@@ -20,7 +18,8 @@ const (
 	fullCount = 256
 	fullSpan  = int64(2 * time.Hour / time.Millisecond)
 	maxCount  = 7200
-	remnant   = 64 // fewer samples than this make no chunk of their own behind a full one
+	maxBytes  = 1300 // what takes more is parted, down to fullCount: three fill a page
+	remnant   = 64   // fewer samples than this make no chunk of their own behind a full one
 )
 
 // summary is what is known of a chunk without decoding it.
@@ -63,100 +62,90 @@ func cut(samples []sample) [][]sample {
 	return out
 }
 
-// A chunk's bytes are a version, the decimal exponent of its values, the length
-// of its XOR chunk (Gorilla's encoding) of the samples that have a value, that
-// chunk, and the marks of those that are not good.
-const chunkVersion = 1
+// A chunk's bytes are a version, its series, how its values became whole numbers, the count of
+// the samples that have a value, the columns of their times and values, the marks
+// of those that are not good, and a checksum of all that.
+const (
+	chunkVersion = 2
+	checksumLen  = 4
+)
 
-var errChunk = errors.New("not a chunk")
+var (
+	errChunk   = errors.New("not a chunk")
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+)
 
 // encode packs ordered samples; at most maxCount+remnant.
-func encode(samples []sample) ([]byte, error) {
-	exponent := decimals(samples)
-	scale := math.Pow10(exponent)
-	xor := chunkenc.NewXORChunk()
-	app, err := xor.Appender()
-	if err != nil {
-		return nil, fmt.Errorf("encode a chunk: %w", err)
-	}
+func encode(series int64, samples []sample) []byte {
+	as := formOf(samples)
+	times, values := make([]int64, 0, len(samples)), make([]int64, 0, len(samples))
 	for _, s := range samples {
-		switch {
-		case s.quality == facility.Bad:
-		case exponent == 0:
-			app.Append(0, s.t, s.value)
-		default:
-			app.Append(0, s.t, math.Round(s.value*scale))
+		if s.quality != facility.Bad {
+			times, values = append(times, s.t), append(values, as.whole(s.value))
 		}
 	}
-	out := append(make([]byte, 0, len(xor.Bytes())+8), chunkVersion, byte(exponent))
-	out = binary.AppendUvarint(out, uint64(len(xor.Bytes())))
-	out = append(out, xor.Bytes()...)
-	return appendMarks(out, samples), nil
+	out := append(make([]byte, 0, 64+2*len(samples)), chunkVersion)
+	out = binary.AppendUvarint(out, uint64(series))
+	out = binary.AppendUvarint(append(out, byte(as)), uint64(len(times)))
+	out = appendColumn(appendColumn(out, times), values)
+	out = appendMarks(out, samples)
+	return sealed(out)
 }
 
-const maxExponent = 6
-
-// decimals returns the exponent with which all values become whole numbers and
-// come back bit by bit, or 0. XOR packs 12345678 far better than 1234.5678, and
-// registers of meters are decimal.
-func decimals(samples []sample) int {
-	e := 0
-	for _, s := range samples {
-		for s.quality != facility.Bad && !isDecimal(s.value, e) {
-			if e++; e > maxExponent {
-				return 0
-			}
-		}
-	}
-	for _, s := range samples { // a value that is whole at one exponent may not come back at a higher one
-		if s.quality != facility.Bad && !isDecimal(s.value, e) {
-			return 0
-		}
-	}
-	return e
+// sealed adds the checksum of all bytes.
+func sealed(b []byte) []byte {
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
-func isDecimal(v float64, exponent int) bool {
-	scale := math.Pow10(exponent)
-	whole := math.Round(v * scale)
-	return math.Abs(whole) < 1<<53 && math.Float64bits(whole/scale) == math.Float64bits(v)
+// unsealed returns the bytes without their checksum, if they are those it was made of.
+func unsealed(b []byte) ([]byte, bool) {
+	body := b[:max(0, len(b)-checksumLen)]
+	return body, len(b) >= checksumLen && binary.LittleEndian.Uint32(b[len(body):]) == crc32.Checksum(body, castagnoli)
 }
 
-// decode unpacks what encode packed and appends it to out. Bytes that encode did
-// not make give an error or samples, never a panic.
-func decode(out []sample, data []byte) ([]sample, error) {
-	if len(data) < 3 || data[0] != chunkVersion || data[1] > maxExponent {
+// decoder unpacks chunks; it keeps memory for the next one.
+type decoder struct{ times, values []int64 }
+
+// opened returns the series of a chunk and what stands behind it, false where the
+// bytes are none.
+func opened(data []byte) (series int64, in reader, ok bool) {
+	body, ok := unsealed(data)
+	in = reader{data: body}
+	ok = ok && in.byte() == chunkVersion
+	series = int64(in.uvarint())
+	return series, in, ok && !in.failed
+}
+
+// decode unpacks what encode packed of a series and appends it to out. Other bytes
+// give errChunk.
+func (d *decoder) decode(out []sample, series int64, data []byte) ([]sample, error) {
+	owner, in, ok := opened(data)
+	as, count := form(in.byte()), in.uvarint()
+	if !ok || owner != series || in.failed || as > float64s || count > maxCount+remnant {
 		return nil, errChunk
 	}
-	scale := math.Pow10(int(data[1]))
-	length, n := binary.Uvarint(data[2:])
-	data = data[2:]
-	if n <= 0 || length < 2 || length > uint64(len(data)-n) {
-		return nil, errChunk
+	var err error
+	rest := in.data
+	if d.times, rest, err = readColumn(d.times, rest, int(count)); err != nil {
+		return nil, err
 	}
-	xor, rest := data[n:n+int(length)], data[n+int(length):]
+	if d.values, rest, err = readColumn(d.values, rest, int(count)); err != nil {
+		return nil, err
+	}
 	marks, err := readMarks(rest)
 	if err != nil {
 		return nil, err
 	}
-	chunk, err := chunkenc.FromData(chunkenc.EncXOR, xor)
-	if err != nil {
-		return nil, fmt.Errorf("decode a chunk: %w", err)
-	}
-	it := chunk.Iterator(nil)
-	for it.Next() == chunkenc.ValFloat {
-		t, v := it.At()
+	out = slices.Grow(out, len(d.times)+len(marks))
+	for i, t := range d.times {
 		for len(marks) > 0 && marks[0].t < t {
 			out, marks = append(out, marks[0]), marks[1:]
 		}
-		s := sample{t: t, value: v / scale, quality: facility.Good}
+		s := sample{t: t, value: as.value(d.values[i]), quality: facility.Good}
 		if len(marks) > 0 && marks[0].t == t {
 			s.quality, s.reason, marks = marks[0].quality, marks[0].reason, marks[1:]
 		}
 		out = append(out, s)
-	}
-	if err := it.Err(); err != nil {
-		return nil, fmt.Errorf("decode a chunk: %w", err)
 	}
 	return append(out, marks...), nil
 }

@@ -44,11 +44,7 @@ func drawSamples(t *rapid.T) []sample {
 func TestChunkKeepsEveryBit(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := drawSamples(t)
-		data, err := encode(want)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := decode(nil, data)
+		got, err := new(decoder).decode(nil, 7, encode(7, want))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,27 +76,29 @@ func TestLogKeepsEveryBit(t *testing.T) {
 	})
 }
 
-func TestDecimals(t *testing.T) {
+func TestForms(t *testing.T) {
 	tests := []struct {
 		values []float64
-		want   int
+		want   form
 	}{
 		{[]float64{1, 2, 3}, 0},
 		{[]float64{230.1, 230, 229.9}, 1},
 		{[]float64{1, 1.25, 1.5}, 2},
 		{[]float64{0.000001}, 6},
-		{[]float64{0.0000001}, 0},
-		{[]float64{math.Pi, 0.1}, 0},
-		{[]float64{0.1, 1e300}, 0},
-		{[]float64{float64(float32(230.1))}, 0},
+		{[]float64{0.0000001}, float64s},
+		{[]float64{math.Pi, 0.1}, float64s},
+		{[]float64{0.1, 1e300}, float64s},
+		{[]float64{float64(float32(230.1))}, float32s},
+		{[]float64{1.5, float64(float32(230.1))}, float32s},
+		{[]float64{math.Copysign(0, -1), 1}, float32s},
 	}
 	for _, test := range tests {
 		var samples []sample
 		for i, v := range test.values {
 			samples = append(samples, sample{t: int64(i), value: v, quality: facility.Good})
 		}
-		if got := decimals(samples); got != test.want {
-			t.Errorf("decimals of %v: %d, want %d", test.values, got, test.want)
+		if got := formOf(samples); got != test.want {
+			t.Errorf("form of %v: %d, want %d", test.values, got, test.want)
 		}
 	}
 }
@@ -148,15 +146,12 @@ func FuzzDecodeChunk(f *testing.F) {
 		{{t: 1, value: 2.5, quality: facility.Good}},
 		{{t: 1, quality: facility.Bad, reason: facility.NoAnswer}, {t: 2, value: 1, quality: facility.Uncertain}},
 	} {
-		data, err := encode(samples)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(data)
+		data := encode(7, samples)
+		f.Add(data[:len(data)-checksumLen])
 	}
-	f.Add([]byte{chunkVersion, 0, 2, 0xff, 0xff})
+	f.Add([]byte{chunkVersion, 7, 0, 2, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		samples, err := decode(nil, data)
+		samples, err := new(decoder).decode(nil, 7, sealed(slices.Clone(data))) // or nothing else would be tried
 		if err != nil || len(samples) == 0 {
 			return
 		}
@@ -169,10 +164,11 @@ func FuzzDecodeChunk(f *testing.F) {
 }
 
 func FuzzDecodeLog(f *testing.F) {
-	f.Add(encodeLog([]entry{{series: 7, sample: sample{t: 5, value: 1, quality: facility.Good}}, {series: 8, sample: sample{t: 6, reason: "x"}}}))
+	whole := encodeLog([]entry{{series: 7, sample: sample{t: 5, value: 1, quality: facility.Good}}, {series: 8, sample: sample{t: 6, reason: "x"}}})
+	f.Add(whole[:len(whole)-checksumLen])
 	f.Add([]byte{logVersion, 0xff})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		entries, err := decodeLog(data)
+		entries, err := decodeLog(sealed(slices.Clone(data)))
 		if err != nil {
 			return
 		}

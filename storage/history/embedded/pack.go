@@ -64,6 +64,9 @@ func (s *Store) pack(ctx context.Context) error {
 // packer has the statements of one transaction.
 type packer struct {
 	before, first, next, load, insert, describe, remove, discard, damaged *sql.Stmt
+
+	last    int64 // id of the last of those data that stay
+	decoder decoder
 }
 
 func newPacker(ctx context.Context, tx *sql.Tx) (*packer, error) {
@@ -76,8 +79,8 @@ func newPacker(ctx context.Context, tx *sql.Tx) (*packer, error) {
 		{&p.first, `SELECT ` + chunkColumns + ` FROM chunk WHERE series = $1 ORDER BY start LIMIT 1`},
 		{&p.next, `SELECT start FROM chunk WHERE series = $1 AND start > $2 ORDER BY start LIMIT 1`},
 		{&p.load, `SELECT samples FROM data WHERE id = $1`},
-		{&p.insert, `INSERT INTO data (samples) VALUES ($1)`},
-		{&p.describe, `INSERT INTO chunk (series, ` + chunkColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`},
+		{&p.insert, `INSERT OR REPLACE INTO data (id, samples) VALUES ($1, $2)`},
+		{&p.describe, `INSERT INTO chunk (series, ` + chunkColumns + `) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`},
 		{&p.remove, `DELETE FROM chunk WHERE series = $1 AND start = $2`},
 		{&p.discard, `DELETE FROM data WHERE id = $1`},
 		{&p.damaged, `INSERT INTO damaged (series, start, "end", samples) VALUES ($1, $2, $3, $4)`},
@@ -88,7 +91,8 @@ func newPacker(ctx context.Context, tx *sql.Tx) (*packer, error) {
 		}
 		*s.into = stmt
 	}
-	return p, nil
+	err := tx.QueryRowContext(ctx, "SELECT coalesce(max(id), 0) FROM data WHERE id > 0").Scan(&p.last)
+	return p, err
 }
 
 // pack puts ordered samples of a series into its chunks. Each belongs into the
@@ -102,15 +106,17 @@ func (p *packer) pack(ctx context.Context, series int64, fresh []sample) error {
 		}
 		group := between(fresh, math.MinInt64, end)
 		fresh = fresh[len(group):]
-		if home != nil && (!home.full() || group[0].t <= home.end) {
+		if home != nil && (!home.full() || group[0].t <= home.end || !home.intact(series)) {
 			old, err := p.open(ctx, series, *home)
 			if err != nil {
 				return err
 			}
 			group = merge(old, group)
 		}
-		for _, part := range cut(group) {
-			if err := p.add(ctx, series, part); err != nil {
+		parts := cut(group)
+		for i, part := range parts {
+			grows := i == len(parts)-1 && end == math.MaxInt64
+			if err := p.add(ctx, series, part, grows); err != nil {
 				return err
 			}
 		}
@@ -152,7 +158,7 @@ func (p *packer) open(ctx context.Context, series int64, c chunkRow) ([]sample, 
 	if _, err := p.discard.ExecContext(ctx, c.data); err != nil {
 		return nil, err
 	}
-	samples, err := decode(make([]sample, 0, c.readings), data)
+	samples, err := p.decoder.decode(make([]sample, 0, c.readings), series, data)
 	if err != nil {
 		_, err = p.damaged.ExecContext(ctx, series, c.start, c.end, data)
 		return nil, err
@@ -160,21 +166,25 @@ func (p *packer) open(ctx context.Context, series int64, c chunkRow) ([]sample, 
 	return samples, nil
 }
 
-func (p *packer) add(ctx context.Context, series int64, samples []sample) error {
-	data, err := encode(samples)
-	if err != nil {
+// add puts samples into the file as a chunk, or as two where they take much. The
+// last one of a series grows, unless it is full.
+func (p *packer) add(ctx context.Context, series int64, samples []sample, grows bool) error {
+	data := encode(series, samples)
+	if half := len(samples) / 2; len(data) > maxBytes && half >= fullCount {
+		if err := p.add(ctx, series, samples[:half], false); err != nil {
+			return err
+		}
+		return p.add(ctx, series, samples[half:], grows)
+	}
+	c := chunkRow{summary: summarise(samples)}
+	if c.data = -series; !grows || c.full() {
+		p.last++
+		c.data = p.last
+	}
+	if _, err := p.insert.ExecContext(ctx, c.data, data); err != nil {
 		return err
 	}
-	result, err := p.insert.ExecContext(ctx, data)
-	if err != nil {
-		return err
-	}
-	id, err := result.LastInsertId()
-	if err != nil {
-		return err
-	}
-	c := summarise(samples)
-	_, err = p.describe.ExecContext(ctx, series, c.start, c.end, c.readings, c.Count, c.Sum, c.Min, c.Max, c.First, c.Last, id)
+	_, err := p.describe.ExecContext(ctx, series, c.start, c.end, c.readings, c.Count, c.Sum, c.Min, c.Max, c.First, c.Last, c.data, c.sum(series))
 	return err
 }
 

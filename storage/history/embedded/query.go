@@ -3,8 +3,10 @@ package embedded
 import (
 	"context"
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"time"
 
@@ -87,7 +89,7 @@ func (s *Store) last(ctx context.Context, key seriesKey, end int64) (sample, boo
 	}
 	var packed []sample
 	if err == nil {
-		if packed, err = decode(nil, data); err != nil {
+		if packed, err = new(decoder).decode(nil, series, data); err != nil {
 			return sample{}, false, err
 		}
 	}
@@ -129,6 +131,7 @@ func (s *Store) walk(ctx context.Context, key seriesKey, from, to int64, whole f
 	}
 	defer load.Close() //nolint:errcheck // the transaction ends anyway
 	var buffer []sample
+	var unpack decoder
 	for _, c := range chunks {
 		fresh = pour(fresh, c.start, out)
 		inside := between(fresh, c.start, c.end+1)
@@ -141,7 +144,7 @@ func (s *Store) walk(ctx context.Context, key seriesKey, from, to int64, whole f
 		if err := load.QueryRowContext(ctx, c.data).Scan(&data); err != nil {
 			return err
 		}
-		if buffer, err = decode(buffer[:0], data); err != nil {
+		if buffer, err = unpack.decode(buffer[:0], series, data); err != nil {
 			return fmt.Errorf("chunk of %s: %w", time.UnixMilli(c.start).UTC().Format(time.RFC3339), err)
 		}
 		all := buffer
@@ -161,18 +164,34 @@ func pour(samples []sample, end int64, out sink) []sample {
 	return samples[len(before):]
 }
 
-const chunkColumns = `start, "end", readings, count, sum, min, max, first, last, data`
+const chunkColumns = `start, "end", readings, count, sum, min, max, first, last, data, checksum`
 
 // chunkRow is a chunk without its bytes.
 type chunkRow struct {
 	summary
-	data int64 // id of the bytes
+	data     int64 // id of the bytes
+	checksum int64
 }
 
 func scanChunk(row interface{ Scan(...any) error }) (c chunkRow, err error) {
-	err = row.Scan(&c.start, &c.end, &c.readings, &c.Count, &c.Sum, &c.Min, &c.Max, &c.First, &c.Last, &c.data)
+	err = row.Scan(&c.start, &c.end, &c.readings, &c.Count, &c.Sum, &c.Min, &c.Max, &c.First, &c.Last, &c.data, &c.checksum)
 	return c, err
 }
+
+// sum returns the checksum of a row: SQLite has none, and a turned bit would be a
+// wrong chart.
+func (c chunkRow) sum(series int64) int64 {
+	b := make([]byte, 0, 11*8)
+	for _, n := range []int64{series, c.start, c.end, int64(c.readings), int64(c.Count), c.data} {
+		b = binary.LittleEndian.AppendUint64(b, uint64(n))
+	}
+	for _, v := range []float64{c.Sum, c.Min, c.Max, c.First, c.Last} {
+		b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+	}
+	return int64(crc32.Checksum(b, castagnoli))
+}
+
+func (c chunkRow) intact(series int64) bool { return c.checksum == c.sum(series) }
 
 // overlapping returns the chunks that have to do with [from, to), in order.
 func overlapping(ctx context.Context, tx *sql.Tx, series, from, to int64) (out []chunkRow, err error) {

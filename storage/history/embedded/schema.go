@@ -13,26 +13,33 @@ import (
 	"gengfu/storage/history"
 )
 
-const schemaVersion = 1
+const schemaVersion = 2
 
 // The log holds what was written since the chunks were last rewritten. The
 // summaries in chunk are apart from the bytes in data, so that a year's chart
-// reads a few pages of them.
+// reads a few pages of them; the chunk that still grows of a series has the id
+// -series in data, so that what is rewritten leaves no holes between what stays.
+// Names of series are the one thing that readings cannot do without, so they stand
+// twice.
 const schema = `
 CREATE TABLE series (
 	id INTEGER PRIMARY KEY, kind TEXT NOT NULL, device TEXT NOT NULL, quantity TEXT NOT NULL,
 	UNIQUE (kind, device, quantity)
 ) STRICT;
-CREATE TABLE log (id INTEGER PRIMARY KEY AUTOINCREMENT, entries BLOB NOT NULL) STRICT;
+CREATE TABLE log (id INTEGER PRIMARY KEY, readings INTEGER NOT NULL, entries BLOB NOT NULL) STRICT;
 CREATE TABLE data (id INTEGER PRIMARY KEY, samples BLOB NOT NULL) STRICT;
 CREATE TABLE chunk (
 	series INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL,
 	readings INTEGER NOT NULL, count INTEGER NOT NULL,
 	sum REAL NOT NULL, min REAL NOT NULL, max REAL NOT NULL, first REAL NOT NULL, last REAL NOT NULL,
-	data INTEGER NOT NULL,
+	data INTEGER NOT NULL, checksum INTEGER NOT NULL,
 	PRIMARY KEY (series, start)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE damaged (series INTEGER NOT NULL, start INTEGER NOT NULL, "end" INTEGER NOT NULL, samples BLOB NOT NULL) STRICT;
+CREATE TABLE series_again (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, device TEXT NOT NULL, quantity TEXT NOT NULL) STRICT;
+CREATE TRIGGER again AFTER INSERT ON series BEGIN
+	INSERT INTO series_again VALUES (NEW.id, NEW.kind, NEW.device, NEW.quantity);
+END;
 CREATE TABLE owner (epoch INTEGER NOT NULL) STRICT;
 INSERT INTO owner VALUES (0);
 `

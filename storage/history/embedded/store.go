@@ -209,7 +209,7 @@ func (s *Store) log(ctx context.Context, rows []history.Row) error {
 	}
 	var last int64
 	for piece := range slices.Chunk(entries, logPiece) {
-		result, err := tx.ExecContext(ctx, "INSERT INTO log (entries) VALUES ($1)", encodeLog(piece))
+		result, err := tx.ExecContext(ctx, "INSERT INTO log (readings, entries) VALUES ($1, $2)", len(piece), encodeLog(piece))
 		if err != nil {
 			return err
 		}
