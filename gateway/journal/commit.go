@@ -313,6 +313,10 @@ func (j *Journal) settle(w batch, out written) {
 	if j.st.Records == 0 {
 		j.newest = 0
 	}
+	if len(j.opts.Cursors) > 0 && !j.saves {
+		j.recent.add(w.requests)
+		j.recent.forget(max(j.passed(), out.gone))
+	}
 	if w.last > j.durable {
 		j.durable = w.last
 		j.wakeReaders()

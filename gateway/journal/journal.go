@@ -112,6 +112,7 @@ type Journal struct {
 	frontier   uint64 // the newest that was saved of a damaged file
 	gone       uint64 // up to here records were trimmed or evicted
 	verified   uint64 // up to here holes were counted
+	recent     recent
 	runs       runs
 	// runsChanged counts the changes of runs, runsWritten is how many are in the file.
 	runsChanged, runsWritten int
@@ -259,6 +260,7 @@ func (j *Journal) use(f *file, s state, v *salvage) {
 	j.st.Cursors, j.marks = s.cursors, s.marks
 	j.assigned = max(j.assigned, s.last)
 	j.setRuns(s.runs)
+	j.recent.clear()
 	j.runsWritten = j.runsChanged
 	j.newest, j.gone = max(s.newest, j.newestShown()), 0
 	if j.saves = v != nil; j.saves {
@@ -391,6 +393,7 @@ func (j *Journal) Commit(cursor string, seq uint64) error {
 		j.st.Cursors[cursor] = seq
 		j.moved[cursor] = seq
 		j.dropPassed()
+		j.recent.forget(j.passed())
 		j.poke()
 	}
 	return nil

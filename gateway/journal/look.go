@@ -12,6 +12,9 @@ import (
 // more while their bodies fit into maxBytes. A record whose checksum is wrong is
 // left out, counted and removed.
 func (j *Journal) Read(after uint64, maxBytes int) ([]Record, error) {
+	if recs := j.recall(after, maxBytes); len(recs) > 0 {
+		return recs, nil
+	}
 	j.file.Lock()
 	defer j.file.Unlock()
 	recs, bad, err := j.readFile(after, maxBytes)
@@ -32,10 +35,30 @@ func (j *Journal) Read(after uint64, maxBytes int) ([]Record, error) {
 	if !j.saves {
 		recs = j.addShown(recs, after, maxBytes)
 	}
+	j.name(recs)
+	return recs, nil
+}
+
+// recall reads what was written last, without the file.
+func (j *Journal) recall(after uint64, maxBytes int) []Record {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.ended || j.saves {
+		return nil
+	}
+	recs := j.recent.after(after, maxBytes)
+	if len(recs) > 0 {
+		recs = j.addShown(recs, after, maxBytes)
+		j.name(recs)
+	}
+	return recs
+}
+
+// name says of which epoch records are. The caller holds j.mu.
+func (j *Journal) name(recs []Record) {
 	for i := range recs {
 		recs[i].Epoch = j.runs.at(recs[i].Seq).epoch
 	}
-	return recs, nil
 }
 
 // readFile reads what is in the file, and while a damaged one is saved no further
