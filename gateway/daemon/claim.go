@@ -28,7 +28,7 @@ func claim(dir string) (release func() error, err error) {
 		err = fmt.Errorf("another gateway (process %s) works in %s: stop it, or choose another folder with --data",
 			strings.TrimSpace(string(holder)), dir)
 	} else if err == nil {
-		err = sign(f)
+		_ = sign(f) // a full disk takes the folder from nobody
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())

@@ -108,10 +108,12 @@ func Run(ctx context.Context, o Options) (err error) {
 		return err
 	}
 	defer ln.Close()
+	kept := newReserve(o.Data, o.Logger)
+	kept.open()
 	if err := d.open(ctx); err != nil {
 		return err
 	}
-	var parts []part
+	parts := []part{{"reserve", kept.keep}}
 	if o.Config.Gateway.Role.Hub() {
 		if parts, err = d.hubParts(parts); err != nil {
 			return err
