@@ -147,13 +147,18 @@ func (j *Journal) reopen() error {
 		maps.Copy(s.cursors, j.st.Cursors)
 	}
 	maps.Copy(s.marks, j.marks)
+	for name, n := range j.counts {
+		s.counts[name] += n
+		j.tell(name)
+	}
+	b := s.books.opened(j.opts.Now()).plus(j.books)
 	j.mu.Unlock()
 	for _, r := range mine {
 		s.runs = s.runs.begin(r.first, r.epoch)
 	}
 	j.use(f, s, v)
 	j.mu.Lock()
-	j.assigned = max(j.assigned, assigned)
+	j.assigned, j.books = max(j.assigned, assigned), b
 	j.runsWritten--
 	if holds {
 		j.moved = map[string]uint64{}
@@ -197,7 +202,9 @@ type batch struct {
 	gen    int
 }
 
-func (b batch) empty() bool { return len(b.requests) == 0 && len(b.cursors) == 0 && b.runs == nil }
+func (b batch) empty() bool {
+	return len(b.requests) == 0 && len(b.cursors) == 0 && len(b.counts) == 0 && b.runs == nil
+}
 
 func (j *Journal) take() batch {
 	j.mu.Lock()
@@ -205,16 +212,18 @@ func (j *Journal) take() batch {
 	w := batch{
 		work: work{
 			cursors: j.moved, trim: j.passed(), evict: j.opts.Evict, maxBytes: j.opts.MaxBytes,
-			held: tally{j.st.Records, j.st.Bytes},
+			held: tally{j.st.Records, j.st.Bytes, j.facts}, books: j.books, counts: map[string]int64{},
 		},
 		fresh: j.pending, before: j.assigned, gen: j.runsChanged,
 	}
 	for _, r := range w.fresh {
 		r.taken = true
 		j.number(r)
+		w.books.taken += r.facts()
 	}
 	w.requests = append(append(w.requests, j.shown...), w.fresh...)
 	w.last = j.assigned
+	j.reckon(&w)
 	if j.runsChanged != j.runsWritten && (len(w.requests) > 0 || len(w.cursors) > 0) {
 		j.runs = j.runs.from(w.trim + 1)
 		w.runs = j.runs
@@ -254,6 +263,9 @@ func (j *Journal) putBack(w batch) {
 
 func (j *Journal) restore(w batch) {
 	j.assigned = w.before
+	for name := range w.counts {
+		j.tell(name)
+	}
 	maps.Copy(w.cursors, j.moved)
 	j.moved = w.cursors
 }
@@ -291,6 +303,10 @@ func (j *Journal) settle(w batch, out written) {
 			j.held -= r.size
 		}
 		for _, m := range r.marks {
+			if m.Add != 0 {
+				j.counts[m.Key] += m.Add
+				continue
+			}
 			if j.marks[m.Key] = max(j.marks[m.Key], m.Seq); m.Seq == 0 {
 				delete(j.marks, m.Key)
 			}
@@ -299,6 +315,7 @@ func (j *Journal) settle(w batch, out written) {
 	for _, r := range w.fresh {
 		j.st.Last = max(j.st.Last, r.last())
 		j.newest = max(j.newest, r.last())
+		j.books.taken += r.facts()
 		if r.done != nil {
 			r.done <- nil
 		}
@@ -307,7 +324,10 @@ func (j *Journal) settle(w batch, out written) {
 		j.runsWritten = w.gen
 	}
 	j.shown, j.shownBytes, j.volatile = nil, 0, false
-	j.st.Records, j.st.Bytes = out.held.records, out.held.bytes
+	j.st.Records, j.st.Bytes, j.facts = out.held.records, out.held.bytes, out.held.facts
+	j.books.evicted += out.evicted.facts
+	j.books.damaged += out.lost
+	j.booked = true
 	j.gone = max(j.gone, out.gone)
 	j.evicted(out.evicted.records)
 	if j.st.Records == 0 {

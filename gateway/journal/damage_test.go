@@ -78,6 +78,7 @@ func damagedCopy(t *testing.T, original []byte, records int, epoch string, damag
 	if seq, err := j.Append(context.Background(), testBody(next, 100)); err != nil || seq < next {
 		t.Fatalf("append after damage: %d, %v", seq, err)
 	}
+	settled(t, j, int64(saved)+1)
 	return saved
 }
 
@@ -86,7 +87,7 @@ func journalFile(t *testing.T, records int) (content []byte, epoch string) {
 	path := filepath.Join(t.TempDir(), "j")
 	j := open(t, path, Options{Cursors: []string{"hub"}})
 	for n := range uint64(records) {
-		if _, err := j.AppendMarked(context.Background(), []Mark{{"k", n + 1}}, testBody(n+1, 200+int(n)*37%9000)); err != nil {
+		if _, err := j.AppendMarked(context.Background(), []Mark{{Key: "k", Seq: n + 1}}, testBody(n+1, 200+int(n)*37%9000)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -172,7 +173,7 @@ func TestDamageWhileOpen(t *testing.T) {
 			for i := range recs {
 				recs[i] = testBody(n+uint64(i)+1, 3000)
 			}
-			if _, err := j.AppendMarked(context.Background(), []Mark{{"k", n}}, recs...); err != nil {
+			if _, err := j.AppendMarked(context.Background(), []Mark{{Key: "k", Seq: n}}, recs...); err != nil {
 				t.Fatal(err)
 			}
 		}

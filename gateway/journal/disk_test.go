@@ -29,7 +29,7 @@ func TestFullDisk(t *testing.T) {
 	appendAll(t, j, "a", "b")
 	epoch := j.Epoch()
 	free := fillDisk(t, j)
-	if _, err := j.AppendMarked(ctx, []Mark{{"k", 1}}, bytes.Repeat([]byte("x"), 100_000)); err == nil || damaged(err) {
+	if _, err := j.AppendMarked(ctx, []Mark{{Key: "k", Seq: 1}}, bytes.Repeat([]byte("x"), 100_000)); err == nil || damaged(err) {
 		t.Fatalf("append to a full disk: %v", err)
 	}
 	if bodies, _ := readAll(t, j); len(bodies) != 2 {

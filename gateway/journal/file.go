@@ -52,15 +52,22 @@ type file struct {
 	readOnly bool // nothing can be written
 }
 
-// tally counts records and their bytes.
-type tally struct{ records, bytes int64 }
+// tally counts records, their bytes and the facts in them.
+type tally struct{ records, bytes, facts int64 }
 
-func (t tally) plus(o tally) tally  { return tally{t.records + o.records, t.bytes + o.bytes} }
-func (t tally) minus(o tally) tally { return tally{t.records - o.records, t.bytes - o.bytes} }
+func (t tally) plus(o tally) tally {
+	return tally{t.records + o.records, t.bytes + o.bytes, t.facts + o.facts}
+}
+
+func (t tally) minus(o tally) tally {
+	return tally{t.records - o.records, t.bytes - o.bytes, t.facts - o.facts}
+}
 
 // work is the content of one transaction.
 type work struct {
 	requests []*request
+	marks    []Mark // as they are to stand
+	counts   map[string]int64
 	cursors  map[string]uint64
 	runs     runs   // nil when the file has them
 	trim     uint64 // records up to here go
@@ -68,6 +75,7 @@ type work struct {
 	maxBytes int64
 	held     tally // in the file before
 	last     uint64
+	books    books // as they stand when all requests are written
 }
 
 // written is what a transaction changed.
@@ -75,6 +83,7 @@ type written struct {
 	trimmed, evicted tally
 	held             tally  // in the file after
 	gone             uint64 // records up to here were trimmed or evicted
+	lost             int64  // facts that should have been among the trimmed
 }
 
 func (f *file) write(w work) (out written, err error) {
@@ -93,6 +102,16 @@ func (f *file) writeAll(w work) (out written, err error) {
 	if out.held, err = f.insertAll(w.requests, out.held); err != nil {
 		return out, err
 	}
+	for _, m := range w.marks {
+		if err := f.mark(m); err != nil {
+			return out, err
+		}
+	}
+	for name, n := range w.counts {
+		if err := f.put("count", name, uint64(n)); err != nil {
+			return out, err
+		}
+	}
 	for name, seq := range w.cursors {
 		if err := f.put("cursor", name, seq); err != nil {
 			return out, err
@@ -110,7 +129,7 @@ func (f *file) writeAll(w work) (out written, err error) {
 		out.gone = w.trim
 		out.held = out.held.minus(out.trimmed)
 		if w.trim >= w.last { // whatever was lost among them
-			out.held = tally{}
+			out.lost, out.held = out.held.facts, tally{}
 		}
 	}
 	if over := out.held.bytes - w.maxBytes; w.evict && over > 0 {
@@ -121,7 +140,9 @@ func (f *file) writeAll(w work) (out written, err error) {
 		out.gone = max(out.gone, upTo)
 		out.held = out.held.minus(out.evicted)
 	}
-	return out, f.putHeld(out.held, w.last)
+	w.books.evicted += out.evicted.facts
+	w.books.damaged += out.lost
+	return out, f.putHeld(out.held, w.last, w.books)
 }
 
 func (f *file) insertAll(requests []*request, held tally) (tally, error) {
@@ -131,12 +152,7 @@ func (f *file) insertAll(requests []*request, held tally) (tally, error) {
 				return held, err
 			}
 		}
-		held = held.plus(tally{int64(len(r.recs)), r.size})
-		for _, m := range r.marks {
-			if err := f.mark(m); err != nil {
-				return held, err
-			}
-		}
+		held = held.plus(tally{int64(len(r.recs)), r.size, r.facts()})
 	}
 	return held, nil
 }
@@ -161,7 +177,7 @@ func (f *file) transact(do func() error) error {
 func (f *file) insert(verb string, r Record) error {
 	at := r.At.UnixNano()
 	return f.exec(verb+" INTO records (seq, at, sum, body) VALUES (?, ?, ?, ?)",
-		int64(r.Seq), at, int64(recordSum(r.Seq, at, r.Body)), r.Body)
+		int64(r.Seq), at, recordSum(r.Seq, at, r.Facts, r.Body), r.Body)
 }
 
 func (f *file) mark(m Mark) error {
@@ -181,9 +197,10 @@ func (f *file) putText(kind, name, value string) error {
 		kind, name, value, int64(stateSum(kind, name, value)))
 }
 
-// putHeld stores what would else have to be counted at each start.
-func (f *file) putHeld(t tally, last uint64) error {
-	return f.putText("held", "", fmt.Sprintf("%d %d %d", t.records, t.bytes, last))
+// putHeld stores what would else have to be counted at each start, and what cannot be
+// counted any more.
+func (f *file) putHeld(t tally, last uint64, b books) error {
+	return f.putText("held", "", fmt.Sprintf("%d %d %d %d %s", t.records, t.bytes, last, t.facts, b))
 }
 
 // putRuns replaces the runs. The first of all has no name, whatever it begins at.
@@ -205,8 +222,8 @@ func (f *file) putRuns(rs runs) error {
 
 func (f *file) trim(upTo uint64) (tally, error) {
 	var t tally
-	err := f.row("SELECT count(*), coalesce(sum(length(body) + ?), 0) FROM records WHERE seq <= ?", overhead, int64(upTo)).
-		Scan(&t.records, &t.bytes)
+	err := f.row("SELECT count(*), coalesce(sum(length(body) + ?), 0), coalesce(sum(sum >> 32), 0) FROM records WHERE seq <= ?", overhead, int64(upTo)).
+		Scan(&t.records, &t.bytes, &t.facts)
 	if err != nil || t.records == 0 {
 		return t, err
 	}
@@ -298,20 +315,20 @@ func scanRecord(rows *sql.Rows) (r Record, ok bool, err error) {
 	if err := rows.Scan(&seq, &at, &sum, &r.Body); err != nil {
 		return r, false, fmt.Errorf("%w: %w", errDamaged, err) // a value of a kind that was never written
 	}
-	r.Seq, r.At = uint64(seq), time.Unix(0, at).UTC()
-	return r, sum == int64(recordSum(r.Seq, at, r.Body)), nil
+	r.Seq, r.At, r.Facts = uint64(seq), time.Unix(0, at).UTC(), int64(uint64(sum)>>32)
+	return r, sum == recordSum(r.Seq, at, r.Facts, r.Body), nil
 }
 
 func (f *file) remove(seqs []uint64) (t tally, err error) {
 	for _, seq := range seqs {
-		var size int64
-		if err := f.row("SELECT length(body) + ? FROM records WHERE seq = ?", overhead, int64(seq)).Scan(&size); err != nil {
+		one := tally{records: 1}
+		if err := f.row("SELECT length(body) + ?, sum >> 32 FROM records WHERE seq = ?", overhead, int64(seq)).Scan(&one.bytes, &one.facts); err != nil {
 			return t, err
 		}
 		if err := f.exec("DELETE FROM records WHERE seq = ?", int64(seq)); err != nil {
 			return t, err
 		}
-		t = t.plus(tally{1, size})
+		t = t.plus(one)
 	}
 	return t, nil
 }
@@ -344,11 +361,18 @@ func (f *file) close() error { return errors.Join(f.conn.Close(), f.db.Close()) 
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func recordSum(seq uint64, at int64, body []byte) uint32 {
-	var head [16]byte
+// recordSum is what stands beside a record: the checksum of all of it, and above its 32
+// bits how many facts it holds.
+func recordSum(seq uint64, at, facts int64, body []byte) int64 {
+	var head [24]byte
 	binary.BigEndian.PutUint64(head[:], seq)
 	binary.BigEndian.PutUint64(head[8:], uint64(at))
-	return crc32.Update(crc32.Checksum(head[:], castagnoli), castagnoli, body)
+	binary.BigEndian.PutUint64(head[16:], uint64(facts))
+	used := head[:]
+	if facts == 0 { // as before facts were counted
+		used = head[:16]
+	}
+	return facts<<32 | int64(crc32.Update(crc32.Checksum(used, castagnoli), castagnoli, body))
 }
 
 func stateSum(kind, name, value string) uint32 {

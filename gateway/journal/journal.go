@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 )
@@ -52,6 +53,8 @@ type Options struct {
 	Cursors  []string      // a record is trimmed when all of these have passed it; with none, nothing is
 	Logger   *slog.Logger
 	Now      func() time.Time // nil is time.Now
+	// Facts counts what a record holds, up to 2^31, for Books; nil counts each as one.
+	Facts func(body []byte) int
 }
 
 // Record is one entry. Within an epoch Seq grows by one from record to record,
@@ -61,15 +64,18 @@ type Record struct {
 	Epoch string    // of the run that the sequence belongs to
 	At    time.Time // when it was appended, UTC
 	Body  []byte
+	Facts int64 // that it holds; 0 where an earlier version wrote it
 }
 
 func (r Record) size() int64 { return int64(len(r.Body)) + overhead }
 
 // Mark is a number that is stored in the same transaction as records, under a
 // key of the caller's: the high-water mark of a source. It only grows; 0 removes it.
+// With Add it is one of Books.Counts, which grows by so much.
 type Mark struct {
 	Key string
 	Seq uint64
+	Add int64
 }
 
 // Stats is what the health page shows.
@@ -87,6 +93,7 @@ type Stats struct {
 	Resets    int64     // times that a damaged file was set aside, since Open
 	Trouble   string    // why the disk refuses; empty when it does not
 	Cursors   map[string]uint64
+	Books     Books
 }
 
 // Journal is safe for concurrent use.
@@ -116,6 +123,12 @@ type Journal struct {
 	runs       runs
 	// runsChanged counts the changes of runs, runsWritten is how many are in the file.
 	runsChanged, runsWritten int
+
+	facts  int64 // in the file
+	books  books
+	booked bool             // the file says that it is open
+	counts map[string]int64 // of the caller's
+	told   map[string]bool  // those that are not yet in the file
 
 	returned map[string]bool // cursors whose owners must go back, and have yet to do so
 	volatile bool            // the newest run is of records that the disk refused
@@ -173,6 +186,8 @@ func Open(path string, opts Options) (*Journal, error) {
 		log:      opts.Logger.With("journal", path),
 		marks:    map[string]uint64{},
 		moved:    map[string]uint64{},
+		counts:   map[string]int64{},
+		told:     map[string]bool{},
 		returned: map[string]bool{},
 		grown:    make(chan struct{}),
 		wake:     make(chan struct{}, 1),
@@ -192,6 +207,7 @@ func (j *Journal) begin() error {
 	f, s, v, err := j.openOrReplace()
 	if err == nil {
 		j.use(f, s, v)
+		j.books = s.books.opened(j.opts.Now())
 		j.opened = j.assigned
 		if err := j.save(time.Now().Add(salvageTime)); err != nil {
 			j.log.Warn("cannot save all that is intact of the damaged file yet", "error", err)
@@ -217,6 +233,7 @@ func (j *Journal) begin() error {
 	for _, name := range j.opts.Cursors {
 		j.st.Cursors[name] = 0
 	}
+	j.books = books{}.opened(j.opts.Now())
 	j.trouble(err)
 	return nil
 }
@@ -229,6 +246,7 @@ func (j *Journal) beginReadOnly(cause error) bool {
 		return false
 	}
 	j.use(f, s, nil)
+	j.books = s.books.opened(j.opts.Now())
 	j.opened = j.assigned
 	j.trouble(cause)
 	return true
@@ -257,7 +275,8 @@ func (j *Journal) use(f *file, s state, v *salvage) {
 	}
 	j.st.Bytes, j.st.Records = s.held.bytes, s.held.records
 	j.st.Last, j.durable = max(j.st.Last, s.last), max(j.durable, s.last)
-	j.st.Cursors, j.marks = s.cursors, s.marks
+	j.facts = s.held.facts
+	j.st.Cursors, j.marks, j.counts = s.cursors, s.marks, s.counts
 	j.assigned = max(j.assigned, s.last)
 	j.setRuns(s.runs)
 	j.recent.clear()
@@ -322,7 +341,10 @@ func (j *Journal) AppendMarked(ctx context.Context, marks []Mark, records ...[]b
 func (j *Journal) enqueue(marks []Mark, records [][]byte) (r *request, expected uint64, err error) {
 	r = &request{marks: marks, recs: make([]Record, len(records))}
 	for i, b := range records {
-		r.recs[i].Body = b
+		r.recs[i].Body, r.recs[i].Facts = b, 1
+		if j.opts.Facts != nil {
+			r.recs[i].Facts = int64(min(max(0, j.opts.Facts(b)), math.MaxInt32))
+		}
 		r.size += r.recs[i].size()
 	}
 	j.mu.Lock()
@@ -426,7 +448,7 @@ func (j *Journal) Close() error {
 	j.mu.Unlock()
 	var err error
 	if j.f != nil {
-		err = j.f.close()
+		err = errors.Join(j.sign(), j.f.close())
 		j.f = nil
 	}
 	if j.saving != nil {

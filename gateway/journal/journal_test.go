@@ -159,7 +159,7 @@ func TestFull(t *testing.T) {
 		if _, err := j.Append(ctx, body); !errors.Is(err, ErrFull) {
 			t.Fatalf("error %v, want ErrFull", err)
 		}
-		if _, err := j.AppendMarked(ctx, []Mark{{"k", 1}}); err != nil {
+		if _, err := j.AppendMarked(ctx, []Mark{{Key: "k", Seq: 1}}); err != nil {
 			t.Errorf("a mark alone was refused: %v", err)
 		}
 		if err := j.Commit("hub", 2); err != nil {
@@ -197,7 +197,7 @@ func TestFull(t *testing.T) {
 func TestAMarkIsRemoved(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j")
 	j := open(t, path, Options{})
-	for _, marks := range [][]Mark{{{"a", 7}, {"b", 3}}, {{"a", 0}, {"never", 0}}} {
+	for _, marks := range [][]Mark{{{Key: "a", Seq: 7}, {Key: "b", Seq: 3}}, {{Key: "a", Seq: 0}, {Key: "never", Seq: 0}}} {
 		if _, err := j.AppendMarked(context.Background(), marks); err != nil {
 			t.Fatal(err)
 		}
@@ -216,10 +216,10 @@ func TestAMarkIsRemoved(t *testing.T) {
 func TestMarksStandWithTheirRecords(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j")
 	j := open(t, path, Options{})
-	if _, err := j.AppendMarked(context.Background(), []Mark{{"a/1", 7}, {"b/1", 3}}, []byte("x"), []byte("y")); err != nil {
+	if _, err := j.AppendMarked(context.Background(), []Mark{{Key: "a/1", Seq: 7}, {Key: "b/1", Seq: 3}}, []byte("x"), []byte("y")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := j.AppendMarked(context.Background(), []Mark{{"a/1", 9}}, []byte("z")); err != nil {
+	if _, err := j.AppendMarked(context.Background(), []Mark{{Key: "a/1", Seq: 9}}, []byte("z")); err != nil {
 		t.Fatal(err)
 	}
 	if err := j.Close(); err != nil {

@@ -104,6 +104,7 @@ func TestDamagedWriteAheadLog(t *testing.T) {
 			if seq := appendAll(t, j, "more"); seq <= records {
 				t.Errorf("sequence %d is given again", seq)
 			}
+			settled(t, j, int64(len(there))+1)
 		})
 	}
 	if share := float64(saved) / float64(records*len(hurts)); share < 0.97 {

@@ -90,6 +90,8 @@ func (j *Journal) removeBad(bad []uint64) {
 	j.st.Damaged += int64(len(bad))
 	j.st.Records -= gone.records
 	j.st.Bytes -= gone.bytes
+	j.facts -= gone.facts
+	j.books.damaged += gone.facts
 	j.newest = max(newest, j.newestShown())
 	if err := errors.Join(err, newestErr); err != nil {
 		j.log.Error("cannot remove damaged records", "error", err)
@@ -274,5 +276,6 @@ func (j *Journal) Stats() Stats {
 	}
 	s.Epoch, s.First, s.Oldest = j.runs.epoch(), first.Seq, first.At
 	s.Cursors = maps.Clone(s.Cursors)
+	s.Books = j.account()
 	return s
 }

@@ -18,18 +18,22 @@ func (j *Journal) show(r *request, cause error) {
 		j.held -= r.size
 		if r.done == nil {
 			j.st.Forgotten += int64(len(r.recs))
+			j.books.taken += r.facts()
+			j.books.forgotten += r.facts()
 			return
 		}
 		r.done <- errors.Join(err, cause)
 		return
 	}
 	j.number(r)
+	j.books.taken += r.facts()
 	j.shown = append(j.shown, r)
 	j.shownBytes += r.size
 	j.st.Last = max(j.st.Last, r.last())
 	j.newest = max(j.newest, r.last())
 	for j.opts.Evict && j.shownBytes > j.opts.Memory && len(j.shown) > 1 {
 		j.st.Forgotten += int64(len(j.shown[0].recs))
+		j.books.forgotten += j.shown[0].facts()
 		j.dropOldest()
 	}
 	if r.done != nil {

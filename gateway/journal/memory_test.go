@@ -51,7 +51,7 @@ func TestWhatTheDiskRefusesIsHandedOutFromMemoryAndWrittenLater(t *testing.T) {
 	free := fillDisk(t, j)
 	big := string(bytes.Repeat([]byte("x"), 100_000))
 	last := volatile(t, j, big, "c")
-	if _, err := j.AppendMarked(t.Context(), []Mark{{"k", 1}}, []byte("d")); !errors.Is(err, ErrVolatile) {
+	if _, err := j.AppendMarked(t.Context(), []Mark{{Key: "k", Seq: 1}}, []byte("d")); !errors.Is(err, ErrVolatile) {
 		t.Fatal(err)
 	}
 	bodies, seqs := readAll(t, j)

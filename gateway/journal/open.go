@@ -59,10 +59,12 @@ type state struct {
 	runs    runs
 	cursors map[string]uint64
 	marks   map[string]uint64
+	counts  map[string]int64
 	last    uint64 // the greatest sequence that was ever used, as far as the file knows
 	newest  uint64 // that of the newest record; 0 without any
 	held    tally
 	counted bool // the file says what it holds
+	books   books
 	salvage salvageState
 }
 
@@ -225,7 +227,7 @@ func (f *file) check(atMost time.Duration) error {
 // loadState reads everything but the records. bad counts entries with a wrong
 // checksum, which are left out.
 func (f *file) loadState() (s state, bad int, err error) {
-	s.cursors, s.marks = map[string]uint64{}, map[string]uint64{}
+	s.cursors, s.marks, s.counts = map[string]uint64{}, map[string]uint64{}, map[string]int64{}
 	rows, err := f.conn.QueryContext(context.Background(), "SELECT kind, name, value, sum FROM state")
 	if err != nil {
 		return s, 0, err
@@ -266,8 +268,9 @@ func (s *state) take(kind, name, value string) bool {
 		return true
 	case "held":
 		var last uint64
-		_, err := fmt.Sscan(value, &s.held.records, &s.held.bytes, &last)
-		s.counted = err == nil
+		read, err := fmt.Sscan(value, &s.held.records, &s.held.bytes, &last, &s.held.facts)
+		s.counted = err == nil || read == 3 // by an earlier version
+		s.books = readBooks(value, read+1)
 		s.last = max(s.last, last)
 		return s.counted
 	case "cursor":
@@ -275,6 +278,8 @@ func (s *state) take(kind, name, value string) bool {
 		s.last = max(s.last, n)
 	case "mark":
 		s.marks[name] = n
+	case "count":
+		s.counts[name] = int64(n)
 	case "salvage":
 		s.salvage = salvageState{name: name, upTo: n}
 	}

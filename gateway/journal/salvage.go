@@ -141,12 +141,13 @@ func (j *Journal) inherit(aside, name string) (*file, state, *salvage, error) {
 		return nil, state{}, nil, errors.Join(err, v.close())
 	}
 	s.cursors, s.marks, s.runs = old.cursors, old.marks, old.runs.begin(v.before, life)
+	s.counts, s.books = old.counts, old.books.inherited(old.held)
 	for name, at := range s.cursors {
 		s.cursors[name] = min(at, v.before-1)
 	}
 	s.last = v.before - 1
 	err = f.transact(func() error {
-		return errors.Join(f.putAll(s.cursors, s.marks), f.putRuns(s.runs), f.put("salvage", name, 0), f.putHeld(tally{}, s.last))
+		return errors.Join(f.putAll(s), f.putRuns(s.runs), f.put("salvage", name, 0), f.putHeld(tally{}, s.last, s.books))
 	})
 	if err != nil {
 		return nil, state{}, nil, errors.Join(err, f.close(), v.close())
@@ -199,21 +200,23 @@ func (v *salvage) close() error {
 // slice saves a part and reports whether that was the last. The new file held so
 // much before, and numbers up to last were given. The caller holds j.file. An error
 // means that the new file cannot take it now.
-func (v *salvage) slice(f *file, held tally, last uint64) (saved []Record, t tally, end bool, err error) {
+func (v *salvage) slice(f *file, held tally, last uint64, b *books) (saved []Record, t tally, end bool, err error) {
 	next := v.upTo
 	if v.from == nil {
 		end = true
 	} else if saved, next, end = v.collect(); next < v.upTo {
 		next = v.upTo
 	}
+	var now books
 	err = f.transact(func() error {
 		for _, r := range saved {
 			if err := f.insert("INSERT OR IGNORE", r); err != nil {
 				return err
 			}
-			t = t.plus(tally{1, r.size()})
+			t = t.plus(tally{1, r.size(), r.Facts})
 		}
-		if err := f.putHeld(held.plus(t), last); err != nil {
+		now = b.saved(t.facts, end)
+		if err := f.putHeld(held.plus(t), last, now); err != nil {
 			return err
 		}
 		if end {
@@ -224,6 +227,7 @@ func (v *salvage) slice(f *file, held tally, last uint64) (saved []Record, t tal
 	if err != nil {
 		return nil, tally{}, false, err
 	}
+	*b = now
 	v.upTo, v.saved = next, v.saved+t.records
 	return saved, t, end, nil
 }
@@ -277,15 +281,17 @@ func (v *salvage) skip(after uint64) (uint64, bool) {
 func (j *Journal) save(until time.Time) error {
 	for j.saving != nil {
 		j.mu.Lock()
-		held, last := tally{j.st.Records, j.st.Bytes}, j.durable
+		held, last, b := tally{j.st.Records, j.st.Bytes, j.facts}, j.durable, j.books
 		j.mu.Unlock()
-		recs, t, end, err := j.saving.slice(j.f, held, last)
+		recs, t, end, err := j.saving.slice(j.f, held, last, &b)
 		if err != nil {
 			return err
 		}
 		j.mu.Lock()
 		j.st.Records += t.records
 		j.st.Bytes += t.bytes
+		j.facts += t.facts
+		j.books = b
 		if n := len(recs); n > 0 {
 			j.frontier = recs[n-1].Seq
 			j.wakeReaders()
@@ -358,8 +364,10 @@ func (j *Journal) replace(cause error) error {
 	}
 	j.f = nil
 	j.mu.Lock()
-	before, marks := j.st, j.marks
+	before, marks, counts := j.st, j.marks, j.counts
 	assigned, known := j.assigned, j.runs
+	held := tally{before.Records, before.Bytes, j.facts}
+	kept := j.books.inherited(held)
 	j.mu.Unlock()
 	f, s, v, err := j.setAside(cause)
 	if err != nil {
@@ -368,17 +376,21 @@ func (j *Journal) replace(cause error) error {
 	// Memory knows better than the damaged file.
 	life := s.runs.epoch()
 	v.before = max(v.before, assigned+1)
-	v.known, v.held = true, tally{before.Records, before.Bytes}
+	v.known, v.held = true, held
 	s.runs, s.last = known.begin(v.before, life), v.before-1
 	maps.Copy(s.cursors, before.Cursors)
 	maps.Copy(s.marks, marks)
+	s.counts, s.books = counts, kept
 	err = f.transact(func() error {
-		return errors.Join(f.putAll(s.cursors, s.marks), f.putRuns(s.runs), f.putHeld(tally{}, s.last))
+		return errors.Join(f.putAll(s), f.putRuns(s.runs), f.putHeld(tally{}, s.last, s.books))
 	})
 	if err != nil {
 		return errors.Join(err, f.close(), v.close())
 	}
 	j.use(f, s, v)
+	j.mu.Lock()
+	j.books = kept
+	j.mu.Unlock()
 	if err := j.save(time.Now().Add(salvageTime)); err != nil {
 		return err
 	}
@@ -401,14 +413,19 @@ func (j *Journal) prune() {
 	}
 }
 
-func (f *file) putAll(cursors, marks map[string]uint64) error {
-	for name, seq := range cursors {
+func (f *file) putAll(s state) error {
+	for name, seq := range s.cursors {
 		if err := f.put("cursor", name, seq); err != nil {
 			return err
 		}
 	}
-	for name, seq := range marks {
+	for name, seq := range s.marks {
 		if err := f.put("mark", name, seq); err != nil {
+			return err
+		}
+	}
+	for name, n := range s.counts {
+		if err := f.put("count", name, uint64(n)); err != nil {
 			return err
 		}
 	}
