@@ -3,10 +3,12 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 const claimFile = "gengfu.lock"
@@ -19,6 +21,11 @@ var errClaimed = errors.New("it is locked")
 func claim(dir string) (release func() error, err error) {
 	path := filepath.Join(dir, claimFile)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) // the path is the user's
+	if errors.Is(err, syscall.EROFS) {
+		if f, err = os.Open(path); errors.Is(err, fs.ErrNotExist) {
+			return func() error { return nil }, nil // nobody was here while it could be written
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the data folder cannot be used: %w", err)
 	}

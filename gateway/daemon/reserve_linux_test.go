@@ -113,3 +113,30 @@ func size(path string) int64 {
 	}
 	return info.Size()
 }
+
+// TestAnEdgeStartsOnADiskThatCanOnlyBeRead, and what it reads is judged.
+func TestAnEdgeStartsOnADiskThatCanOnlyBeRead(t *testing.T) {
+	slave, address := simulatedPump(t)
+	port := freePort(t)
+	hub := newBox(t, load(t, fmt.Sprintf(twoBoxes, "hub", address, fmt.Sprintf(`{url: embedded, listen: "127.0.0.1:%s"}`, port)), nil))
+	edge := newBox(t, load(t, fmt.Sprintf(twoBoxes, "edge", address, fmt.Sprintf(`{url: "tcp://127.0.0.1:%s"}`, port)), nil))
+	edge.data, _, _ = smallDisk(t, 8)
+	edge.start()
+	edge.stop()
+	if err := syscall.Mount("tmpfs", edge.data, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, "size=8m"); err != nil {
+		t.Fatal(err)
+	}
+	if err := slave.Set("fault", 1); err != nil {
+		t.Fatal(err)
+	}
+	hub.start()
+	edge.start()
+	edge.ready()
+	eventually(t, time.Minute, "the fault", func() bool {
+		all, err := hub.ledger.Alarms(t.Context(), facility.AlarmFilter{Device: "pump-1"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all) == 1
+	})
+}
