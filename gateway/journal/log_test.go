@@ -78,8 +78,14 @@ func TestDamagedWriteAheadLog(t *testing.T) {
 	hurts := map[string]func(b []byte){
 		"head":      func(b []byte) { b[random.IntN(logHead)] ^= 1 << random.IntN(8) },
 		"zero head": func(b []byte) { clear(b[:logHead]) },
-		"sector":    func(b []byte) { at := random.IntN(last/512) * 512; clear(b[at : at+512]) },
-		"page":      func(b []byte) { at := logHead + random.IntN(last/frameSize)*frameSize; clear(b[at : at+frameSize]) },
+		"sector": func(b []byte) {
+			before := bytes.Clone(b)
+			for bytes.Equal(b, before) { // some are empty
+				at := random.IntN(last/512) * 512
+				clear(b[at : at+512])
+			}
+		},
+		"page": func(b []byte) { at := logHead + random.IntN(last/frameSize)*frameSize; clear(b[at : at+frameSize]) },
 	}
 	for i := range 24 {
 		hurts[fmt.Sprint("bit ", i)] = func(b []byte) { b[random.IntN(last)] ^= 1 << random.IntN(8) }
