@@ -12,6 +12,7 @@ import (
 	"gengfu/gateway/hub"
 	"gengfu/gateway/intake"
 	"gengfu/gateway/journal"
+	"gengfu/gateway/payload"
 )
 
 // depositAtOnce is how many taps go into one record of the journal.
@@ -40,6 +41,6 @@ func Deposit(ctx context.Context, data, site string, taps []facility.Tap, log *s
 
 func openHubLog(data string, log *slog.Logger) (*journal.Journal, error) {
 	return journal.Open(filepath.Join(data, hubFile), journal.Options{
-		Cursors: hub.Cursors, MaxBytes: 4 << 30, Logger: log.With("journal", "hub"),
+		Cursors: hub.Cursors, MaxBytes: 4 << 30, Logger: log.With("journal", "hub"), Facts: payload.FactsWrapped,
 	})
 }

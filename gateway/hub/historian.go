@@ -25,6 +25,7 @@ type historian struct {
 	setAside func(context.Context, []history.Rejected) error // makes refused readings durable; nil lets them go
 	devices  map[string]facility.Device
 
+	tasks   tasks
 	strays  atomic.Uint64   // readings of devices that the configuration does not have
 	aside   atomic.Uint64   // readings that were set aside
 	strange map[string]bool // those devices that were named in the log
@@ -35,7 +36,29 @@ type historian struct {
 type stretch struct {
 	rows   []history.Row
 	strays []history.Rejected
+	taps   int   // which are not for the history
+	lost   int64 // facts that cannot be read
 	upTo   uint64
+}
+
+// tasks is what became of the facts that the historian has taken since the start.
+type tasks struct{ stored, aside, taps, lost atomic.Int64 }
+
+// Delivered is what became of the facts of the hub's journal that the history has been
+// given since the start.
+type Delivered struct {
+	Stored, Aside int64
+	Taps          int64 // which are for the ledger alone
+	Unreadable    int64
+}
+
+// Facts are all of them.
+func (d Delivered) Facts() int64 { return d.Stored + d.Aside + d.Taps + d.Unreadable }
+
+// Delivered says what became of them.
+func (h *Hub) Delivered() Delivered {
+	t := &h.historian.tasks
+	return Delivered{Stored: t.stored.Load(), Aside: t.aside.Load(), Taps: t.taps.Load(), Unreadable: t.lost.Load()}
 }
 
 func (h *historian) run(ctx context.Context) {
@@ -75,6 +98,7 @@ func (s *stretch) join(ahead <-chan stretch) {
 				return
 			}
 			s.rows, s.strays, s.upTo = append(s.rows, next.rows...), append(s.strays, next.strays...), next.upTo
+			s.taps, s.lost = s.taps+next.taps, s.lost+next.lost
 		default:
 			return
 		}
@@ -82,10 +106,11 @@ func (s *stretch) join(ahead <-chan stretch) {
 }
 
 func (h *historian) stretch(f facts) stretch {
-	s := stretch{upTo: f.upTo}
+	s := stretch{upTo: f.upTo, lost: f.lost}
 	n := 0
 	for _, item := range f.items {
 		n += len(item.readings)
+		s.taps += len(item.taps)
 	}
 	s.rows = make([]history.Row, 0, n)
 	for _, item := range f.items {
@@ -118,11 +143,17 @@ func (h *historian) stray(p facility.PointID) {
 // write stores the rows, or sets aside those that are refused for good, and reports
 // whether it could before ctx ended.
 func (h *historian) write(ctx context.Context, s stretch) bool {
+	before := h.aside.Load()
 	d := history.Delivery{Store: h.store, SetAside: h.putAside, Failed: h.failed}
-	if d.Write(ctx, s.rows) != nil || d.Aside(ctx, s.strays) != nil {
+	if d.Write(ctx, s.rows) != nil || d.Aside(ctx, s.strays) != nil || ctx.Err() != nil {
 		return false
 	}
-	return ctx.Err() == nil
+	aside := int64(h.aside.Load() - before)
+	h.tasks.aside.Add(aside)
+	h.tasks.stored.Add(int64(len(s.rows)+len(s.strays)) - aside)
+	h.tasks.taps.Add(int64(s.taps))
+	h.tasks.lost.Add(s.lost)
+	return true
 }
 
 func (h *historian) failed(err error) {

@@ -19,6 +19,8 @@ const batchBytes = 256 << 10
 type facts struct {
 	upTo  uint64 // sequence of the last record in it
 	items []fact
+	count int64 // of its readings and taps, by the journal
+	lost  int64 // of them in records that cannot be decoded
 }
 
 // fact is the content of one record.
@@ -69,9 +71,11 @@ func (f *follower) follow(ctx context.Context, after uint64, take func(facts) bo
 func (f *follower) decode(records []journal.Record) facts {
 	out := facts{upTo: records[len(records)-1].Seq}
 	for _, r := range records {
+		out.count += r.Facts
 		item, err := f.shelf.decode(r)
 		if err != nil {
 			f.log.Error("a record of the journal cannot be decoded and is passed over", "sequence", r.Seq, "error", err)
+			out.lost += r.Facts
 			continue
 		}
 		out.items = append(out.items, item)

@@ -159,6 +159,16 @@ type streamKey struct {
 	stream        facility.Stream
 }
 
+// Counts of the hub's journal: facts that came of a stream, and those among them that
+// could not be read and are dead letters. What follows is the name of the stream.
+const (
+	Arrived = "arrived/"
+	Dead    = "dead/"
+)
+
+// name is site/gateway/stream.
+func (k streamKey) name() string { return k.site + "/" + k.gateway + "/" + string(k.stream) }
+
 type gatewayKey struct{ site, gateway string }
 
 // mark is the key of the stream's high-water mark in the journal.

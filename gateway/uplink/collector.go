@@ -120,6 +120,7 @@ func (c *Collector) split(readings []facility.Reading) (urgent, samples []facili
 	if invalid > 0 {
 		c.stats.Dropped[DropInvalid] += invalid
 		c.invalid.tell(c.log, "readings cannot be encoded", why)
+		book(c.o.Telemetry, DropInvalid, invalid)
 	}
 	return urgent, samples
 }
@@ -195,8 +196,20 @@ func (c *Collector) write(ctx context.Context, log Log, t *trouble, readings []f
 		reason = DropFull
 	}
 	c.stats.Dropped[reason] += int64(len(readings))
+	book(log, reason, int64(len(readings)))
 	t.tell(c.log, "facts are not taken", err)
 	return fmt.Errorf("collect %d readings: %w", len(readings), err)
+}
+
+// Refused is how the counts of an edge's journal begin that say what was never taken
+// into it, by reason.
+const Refused = "refused/"
+
+// book has a journal keep in mind what was dropped before it.
+func book(log Log, reason string, facts int64) {
+	if j, ok := log.(interface{ Count(string, int64) }); ok {
+		j.Count(Refused+reason, facts)
+	}
 }
 
 // took reports whether facts were taken, and counts them if only into memory. The
