@@ -66,8 +66,9 @@ type Options struct {
 	Patience time.Duration
 	Logger   *slog.Logger
 	Now      func() time.Time // nil is time.Now
-	// Time is what gateways are told that ask; zero when it is not known. Nil is Now.
-	Time func() time.Time
+	// Time is by which facts are received, and whether it is known, so that gateways may
+	// be told. Nil is Now.
+	Time func() (at time.Time, known bool)
 }
 
 // Intake takes what comes from the edges of a site, or of all.
@@ -105,7 +106,7 @@ func New(o Options) (*Intake, error) {
 		o.Now = time.Now
 	}
 	if o.Time == nil {
-		o.Time = o.Now
+		o.Time = func() (time.Time, bool) { return o.Now(), true }
 	}
 	o.Silence, o.Patience = cmp.Or(o.Silence, 10*time.Second), cmp.Or(o.Patience, 5*time.Second)
 	if o.Letters == nil {
@@ -249,7 +250,7 @@ func publish(ctx context.Context, c *broker.Connection, messages []broker.Messag
 // Local makes facts that began at the hub durable in its journal: taps from
 // phones. It returns when they are.
 func (in *Intake) Local(ctx context.Context, site string, taps []facility.Tap) error {
-	return Keep(ctx, in.o.Journal, site, taps, in.o.Now())
+	return Keep(ctx, in.o.Journal, site, taps, in.time())
 }
 
 // Keep makes taps durable in the journal of a hub, which judges them when it runs.
@@ -265,7 +266,8 @@ func Keep(ctx context.Context, j *journal.Journal, site string, taps []facility.
 	for i, t := range taps {
 		batches[i] = payload.AppendTap(nil, t)
 	}
-	if _, err := j.Append(ctx, payload.Wrap(h, batches...)); err != nil {
+	arrived := journal.Mark{Key: Arrived + streamKey{site, LocalGateway, facility.Urgent}.name(), Add: int64(len(taps))}
+	if _, err := j.AppendMarked(ctx, []journal.Mark{arrived}, payload.Wrap(h, batches...)); err != nil {
 		return fmt.Errorf("take %d taps: %w", len(taps), err)
 	}
 	return nil

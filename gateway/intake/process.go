@@ -23,6 +23,7 @@ type group struct {
 	late    map[markKey]uint64 // up to where there are late ones
 	sent    map[markKey]moment // when the newest was sent, by its gateway's clock
 	counted []func()           // what to count when the transaction stands
+	facts   map[string]int64   // that came, by the count of the journal that says so
 	letters []Letter
 	passed  bool // one of the letters is passed over
 }
@@ -42,7 +43,7 @@ type parcel struct {
 }
 
 func newGroup() *group {
-	return &group{next: map[markKey]uint64{}, again: map[markKey]bool{}, late: map[markKey]uint64{}, sent: map[markKey]moment{}}
+	return &group{next: map[markKey]uint64{}, again: map[markKey]bool{}, late: map[markKey]uint64{}, sent: map[markKey]moment{}, facts: map[string]int64{}}
 }
 
 // process takes messages into the journal and acknowledges them. An error ends
@@ -129,7 +130,7 @@ func (in *Intake) sort(g *group, key streamKey, m broker.Message) {
 // over: it would be sent again for ever, and stop all that follows. Only what a
 // later program may be able to read is left with its gateway until there is one.
 func (in *Intake) accept(g *group, mk markKey, h payload.Header, body []byte, m broker.Message, missing int64) {
-	received := in.o.Now().UTC()
+	received := in.time()
 	_, readings, taps, err := payload.DecodeAt(m.Payload, received)
 	var broken *payload.Error
 	if errors.As(err, &broken) && broken.Newer {
@@ -139,12 +140,15 @@ func (in *Intake) accept(g *group, mk markKey, h payload.Header, body []byte, m 
 		return
 	}
 	g.next[mk] = h.Seq
+	facts := int64(payload.Facts(body))
+	g.facts[Arrived+mk.name()] += facts
 	st := in.lookup(mk.streamKey)
 	if missing > 0 {
 		in.log.Warn("the gateway no longer has some batches", "site", h.Site, "gateway", h.Gateway, "stream", h.Stream, "batches", missing, "before", h.Seq)
 		g.counted = append(g.counted, func() { st.missing += missing })
 	}
 	if err != nil {
+		g.facts[Dead+mk.name()] += facts
 		in.bury(g, m, err, true)
 		return
 	}
@@ -163,7 +167,7 @@ func (in *Intake) accept(g *group, mk markKey, h payload.Header, body []byte, m 
 // acceptLate adds a batch for people whose predecessors are known to them, and are
 // not durable.
 func (in *Intake) acceptLate(g *group, mk markKey, h payload.Header, m broker.Message) {
-	received := in.o.Now().UTC()
+	received := in.time()
 	_, readings, taps, err := payload.DecodeAt(m.Payload, received)
 	if err != nil { // buried when it can be taken
 		return
@@ -227,6 +231,9 @@ func (in *Intake) marks(g *group) (marks []journal.Mark) {
 		if e.day < today {
 			marks = append(marks, journal.Mark{Key: mk.dayMark(mk.epoch), Seq: today})
 		}
+	}
+	for name, n := range g.facts {
+		marks = append(marks, journal.Mark{Key: name, Add: n})
 	}
 	return marks
 }

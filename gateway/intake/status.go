@@ -67,8 +67,14 @@ type moment struct {
 // knows by how much it can be wrong. To others, and when the hub does not know the time
 // itself, it says nothing.
 func (in *Intake) timed(a payload.Ack, sent moment) payload.Ack {
-	if sent.boot != "" {
-		a.Boot, a.Up, a.Time = sent.boot, sent.up, in.o.Time().UTC()
+	if at, known := in.o.Time(); known && sent.boot != "" {
+		a.Boot, a.Up, a.Time = sent.boot, sent.up, at.UTC()
 	}
 	return a
+}
+
+// time is when something is received.
+func (in *Intake) time() time.Time {
+	at, _ := in.o.Time()
+	return at.UTC()
 }
