@@ -150,6 +150,22 @@ func (c *Clock) Known() bool {
 	return c.core.belief().basis != payload.Unknown
 }
 
+// Doubtful reports whether Best may be wrong by more than anybody can say: the machine's
+// clock cannot be right, or has stepped and is not confirmed since.
+func (c *Clock) Doubtful() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b := c.core.belief().basis
+	return b == payload.Unknown || b == payload.Stepped
+}
+
+// Of is what time it was, by the best that is known, at a time of Now.
+func (c *Clock) Of(now time.Time) time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return now.Add(c.core.belief().origin.Sub(c.zero)).UTC()
+}
+
 // Stamp returns by what a time of Now is to be moved to be the best that is known, and
 // what to write beside it, for a batch that begins with it.
 func (c *Clock) Stamp(first time.Time) (shift time.Duration, s payload.Stamp) {

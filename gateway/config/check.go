@@ -172,6 +172,9 @@ func (l *loader) checkFlow() {
 	if j.Sync < 0 || j.Sync > 10*time.Second {
 		l.bad("journal.sync", fmt.Sprintf("Samples cannot be %v from disk.", j.Sync), "Write 0s to 10s: what a power cut may take.")
 	}
+	if limit := l.config.Gateway.ClockLimit; limit < 100*time.Millisecond || limit > time.Hour {
+		l.bad("gateway.clock_limit", fmt.Sprintf("A clock that may be off by %v cannot be judged.", limit), "Write 100ms to 1h; 2s is usual.")
+	}
 	for at, mib := range map[string]int64{"journal.telemetry": j.Telemetry, "journal.urgent": j.Urgent, "journal.memory": j.Memory} {
 		if mib < 1 || mib > 1<<20 {
 			l.bad(at, fmt.Sprintf("%d MiB cannot be kept.", mib), "Write a number of MiB, from 1 to 1048576.")

@@ -19,6 +19,7 @@ import (
 	"gengfu/devices"
 	"gengfu/devices/profile"
 	"gengfu/facility"
+	"gengfu/gateway/clock"
 	"gengfu/rules"
 )
 
@@ -50,6 +51,8 @@ type Site struct {
 type Gateway struct {
 	ID   string `yaml:"id"`
 	Role Role   `yaml:"role"`
+
+	ClockLimit time.Duration `yaml:"clock_limit"` // how far off a clock may be before it counts as wrong
 }
 
 // Role is which half of the program runs here.
@@ -250,7 +253,7 @@ func parse(name, dir string, data []byte, opts ...Option) (*Config, error) {
 
 func defaults() File {
 	return File{
-		Gateway:   Gateway{ID: "gw1", Role: Both},
+		Gateway:   Gateway{ID: "gw1", Role: Both, ClockLimit: clock.DefaultLimit},
 		Journal:   Journal{Sync: 200 * time.Millisecond, Telemetry: 1024, Urgent: 256, Memory: 16},
 		MQTT:      MQTT{URL: "embedded", Listen: "127.0.0.1:0", Root: "gengfu", BacklogShare: 0.5},
 		History:   History{Engine: "embedded", RetentionDays: 400},

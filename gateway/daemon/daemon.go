@@ -22,6 +22,7 @@ import (
 	"gengfu/devices"
 	"gengfu/facility"
 	"gengfu/gateway/broker"
+	"gengfu/gateway/clock"
 	"gengfu/gateway/config"
 	"gengfu/gateway/hub"
 	"gengfu/gateway/intake"
@@ -44,6 +45,7 @@ const (
 	lettersFile    = "hub-dead-letters.db"
 	urgentFile     = "edge-urgent.db"
 	telemetryFile  = "edge-telemetry.db"
+	clockFile      = "clock.json"
 )
 
 // Options are what Run needs.
@@ -53,6 +55,7 @@ type Options struct {
 	Listen  string // instead of the configuration's address
 	Version string
 	Logger  *slog.Logger
+	Clock   clock.Source // nil is this machine's; a test may put one that lies
 	// Prepare is called before anything runs, with what is about to be used.
 	Prepare func(ctx context.Context, l *ledger.Ledger, h history.Store) error
 	// Listening is called with the dashboard's URL when it takes connections.
@@ -67,6 +70,7 @@ type daemon struct {
 	Options
 	started time.Time
 	secrets secrets
+	clock   *clock.Clock
 
 	ledger  *ledger.Ledger
 	history history.Store
@@ -103,6 +107,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := d.readSecrets(); err != nil {
 		return err
 	}
+	d.clock = clock.Open(clock.Options{
+		Source: o.Clock, File: filepath.Join(o.Data, clockFile), Limit: o.Config.Gateway.ClockLimit,
+		Alone: o.Config.Gateway.Role.Hub(), Logger: o.Logger.With("part", "clock"),
+	})
 	ln, err := d.listen(ctx)
 	if err != nil {
 		return err
@@ -113,7 +121,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := d.open(ctx); err != nil {
 		return err
 	}
-	parts := []part{{"reserve", kept.keep}}
+	parts := []part{{"reserve", kept.keep}, {"clock", d.clock.Run}}
 	if o.Config.Gateway.Role.Hub() {
 		if parts, err = d.hubParts(parts); err != nil {
 			return err
@@ -237,7 +245,7 @@ func (d *daemon) openHub(ctx context.Context) error {
 	if d.ledger, err = ledger.Open(ctx, filepath.Join(d.Data, LedgerFile), ledger.Options{Site: c.Estate.Site, Sole: true, Logger: d.Logger}); err != nil {
 		return err
 	}
-	if err := d.ledger.Provision(ctx, c.Estate, time.Now()); err != nil {
+	if err := d.ledger.Provision(ctx, c.Estate, d.clock.Best()); err != nil {
 		return err
 	}
 	if d.history, err = OpenHistory(ctx, c, d.Data); err != nil {
@@ -286,7 +294,7 @@ func (d *daemon) hubParts(parts []part) ([]part, error) {
 	d.intake, err = intake.New(intake.Options{
 		Root: c.MQTT.Root, Site: c.Site.ID, URL: d.url, Username: d.secrets.mqttUsername, Password: d.secrets.mqttPassword,
 		TLS: d.secrets.mqttTLS, Journal: d.hubLog, Letters: d.letters, Logger: d.Logger.With("part", "intake"),
-		Room: room(d.Data),
+		Room: room(d.Data), Time: func() (time.Time, bool) { return d.clock.Best(), d.clock.Known() },
 		Ahead: func(head payload.Header, readings []facility.Reading, taps []facility.Tap) bool { // made below
 			return d.hub.Ahead(head, readings, taps)
 		},
@@ -304,8 +312,10 @@ func (d *daemon) hubParts(parts []part) ([]part, error) {
 		Health:   func(context.Context) any { return d.health() },
 		Waiting:  d.waiting,
 		Logger:   d.Logger.With("part", "hub"),
+		Now:      d.clock.Best,
+		Doubt:    d.clock.Doubtful,
 	})
-	return append(parts, part{"hub", d.hub.Run}, part{"intake", d.intake.Run}), nil
+	return append(parts, part{"hub", d.timely(d.hub.Run)}, part{"intake", d.timely(d.intake.Run)}), nil
 }
 
 // edgeParts adds the field and the way from it.
@@ -325,14 +335,14 @@ func (d *daemon) edgeParts(parts []part) ([]part, error) {
 			}
 			return facility.Telemetry
 		},
-		Logger: d.Logger.With("part", "collector"),
+		Clock: d.clock, Logger: d.Logger.With("part", "collector"),
 	})
 	var err error
 	d.uplink, err = uplink.New(uplink.Options{
 		Site: c.Site.ID, Gateway: c.Gateway.ID, Root: c.MQTT.Root, URL: d.url,
 		Username: d.secrets.mqttUsername, Password: d.secrets.mqttPassword, TLS: d.secrets.mqttTLS,
 		Streams: d.edgeLog, Version: d.Version, Logger: d.Logger.With("part", "uplink"),
-		BacklogShare: c.MQTT.BacklogShare,
+		Clock: d.clock, BacklogShare: c.MQTT.BacklogShare,
 		RateLimits: map[facility.Stream]int64{
 			facility.Urgent: c.MQTT.RateLimit.Urgent, facility.Telemetry: c.MQTT.RateLimit.Telemetry,
 		},
@@ -342,7 +352,7 @@ func (d *daemon) edgeParts(parts []part) ([]part, error) {
 	}
 	learned := openMemory(d.Data, c.File.Devices, d.Logger.With("part", "memory"))
 	d.field, err = devices.New(c.Lines, c.File.Devices, c.Readers, c.Profiles, devices.Options{
-		Sink: d.collector, Logger: d.Logger.With("part", "field"), Memory: learned, Force: c.Forced,
+		Sink: d.collector, Now: d.clock.Now, Logger: d.Logger.With("part", "field"), Memory: learned, Force: c.Forced,
 	})
 	if err != nil {
 		return nil, err

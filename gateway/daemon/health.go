@@ -11,6 +11,7 @@ import (
 
 	"gengfu/devices"
 	"gengfu/facility"
+	"gengfu/gateway/clock"
 	"gengfu/gateway/hub"
 	"gengfu/gateway/intake"
 	"gengfu/gateway/journal"
@@ -32,6 +33,7 @@ type health struct {
 	Gateways    []intake.GatewayStats  `json:"gateways"`
 	Intake      *intakeHealth          `json:"intake,omitempty"`
 	DeadLetters []intake.DeadLetter    `json:"dead_letters"`
+	Clock       clock.State            `json:"clock"`
 }
 
 // intakeHealth is what the hub says of all streams that come to it.
@@ -87,9 +89,9 @@ type ledgerHealth struct {
 }
 
 func (d *daemon) health() health {
-	now := time.Now()
+	state := d.clock.State()
 	h := health{
-		At: now.UTC(), Version: d.Version, Uptime: now.Sub(d.started).Seconds(),
+		At: state.Time, Version: d.Version, Uptime: time.Since(d.started).Seconds(), Clock: state,
 		Streams: []uplink.StreamStats{}, Lines: []devices.LineStatus{}, Consumers: []hub.Consumer{},
 		Gateways: []intake.GatewayStats{}, DeadLetters: []intake.DeadLetter{},
 	}
@@ -97,7 +99,7 @@ func (d *daemon) health() health {
 		h.Streams = d.uplink.Stats()
 		s := d.collector.Stats()
 		h.Collector = &s
-		h.Lines = d.field.Status()
+		h.Lines = d.lines()
 	}
 	if d.hub == nil {
 		return h

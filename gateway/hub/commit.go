@@ -61,10 +61,10 @@ func (j *judge) cursorName() string { return cursorJudge + "@" + j.journal.Epoch
 func (j *judge) step(ctx context.Context, o outcome) {
 	troubled := j.figures.trouble.Load() != nil
 	pressed := j.unwritten()+o.len() > maxUnwritten
-	switch now := j.now(); {
-	case o.len() == 0 && len(j.held) == 0 && (j.at == j.saved || now.Sub(j.savedAt) < saveEvery):
+	switch {
+	case o.len() == 0 && len(j.held) == 0 && (j.at == j.saved || j.since(j.savedAt) < saveEvery):
 		return
-	case troubled && !pressed && now.Sub(j.triedAt) < retry:
+	case troubled && !pressed && j.since(j.triedAt) < retry:
 		j.hold(o)
 	default:
 		_ = j.commit(ctx, o) // what fails for good is logged and counted, the rest is held

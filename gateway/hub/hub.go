@@ -34,7 +34,7 @@ const (
 // Cursors are those that the hub's journal must be opened with.
 var Cursors = []string{cursorJudge, cursorHistory}
 
-// Options are what New needs. All but SetAside and Now are required.
+// Options are what New needs. All but SetAside, Now and Doubt are required.
 type Options struct {
 	Estate  facility.Estate
 	Rules   *rules.Engine
@@ -55,6 +55,9 @@ type Options struct {
 	Waiting func() []string
 	Logger  *slog.Logger
 	Now     func() time.Time // nil is time.Now
+	// Doubt reports whether Now may be wrong by hours: then no round is judged. Nil never
+	// does.
+	Doubt func() bool
 }
 
 // Hub is the receiving half. Its methods may be called by many goroutines.
@@ -81,6 +84,9 @@ func New(o Options) *Hub {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Doubt == nil {
+		o.Doubt = func() bool { return false }
+	}
 	devices := map[string]facility.Device{}
 	for _, d := range o.Estate.Devices {
 		devices[d.ID] = d
@@ -93,7 +99,7 @@ func New(o Options) *Hub {
 		follower: f,
 		judge: &judge{
 			follower: f, site: o.Estate.Site, ledger: o.Ledger, engine: o.Rules, patrol: patrol.New(o.Estate),
-			board: b, quiet: o.Quiet, now: o.Now,
+			board: b, quiet: o.Quiet, now: o.Now, doubt: o.Doubt,
 			requests: make(chan request), urgent: make(chan fact, maxEarly), stopped: make(chan struct{}), mistimed: map[string]bool{},
 		},
 		historian: &historian{

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,8 @@ const (
 	// to come and tell what happened when nobody listened. No guard is to blame for
 	// that, whatever grace has passed.
 	welcome = time.Minute
+	// leap is how much the time may go on, or back, from beat to beat.
+	leap = 2 * time.Minute
 	// roundsBack is how far back rounds are taken up at the start. The longest that
 	// a plan can say are a window of one day, half a day of tolerance and three days
 	// of grace.
@@ -51,6 +54,7 @@ type judge struct {
 	board  *board
 	quiet  func() bool // whether no tap can be on its way from a gateway
 	now    func() time.Time
+	doubt  func() bool // whether now may be wrong by hours
 
 	requests chan request
 	urgent   chan fact // facts that are not in the journal yet
@@ -60,6 +64,7 @@ type judge struct {
 	savedAt  time.Time
 	triedAt  time.Time // when the ledger was written last, or was to be
 	begun    time.Time
+	beatAt   time.Time // when time alone was judged last
 	held     []outcome // decided, not yet written, in order
 	early    early
 	mistimed map[string]bool // gateways whose last record had impossible times
@@ -317,19 +322,41 @@ func (j *judge) holder(ctx context.Context, uid string) string {
 // the journal: the time of the newest ones is not known yet, and nothing is held
 // against anybody.
 func (j *judge) beat(ctx context.Context) bool {
+	j.noteLeap()
 	if j.journal.Holds(j.at) {
 		j.step(ctx, outcome{})
 		return false
 	}
 	now := j.now().Add(-settle)
 	o := outcome{rules: j.engine.Advance(now)}
-	if quiet := j.quiet(); quiet || now.Sub(j.begun) >= welcome {
+	if quiet := j.quiet(); !j.doubt() && (quiet || now.Sub(j.begun) >= welcome) {
 		o.patrol = j.patrol.Advance(now, func(string, time.Time) bool { return quiet })
 	} else {
 		o.patrol = j.patrol.Open(now)
 	}
 	j.step(ctx, o)
 	return true
+}
+
+// noteLeap begins anew to listen when the time has leapt: because this machine learnt
+// it, or was held up. What was silent meanwhile, or in an hour that never was, is not to
+// blame.
+func (j *judge) noteLeap() {
+	now := j.now()
+	if by := now.Sub(j.beatAt); !j.beatAt.IsZero() && by.Abs() > leap {
+		j.log.Warn("THE TIME HAS LEAPT, and what happens is listened to anew", "by", by, "now", now)
+		j.engine.Listen(now)
+		j.begun = now
+	}
+	j.beatAt = now
+}
+
+// since is how long ago something was; for ever when the time was set back since.
+func (j *judge) since(at time.Time) time.Duration {
+	if d := j.now().Sub(at); d >= 0 {
+		return d
+	}
+	return math.MaxInt64
 }
 
 // serve does what a person asks, if it can be written.
