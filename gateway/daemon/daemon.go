@@ -292,7 +292,7 @@ func (d *daemon) hubParts(parts []part) ([]part, error) {
 	}
 	var err error
 	d.intake, err = intake.New(intake.Options{
-		Root: c.MQTT.Root, Site: c.Site.ID, URL: d.url, Username: d.secrets.mqttUsername, Password: d.secrets.mqttPassword,
+		Root: c.MQTT.Root, Site: c.Site.ID, Version: d.Version, URL: d.url, Username: d.secrets.mqttUsername, Password: d.secrets.mqttPassword,
 		TLS: d.secrets.mqttTLS, Journal: d.hubLog, Letters: d.letters, Logger: d.Logger.With("part", "intake"),
 		Room: room(d.Data), Time: func() (time.Time, bool) { return d.clock.Best(), d.clock.Known() },
 		Ahead: func(head payload.Header, readings []facility.Reading, taps []facility.Tap) bool { // made below

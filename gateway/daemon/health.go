@@ -41,6 +41,7 @@ type intakeHealth struct {
 	Streams []intake.StreamStats `json:"streams"`
 	Refused int64                `json:"refused"` // groups that were not taken, to be sent again
 	Trouble map[string]string    `json:"trouble"` // why nothing is made durable, by stream
+	Hubs    []intake.Peer        `json:"hubs"`    // others that take the same site: one too many
 }
 
 type historyHealth struct {
@@ -107,7 +108,7 @@ func (d *daemon) health() health {
 	in := d.intake.Stats()
 	h.Gateways = append(h.Gateways, in.Gateways...)
 	h.DeadLetters = append(h.DeadLetters, in.Dead...)
-	h.Intake = &intakeHealth{Streams: in.Streams, Refused: in.Refused, Trouble: in.Trouble}
+	h.Intake = &intakeHealth{Streams: in.Streams, Refused: in.Refused, Trouble: in.Trouble, Hubs: in.Hubs}
 	for _, s := range in.Streams {
 		h.addReceived(s)
 	}

@@ -47,6 +47,7 @@ type Options struct {
 	Password string
 	TLS      *tls.Config
 	ClientID string // unique at the broker; empty: a random one
+	Version  string // of the program, for others to see
 	Journal  *journal.Journal
 	// Letters keeps what cannot be taken; nil keeps the newest in memory.
 	Letters *Letters
@@ -82,6 +83,7 @@ type Intake struct {
 	gateways map[gatewayKey]*GatewayStats
 	notes    []journal.Mark // to be written with the next batch
 	refused  int64
+	peers    peers
 	trouble  map[string]string // why nothing is made durable, by stream
 }
 
@@ -114,7 +116,7 @@ func New(o Options) (*Intake, error) {
 	}
 	in := &Intake{
 		o: o, log: o.Logger, streams: map[streamKey]*stream{}, gateways: map[gatewayKey]*GatewayStats{},
-		trouble: map[string]string{},
+		trouble: map[string]string{}, peers: peers{seen: map[string]Peer{}},
 	}
 	in.recall(o.Journal.Marks(), dayOf(o.Now()))
 	return in, nil
@@ -165,7 +167,7 @@ func (in *Intake) Run(ctx context.Context) error {
 			errs[i] = broker.Maintain(ctx, broker.ClientOptions{
 				URL: in.o.URL, ClientID: in.o.ClientID + "-" + string(s),
 				Username: in.o.Username, Password: in.o.Password, TLS: in.o.TLS,
-				MinPause: in.o.MinPause, MaxPause: in.o.MaxPause, Patience: in.o.Patience, Logger: in.log,
+				Will: in.will(s), MinPause: in.o.MinPause, MaxPause: in.o.MaxPause, Patience: in.o.Patience, Logger: in.log,
 			}, func(ctx context.Context, c *broker.Connection) error { return in.serve(ctx, c, s) })
 		})
 	}
@@ -184,9 +186,10 @@ func (in *Intake) serve(ctx context.Context, c *broker.Connection, s facility.St
 	if err := listen(ctx, c, ears); err != nil {
 		return err
 	}
-	if err := in.hello(ctx, c, s); err != nil {
+	if err := errors.Join(in.present(ctx, c, s, 0), in.hello(ctx, c, s)); err != nil {
 		return err
 	}
+	defer in.leave(ctx, c, s)
 	in.noteConnected(s, in.o.Now())
 	defer in.noteConnected(s, time.Time{})
 	again := time.NewTicker(in.o.Silence / 4)
@@ -196,7 +199,8 @@ func (in *Intake) serve(ctx context.Context, c *broker.Connection, s facility.St
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err := listenAgain(ctx, c, ears, in.o.Patience); err != nil {
+		err := errors.Join(listenAgain(ctx, c, ears, in.o.Patience), in.present(ctx, c, s, presence))
+		if err != nil {
 			return err
 		}
 		if err := in.process(ctx, c, s, group); err != nil {

@@ -60,6 +60,10 @@ func (in *Intake) handle(ctx context.Context, s facility.Stream, messages []brok
 		switch {
 		case !ok:
 			in.bury(g, m, errors.New("its topic names no gateway"), false)
+		case what == payload.TopicStatus && gateway == LocalGateway:
+			if in.speaks(s) {
+				replies = append(replies, in.peer(m)...)
+			}
 		case what == payload.TopicStatus:
 			replies = append(replies, in.status(g, gatewayKey{site, gateway}, m, s)...)
 		default:

@@ -102,6 +102,7 @@ type Stats struct {
 	Dead        []DeadLetter      `json:"dead"`         // the newest last
 	Refused     int64             `json:"refused"`      // groups or messages that were not taken, to be sent again
 	Trouble     map[string]string `json:"trouble"`      // why nothing is made durable now, by stream
+	Hubs        []Peer            `json:"hubs"`         // others that take the same site, which is one too many
 }
 
 // Stats returns the present figures. Counters begin with the program; an epoch
@@ -113,7 +114,7 @@ func (in *Intake) Stats() Stats {
 	defer in.mu.Unlock()
 	s := Stats{
 		Streams: []StreamStats{}, Gateways: []GatewayStats{}, DeadLetters: all, Dead: dead,
-		Refused: in.refused, Trouble: maps.Clone(in.trouble),
+		Refused: in.refused, Trouble: maps.Clone(in.trouble), Hubs: in.others(now),
 	}
 	for key, st := range in.streams {
 		s.Streams = append(s.Streams, st.stats(key, now))

@@ -40,6 +40,7 @@ type Status struct {
 	State   string    `json:"state"`
 	Since   time.Time `json:"since,omitzero"` // when the state began; unknown in a will
 	Version string    `json:"version,omitempty"`
+	ID      string    `json:"id,omitempty"`            // of a hub: which process it is
 	Clock   string    `json:"clock,omitempty"`         // the state of its clock: synchronised, unsynchronised, by_hub, stepped, drifting, unknown; empty: it does not watch it
 	Differs float64   `json:"clock_differs,omitempty"` // seconds that its clock is behind the hub's
 	// Boot and Up say when this was sent; the hub answers with the time.
