@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"os"
@@ -35,6 +36,13 @@ const (
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(killFolder); dir != "" {
 		if err := workUntilKilled(dir, os.Getenv(killLast) != ""); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	if dir := os.Getenv(behindFolder); dir != "" {
+		if err := workBehind(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
@@ -172,9 +180,20 @@ func TestKilled(t *testing.T) {
 
 func startChild(t *testing.T, dir, last string) (*exec.Cmd, *bufio.Reader) {
 	t.Helper()
+	cmd, _, out := startChildAs(t, killFolder+"="+dir, killLast+"="+last)
+	return cmd, out
+}
+
+// startChildAs starts the test binary with an environment of its own.
+func startChildAs(t *testing.T, env ...string) (*exec.Cmd, io.Writer, *bufio.Reader) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0])
-	cmd.Env = append(os.Environ(), killFolder+"="+dir, killLast+"="+last)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Stderr = t.Output()
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -182,7 +201,15 @@ func startChild(t *testing.T, dir, last string) (*exec.Cmd, *bufio.Reader) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	return cmd, bufio.NewReader(out)
+	return cmd, in, bufio.NewReader(out)
+}
+
+// say lets a child go on.
+func say(t *testing.T, child io.Writer) {
+	t.Helper()
+	if _, err := fmt.Fprintln(child); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func expect(t *testing.T, out *bufio.Reader, want string) {
