@@ -48,3 +48,13 @@ func retime(readings []facility.Reading, received time.Time) int {
 	}
 	return len(doubtful)
 }
+
+// retimeTaps does so for taps on readers, of a gateway that does not say that it did not
+// know the time. Those from phones say what their clock shows, which is judged with them.
+func retimeTaps(taps []facility.Tap, received time.Time) {
+	for i := range taps {
+		if t := &taps[i]; t.Source == facility.TapReader && (t.TappedAt.Year() < firstYear || t.TappedAt.Sub(received) > largestSkew) {
+			t.TappedAt, t.SentAt, t.ClockUnknown = received, received, true
+		}
+	}
+}

@@ -45,3 +45,26 @@ func TestRetime(t *testing.T) {
 		t.Errorf("a bad reading became %+v", bad[0])
 	}
 }
+
+func TestRetimeTaps(t *testing.T) {
+	received := time.Date(2026, 11, 22, 13, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		source facility.TapSource
+		said   time.Time
+		moved  bool
+	}{
+		"right":               {facility.TapReader, received.Add(-time.Hour), false},
+		"1970":                {facility.TapReader, time.Unix(60, 0), true},
+		"ahead":               {facility.TapReader, received.Add(3 * time.Hour), true},
+		"a phone, judged so":  {facility.TapURL, received.Add(3 * time.Hour), false},
+		"a little ahead only": {facility.TapReader, received.Add(time.Minute), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			taps := []facility.Tap{{Source: test.source, TappedAt: test.said, SentAt: test.said}}
+			retimeTaps(taps, received)
+			if moved := taps[0].TappedAt.Equal(received); moved != test.moved || taps[0].ClockUnknown != test.moved {
+				t.Errorf("%+v", taps[0])
+			}
+		})
+	}
+}

@@ -84,6 +84,7 @@ func (f *follower) decode(records []journal.Record) facts {
 }
 
 func newFact(h payload.Header, readings []facility.Reading, taps []facility.Tap, at time.Time) fact {
+	retimeTaps(taps, at)
 	return fact{
 		gateway: h.Gateway, source: strings.Join([]string{h.Site, h.Gateway, string(h.Stream), h.Epoch}, "/"), seq: h.Seq,
 		readings: readings, taps: taps, mistimed: retime(readings, at),

@@ -70,6 +70,9 @@ func (j *Judge) Tap(t facility.Tap, badge func(uid string) string) (facility.Jud
 	if skewed {
 		flag(facility.FlagClockSkew)
 	}
+	if t.ClockUnknown {
+		flag(facility.FlagClockUnknown)
+	}
 	if received.Sub(at) > slowest && t.Source != facility.TapWand { // which keeps all until the end of the shift
 		flag(facility.FlagDelayed)
 	}
@@ -78,6 +81,13 @@ func (j *Judge) Tap(t facility.Tap, badge func(uid string) string) (facility.Jud
 		return judged, nil
 	}
 	place, doubt := j.choose(t.ID, judged.Checkpoint, at, received, judged.Person != "")
+	if t.ClockUnknown && (place.round == nil || place.visit.Tap != t.ID) {
+		for _, earlier := range j.instants(judged.Checkpoint, at.Add(-t.Within), at) {
+			if p, _ := j.choose(t.ID, judged.Checkpoint, earlier, received, judged.Person != ""); p.round != nil && p.better(place) {
+				place, at = p, earlier
+			}
+		}
+	}
 	if place.round == nil {
 		flag(doubt)
 		return judged, nil
@@ -91,6 +101,25 @@ func (j *Judge) Tap(t facility.Tap, badge func(uid string) string) (facility.Jud
 		flag(facility.FlagOutOfOrder)
 	}
 	return judged, changes
+}
+
+// instants are when, between two instants, a tap at the checkpoint would have been on
+// time, as late as it can be for each round. Where the gateway of a reader did not know
+// the time, a guard who may have been on time was.
+func (j *Judge) instants(checkpoint string, from, to time.Time) (out []time.Time) {
+	for _, r := range j.rounds {
+		if visitOf(r, checkpoint) == nil {
+			continue
+		}
+		at := r.End.Add(-1)
+		if at.After(to) {
+			at = to
+		}
+		if !at.Before(from) && !at.Before(r.Start) {
+			out = append(out, at)
+		}
+	}
+	return out
 }
 
 // Expected returns the round that a tap at the checkpoint would count for, made

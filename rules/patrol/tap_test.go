@@ -192,3 +192,49 @@ func FuzzTap(f *testing.F) {
 		j.Advance(now.Add(3*time.Hour), nil)
 	})
 }
+
+// A guard is not to blame for a gateway that did not know the time: a tap that may have
+// been on time was, and it is marked.
+func TestATapOfAGatewayThatDidNotKnowTheTime(t *testing.T) {
+	tests := []struct {
+		name    string
+		said    string // the latest that it can have been
+		within  time.Duration
+		at      string
+		verdict facility.Verdict
+	}{
+		{"on time at the latest", "2026-11-22 22:10", 6 * time.Hour, "2026-11-22 22:10", facility.OnTime},
+		{"on time if it was earlier", "2026-11-22 23:40", 2 * time.Hour, "2026-11-22 22:44", facility.OnTime},
+		{"late however early", "2026-11-22 22:53", 5 * time.Minute, "2026-11-22 22:53", facility.Late},
+		{"too late however early", "2026-11-23 02:00", time.Hour, "", ""},
+		{"no bound", "2026-11-23 02:00", 0, "", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			plan := nightPlan("22:00")
+			j := patrol.New(estate(plan))
+			j.Open(clock(t, "2026-11-22 22:00", shanghai()))
+			said := clock(t, test.said, shanghai())
+			tap := facility.Tap{
+				ID: "tap", Source: facility.TapReader, Reader: "reader-gate", Credential: "AABBCCDD",
+				TappedAt: said, ReceivedAt: said, ClockUnknown: true, Within: test.within,
+			}
+			judged, _ := j.Tap(tap, func(string) string { return "li" })
+			if judged.Verdict != test.verdict || !slices.Contains(judged.Flags, facility.FlagClockUnknown) {
+				t.Errorf("%s, %v", judged.Verdict, judged.Flags)
+			}
+			if test.at != "" {
+				want := clock(t, test.at, shanghai())
+				if at := j.Rounds()[0].Visits[0].TappedAt; at == nil || at.Truncate(time.Minute) != instantOf(want) {
+					t.Errorf("counted at %v, want %v", at, want)
+				}
+			}
+			again, changes := j.Tap(tap, func(string) string { return "li" })
+			if diff := cmp.Diff(judged, again); diff != "" || len(changes) > 0 {
+				t.Errorf("the same tap again: %s, %v", diff, changes)
+			}
+		})
+	}
+}
+
+func instantOf(t time.Time) time.Time { return t.UTC().Round(0) }

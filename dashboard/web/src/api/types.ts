@@ -234,7 +234,7 @@ export interface Checkpoint {
 
 export type TapSource = 'reader' | 'wand' | 'phone_nfc' | 'phone_url' | 'phone_qr'
 export type TapFlag =
-  | 'duplicate' | 'unknown_badge' | 'unknown_checkpoint' | 'no_round' | 'out_of_order' | 'clock_skew' | 'delayed'
+  | 'duplicate' | 'unknown_badge' | 'unknown_checkpoint' | 'no_round' | 'out_of_order' | 'clock_skew' | 'clock_unknown' | 'delayed'
 
 export interface Tap {
   id: string
