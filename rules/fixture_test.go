@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -63,7 +64,7 @@ func estate() facility.Estate {
 
 func compile(t testing.TB, rs ...rules.Rule) *rules.Engine {
 	t.Helper()
-	e, problems := rules.Compile(rs, estate())
+	e, problems := rules.Compile(rs, estate(), rules.WithDetectors(strangers))
 	for _, p := range problems {
 		t.Error(p)
 	}
@@ -171,3 +172,28 @@ func wantLines(t testing.TB, got, want []string) {
 		t.Errorf("changes:\n  %s\nwant:\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
 }
+
+// strangers makes a detector for everything that is measured.
+func strangers(_ facility.Device, p facility.Point) rules.Detector {
+	if p.Kind != facility.Measure {
+		return nil
+	}
+	return &stranger{}
+}
+
+// stranger knows the mean of all that it has seen, and wonders at what is more than
+// twice of it.
+type stranger struct{ Sum, N float64 }
+
+func (s *stranger) Observe(_ time.Time, v float64) rules.Verdict {
+	out := rules.Verdict{Sure: s.N >= 3}
+	if s.N > 0 {
+		out.Baseline = s.Sum / s.N
+		out.Flag = v > 2*out.Baseline
+	}
+	s.Sum, s.N = s.Sum+v, s.N+1
+	return out
+}
+
+func (s *stranger) Snapshot() ([]byte, error) { return json.Marshal(s) }
+func (s *stranger) Restore(data []byte) error { return json.Unmarshal(data, s) }

@@ -38,7 +38,7 @@ func (n *nights) begin(at instant) {
 	n.clock.set(at)
 	y, m, d := n.clock.local.Date()
 	night := func(day int) instant {
-		return clamp(time.Date(y, m, day, 0, 0, 0, 0, n.clock.zone).Add(nightFrom))
+		return instant(time.Date(y, m, day, 0, 0, 0, 0, n.clock.zone).Add(nightFrom).UnixNano())
 	}
 	n.from, n.next = night(d), night(d+1)
 	if at < n.from {
