@@ -193,11 +193,12 @@ func siteFile(t *testing.T, serial, tcpPort, brokerURL, influxURL, token, bucket
 	files := map[string]string{
 		"token":                  token,
 		"profiles/counting.yaml": countingProfile,
+		// An answer that is late is thrown away, and rightly so; here none is to be.
 		"site.yaml": fmt.Sprintf(`site: {id: proof, name: 验证, time_zone: Asia/Shanghai}
 profiles: profiles
 lines:
-  - {id: bus, protocol: modbus-rtu, serial: {port: %s, baud: 9600}, timeout: 2s}
-  - {id: socket, protocol: modbus-tcp, tcp: {address: "127.0.0.1:%s"}, timeout: 2s}
+  - {id: bus, protocol: modbus-rtu, serial: {port: %s, baud: 9600}, timeout: 20s, timeout_min: 20s}
+  - {id: socket, protocol: modbus-tcp, tcp: {address: "127.0.0.1:%s"}, timeout: 20s, timeout_min: 20s}
 devices:
   - {id: one, name: 一, profile: counting, line: bus, address: 1}
   - {id: two, name: 二, profile: counting, line: bus, address: 2}
@@ -284,7 +285,7 @@ func TestFromPymodbusThroughMosquittoIntoInfluxDB(t *testing.T) {
 		}
 		return all
 	}
-	eventually(t, 30*time.Second, fmt.Sprintf("%d readings in InfluxDB", len(want)), func() bool { return len(held()) >= len(want) })
+	eventually(t, 2*time.Minute, fmt.Sprintf("%d readings in InfluxDB", len(want)), func() bool { return len(held()) >= len(want) })
 	got := held()
 	cancel()
 	if err := <-ended; err != nil {
@@ -305,7 +306,7 @@ func compare(t *testing.T, want []told, got []facility.Reading) {
 		}
 		byValue[r.Value] = r
 	}
-	const slack = 1500 * time.Millisecond // 9600 baud, pymodbus, and a loaded machine
+	const slack = 5 * time.Second // 9600 baud, pymodbus, and a loaded machine
 	for _, w := range want {
 		r, ok := byValue[w.value]
 		if !ok {
