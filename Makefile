@@ -11,7 +11,7 @@ SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help run build web test test-deps lint unit web-test e2e torture bench bench-field bench-pipeline fuzz fuzz-smoke clean
+.PHONY: help run build web test test-deps lint unit web-test e2e torture bench bench-field bench-pipeline bench-rules fuzz fuzz-smoke clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s $$'\t'
@@ -87,6 +87,10 @@ bench-field: ## figures of the field side, beside its peers
 # PROFILE=FOLDER keeps processor profiles of the edge and the hub.
 bench-pipeline: ## figures of the way from the edge to the history
 	go run ./gateway/bench/pipeline $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY)) $(if $(PROFILE),-profile $(PROFILE))
+
+# QUICK=1 is a run of half a minute, to try; ONLY=rate,flat,... is a part of it.
+bench-rules: ## figures of the rules engine
+	go run ./gateway/bench/rules $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))
 
 FUZZTIME ?= 1m
 fuzz: ## every fuzz test for FUZZTIME

@@ -17,10 +17,11 @@ type Change struct {
 	Order OrderPolicy         // of the rule
 }
 
-// Stats counts what the engine left out, since Compile.
+// Stats counts what the engine did and what it left out, since Compile.
 type Stats struct {
 	Late   uint64 // readings not newer than the last of their point
 	Filled uint64 // those of them that a window took in
+	Judged uint64 // how often a rule was judged on a device, for a reading or for time alone
 	Failed uint64 // evaluations that failed on their values, such as a division by zero
 }
 

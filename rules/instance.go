@@ -93,6 +93,7 @@ const longestLook = instant(400 * 24 * time.Hour)
 func (i *instance) judge(out []Change, at instant) []Change {
 	at = max(at, i.At)
 	i.At = at
+	i.engine.stats.Judged++
 	f := i.test.find(at)
 	i.Wake = f.wake
 	blind := f.raise == Unknown || f.clear == Unknown && i.active()
