@@ -298,6 +298,9 @@ func (d *daemon) hubParts(parts []part) ([]part, error) {
 		Ahead: func(head payload.Header, readings []facility.Reading, taps []facility.Tap) bool { // made below
 			return d.hub.Ahead(head, readings, taps)
 		},
+		Taking: func(record []byte, head payload.Header, readings []facility.Reading, taps []facility.Tap) {
+			d.hub.Expect(record, head, readings, taps)
+		},
 	})
 	if err != nil {
 		return nil, err

@@ -18,6 +18,7 @@ import (
 	"gengfu/dashboard"
 	"gengfu/facility"
 	"gengfu/gateway/journal"
+	"gengfu/gateway/payload"
 	"gengfu/rules"
 	"gengfu/rules/patrol"
 	"gengfu/storage/history"
@@ -152,6 +153,13 @@ func (h *Hub) recall(ctx context.Context) {
 	case ctx.Err() == nil:
 		h.o.Logger.Warn("the last readings cannot be read; the pages fill as new ones come", "error", err)
 	}
+}
+
+// Expect says what is in a record before it goes into the journal, so that it need not
+// be decoded when it is read. It must be the same memory that the journal is given, and
+// nothing of it may be changed afterwards.
+func (h *Hub) Expect(record []byte, head payload.Header, readings []facility.Reading, taps []facility.Tap) {
+	h.follower.shelf.expect(record, content{head, readings, taps})
 }
 
 // showing carries new readings to the board. It starts at the journal's end: what

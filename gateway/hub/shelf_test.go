@@ -67,6 +67,55 @@ func TestShelf(t *testing.T) {
 	}
 }
 
+// What was decoded when it came is not decoded again, by whoever reads that very
+// record, once it is read; any other record is.
+func TestShelfKnowsWhatComes(t *testing.T) {
+	var s shelf
+	expect := func(r journal.Record) content {
+		t.Helper()
+		h, readings, taps, err := payload.Decode(r.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := content{h, readings, taps}
+		s.expect(r.Body, c)
+		return c
+	}
+	same := func(r journal.Record, c content) bool {
+		t.Helper()
+		f, err := s.decode(r)
+		if err != nil || f.readings[0].Value != float64(r.Seq) || f.source != "garden/gw1/telemetry/e" || f.seq != r.Seq {
+			t.Fatalf("record %d: %+v, %v", r.Seq, f, err)
+		}
+		return &f.readings[0] == &c.readings[0]
+	}
+	r := shelfRecord(t, 1, "a", 3)
+	known := expect(r)
+	for range 2 { // consumers
+		if !same(r, known) {
+			t.Error("what was expected is decoded")
+		}
+	}
+	copied := shelfRecord(t, 2, "a", 3)
+	known = expect(copied)
+	copied.Body = bytes.Clone(copied.Body) // as it is read from the file
+	if same(copied, known) {
+		t.Error("other memory is taken for what was expected")
+	}
+	first := shelfRecord(t, 3, "a", 3)
+	known = expect(first)
+	for seq := range uint64(shelved) {
+		expect(shelfRecord(t, 4+seq, "a", 3))
+	}
+	if same(first, known) {
+		t.Error("what has not come for long is kept")
+	}
+	s.expect(nil, content{})
+	if n := len(s.coming); n > shelved {
+		t.Errorf("%d records are expected, want at most %d", n, shelved)
+	}
+}
+
 func TestShelfServesConsumersAtTheSameTime(t *testing.T) {
 	var s shelf
 	records := make([]journal.Record, 3*shelved)

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gengfu/facility"
 	"gengfu/gateway/broker"
 	"gengfu/gateway/journal"
@@ -59,9 +61,21 @@ func (d *desk) open() {
 			}
 			return d.tellable
 		},
+		Taking: func(record []byte, h payload.Header, readings []facility.Reading, taps []facility.Tap) {
+			sameAs(d.t, record, h, readings, taps)
+		},
 	})
 	if err != nil {
 		d.t.Fatal(err)
+	}
+}
+
+// sameAs checks that a record holds what is said of it.
+func sameAs(t *testing.T, record []byte, h payload.Header, readings []facility.Reading, taps []facility.Tap) {
+	t.Helper()
+	head, rs, ts, err := payload.Decode(record)
+	if diff := cmp.Diff([]any{head, rs, ts, error(nil)}, []any{h, readings, taps, err}); diff != "" {
+		t.Errorf("the record is another than what is said of it (-record +said):\n%s", diff)
 	}
 }
 

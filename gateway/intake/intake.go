@@ -57,7 +57,10 @@ type Options struct {
 	// Ahead shows urgent facts to people that the journal cannot take now, and reports
 	// whether it did. They come to the journal later and are told again then. Nil never
 	// does.
-	Ahead    func(payload.Header, []facility.Reading, []facility.Tap) bool
+	Ahead func(payload.Header, []facility.Reading, []facility.Tap) bool
+	// Taking is told what is in a record that is about to go into the journal, for who
+	// reads it there. Nil is nobody.
+	Taking   func(record []byte, h payload.Header, readings []facility.Reading, taps []facility.Tap)
 	MinPause time.Duration // between connections; 0 is 500 ms
 	MaxPause time.Duration // 0 is 30 s
 	// Silence is how long nothing may come of a stream before it is subscribed to once

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	"gengfu/facility"
@@ -91,9 +92,16 @@ func (w *world) open() {
 func (w *world) begin() {
 	var err error
 	w.ahead = map[string]uint64{}
-	w.in, err = New(Options{Root: "r", URL: "tcp://127.0.0.1:1", Journal: w.j, Ahead: w.tell})
+	w.in, err = New(Options{Root: "r", URL: "tcp://127.0.0.1:1", Journal: w.j, Ahead: w.tell, Taking: w.taking})
 	if err != nil {
 		w.t.Fatal(err)
+	}
+}
+
+func (w *world) taking(record []byte, h payload.Header, readings []facility.Reading, taps []facility.Tap) {
+	head, rs, ts, err := payload.Decode(record)
+	if diff := cmp.Diff([]any{head, rs, ts, error(nil)}, []any{h, readings, taps, err}); diff != "" {
+		w.t.Errorf("the record is another than what is said of it (-record +said):\n%s", diff)
 	}
 }
 

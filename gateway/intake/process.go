@@ -162,7 +162,11 @@ func (in *Intake) accept(g *group, mk markKey, h payload.Header, body []byte, m 
 		st.taps += int64(len(taps))
 	})
 	h.Received = received
-	g.records = append(g.records, payload.Wrap(h, body))
+	record := payload.Wrap(h, body)
+	g.records = append(g.records, record)
+	if in.o.Taking != nil {
+		in.o.Taking(record, h, readings, taps)
+	}
 	if mk.stream == facility.Urgent {
 		g.urgent = append(g.urgent, parcel{mk, h, readings, taps})
 	}
