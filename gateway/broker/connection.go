@@ -52,9 +52,14 @@ type ClientOptions struct {
 	KeepAlive time.Duration // 0 is 30 s
 	Patience  time.Duration // with a broker that does not confirm; 0 is 10 s
 	Will      *Message      // what the broker publishes when the connection breaks
-	MinPause  time.Duration // before the first reconnection; 0 is 500 ms
-	MaxPause  time.Duration // 0 is 30 s
-	Logger    *slog.Logger
+	// Keep has the broker keep what comes while there is no connection, as far as it
+	// does. Expected says who takes it, by filter: it comes before the client has
+	// subscribed again.
+	Keep     bool
+	Expected map[string]func(Message)
+	MinPause time.Duration // before the first reconnection; 0 is 500 ms
+	MaxPause time.Duration // 0 is 30 s
+	Logger   *slog.Logger
 }
 
 // CheckURL says why a broker's URL cannot be used, or nil.
@@ -176,7 +181,7 @@ func connectOnce(ctx context.Context, o ClientOptions, address string, secure bo
 		SetClientID(o.ClientID).
 		SetUsername(o.Username).
 		SetPassword(o.Password).
-		SetCleanSession(true). // what a broker would keep for us is sent again anyway
+		SetCleanSession(!o.Keep). // what a broker would keep for us is sent again anyway
 		SetAutoReconnect(false).
 		SetConnectRetry(false).
 		SetConnectTimeout(connectTimeout).
@@ -197,6 +202,9 @@ func connectOnce(ctx context.Context, o ClientOptions, address string, secure bo
 		p.SetBinaryWill(o.Will.Topic, o.Will.Payload, o.Will.QoS, o.Will.Retained)
 	}
 	c.client = paho.NewClient(p)
+	for filter, handle := range o.Expected {
+		c.client.AddRoute(filter, handler(handle))
+	}
 	defer c.client.Disconnect(uint(goodbye.Milliseconds()))
 	if err := c.wait(ctx, c.client.Connect()); err != nil {
 		return fmt.Errorf("connect: %w", err)
@@ -266,11 +274,13 @@ func (c *Connection) Resubscribe(ctx context.Context, filter string, qos byte, h
 }
 
 func (c *Connection) subscribe(ctx context.Context, filter string, qos byte, handle func(Message)) (paho.Token, error) {
-	return c.token(ctx, func() paho.Token {
-		return c.client.Subscribe(filter, qos, func(_ paho.Client, m paho.Message) {
-			handle(Message{Topic: m.Topic(), Payload: m.Payload(), QoS: m.Qos(), Retained: m.Retained()})
-		})
-	})
+	return c.token(ctx, func() paho.Token { return c.client.Subscribe(filter, qos, handler(handle)) })
+}
+
+func handler(handle func(Message)) paho.MessageHandler {
+	return func(_ paho.Client, m paho.Message) {
+		handle(Message{Topic: m.Topic(), Payload: m.Payload(), QoS: m.Qos(), Retained: m.Retained()})
+	}
 }
 
 func (c *Connection) wait(ctx context.Context, token paho.Token) error {

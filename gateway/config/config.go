@@ -137,6 +137,7 @@ type MQTT struct {
 	CAFile       string    `yaml:"ca_file"`
 	CertFile     string    `yaml:"cert_file"`
 	KeyFile      string    `yaml:"key_file"`
+	KeepSession  bool      `yaml:"keep_session"`  // has the broker keep what comes while one end is away
 	BacklogShare float64   `yaml:"backlog_share"` // of the way, for samples that have waited
 	RateLimit    RateLimit `yaml:"rate_limit"`
 }

@@ -292,7 +292,7 @@ func (d *daemon) hubParts(parts []part) ([]part, error) {
 	}
 	var err error
 	d.intake, err = intake.New(intake.Options{
-		Root: c.MQTT.Root, Site: c.Site.ID, Version: d.Version, URL: d.url, Username: d.secrets.mqttUsername, Password: d.secrets.mqttPassword,
+		Root: c.MQTT.Root, Site: c.Site.ID, Version: d.Version, ClientID: hubClient(c), KeepSession: c.MQTT.KeepSession, URL: d.url, Username: d.secrets.mqttUsername, Password: d.secrets.mqttPassword,
 		TLS: d.secrets.mqttTLS, Journal: d.hubLog, Letters: d.letters, Logger: d.Logger.With("part", "intake"),
 		Room: room(d.Data), Time: func() (time.Time, bool) { return d.clock.Best(), d.clock.Known() },
 		Ahead: func(head payload.Header, readings []facility.Reading, taps []facility.Tap) bool { // made below
@@ -321,6 +321,15 @@ func (d *daemon) hubParts(parts []part) ([]part, error) {
 	return append(parts, part{"hub", d.timely(d.hub.Run)}, part{"intake", d.timely(d.intake.Run)}), nil
 }
 
+// hubClient is the hub's name at the broker where that is to know it again; else it is
+// another at each start.
+func hubClient(c *config.Config) string {
+	if !c.MQTT.KeepSession {
+		return ""
+	}
+	return "gengfu-" + c.Site.ID + "-hub"
+}
+
 // edgeParts adds the field and the way from it.
 func (d *daemon) edgeParts(parts []part) ([]part, error) {
 	c := d.Config
@@ -345,7 +354,7 @@ func (d *daemon) edgeParts(parts []part) ([]part, error) {
 		Site: c.Site.ID, Gateway: c.Gateway.ID, Root: c.MQTT.Root, URL: d.url,
 		Username: d.secrets.mqttUsername, Password: d.secrets.mqttPassword, TLS: d.secrets.mqttTLS,
 		Streams: d.edgeLog, Version: d.Version, Logger: d.Logger.With("part", "uplink"),
-		Clock: d.clock, BacklogShare: c.MQTT.BacklogShare,
+		Clock: d.clock, KeepSession: c.MQTT.KeepSession, BacklogShare: c.MQTT.BacklogShare,
 		RateLimits: map[facility.Stream]int64{
 			facility.Urgent: c.MQTT.RateLimit.Urgent, facility.Telemetry: c.MQTT.RateLimit.Telemetry,
 		},

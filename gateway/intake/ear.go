@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gengfu/facility"
 	"gengfu/gateway/broker"
 	"gengfu/gateway/payload"
 )
@@ -26,6 +27,23 @@ type ear struct {
 
 	said  time.Time // last
 	heard atomic.Pointer[time.Time]
+}
+
+// ears are what the connection of a stream listens to.
+func (in *Intake) ears(s facility.Stream, handle func(broker.Message)) []*ear {
+	return []*ear{
+		in.ear(string(s), in.o.Silence, handle),
+		in.ear(payload.TopicStatus, statusSilences*in.o.Silence, handle),
+	}
+}
+
+// expected are the ears by their filters.
+func expected(ears []*ear) map[string]func(broker.Message) {
+	out := map[string]func(broker.Message){}
+	for _, e := range ears {
+		out[e.filter] = e.hear
+	}
+	return out
 }
 
 func (in *Intake) ear(what string, silence time.Duration, handle func(broker.Message)) *ear {

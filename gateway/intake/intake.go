@@ -47,8 +47,11 @@ type Options struct {
 	Password string
 	TLS      *tls.Config
 	ClientID string // unique at the broker; empty: a random one
-	Version  string // of the program, for others to see
-	Journal  *journal.Journal
+	// KeepSession has the broker keep what comes while the hub is away. It needs a
+	// ClientID that the next start has too.
+	KeepSession bool
+	Version     string // of the program, for others to see
+	Journal     *journal.Journal
 	// Letters keeps what cannot be taken; nil keeps the newest in memory.
 	Letters *Letters
 	// Room says why the disk's last room is kept for urgent facts, or nil; a nil Room
@@ -101,6 +104,9 @@ func New(o Options) (*Intake, error) {
 	if err := broker.CheckURL(o.URL); err != nil {
 		return nil, fmt.Errorf("intake: %w", err)
 	}
+	if o.ClientID == "" && o.KeepSession {
+		return nil, errors.New("intake: a session that is kept needs the same client's name at each start")
+	}
 	if o.ClientID == "" {
 		o.ClientID = "gengfu-hub-" + uuid.NewString()[:8]
 	}
@@ -119,7 +125,7 @@ func New(o Options) (*Intake, error) {
 	}
 	in := &Intake{
 		o: o, log: o.Logger, streams: map[streamKey]*stream{}, gateways: map[gatewayKey]*GatewayStats{},
-		trouble: map[string]string{}, peers: peers{seen: map[string]Peer{}},
+		trouble: map[string]string{}, peers: peers{own: uuid.NewString(), seen: map[string]Peer{}},
 	}
 	in.recall(o.Journal.Marks(), dayOf(o.Now()))
 	return in, nil
@@ -167,25 +173,23 @@ func (in *Intake) Run(ctx context.Context) error {
 	for i, s := range streams {
 		running.Go(func() {
 			defer cancel()
+			q := newQueue()
+			ears := in.ears(s, func(m broker.Message) { in.enqueue(ctx, q, m) })
 			errs[i] = broker.Maintain(ctx, broker.ClientOptions{
 				URL: in.o.URL, ClientID: in.o.ClientID + "-" + string(s),
 				Username: in.o.Username, Password: in.o.Password, TLS: in.o.TLS,
 				Will: in.will(s), MinPause: in.o.MinPause, MaxPause: in.o.MaxPause, Patience: in.o.Patience, Logger: in.log,
-			}, func(ctx context.Context, c *broker.Connection) error { return in.serve(ctx, c, s) })
+				Keep: in.o.KeepSession, Expected: expected(ears),
+			}, func(ctx context.Context, c *broker.Connection) error { return in.serve(ctx, c, s, q, ears) })
 		})
 	}
 	running.Wait()
 	return errors.Join(errs...)
 }
 
-// serve takes one stream from one connection. What is in the queue when the
-// connection is lost is dropped: it was not acknowledged.
-func (in *Intake) serve(ctx context.Context, c *broker.Connection, s facility.Stream) error {
-	q := newQueue()
-	ears := []*ear{
-		in.ear(string(s), in.o.Silence, func(m broker.Message) { in.enqueue(ctx, q, m) }),
-		in.ear(payload.TopicStatus, statusSilences*in.o.Silence, func(m broker.Message) { in.enqueue(ctx, q, m) }),
-	}
+// serve takes one stream from one connection. What is in the queue when the connection
+// is lost is taken all the same, and acknowledged on the next.
+func (in *Intake) serve(ctx context.Context, c *broker.Connection, s facility.Stream, q *queue, ears []*ear) error {
 	if err := listen(ctx, c, ears); err != nil {
 		return err
 	}

@@ -33,6 +33,7 @@ type Peer struct {
 // peers is what is known of other hubs. The state of a hub is where that of a gateway of
 // the name LocalGateway would be.
 type peers struct {
+	own  string // names this process
 	seen map[string]Peer
 	said time.Time // when this one spoke last
 }
@@ -41,7 +42,7 @@ type peers struct {
 func (in *Intake) own(state string) broker.Message {
 	return broker.Message{
 		Topic:   payload.Topic(in.o.Root, in.o.Site, LocalGateway, payload.TopicStatus),
-		Payload: payload.MarshalControl(payload.Status{State: state, ID: in.o.ClientID, Version: in.o.Version}),
+		Payload: payload.MarshalControl(payload.Status{State: state, ID: in.peers.own, Version: in.o.Version}),
 		QoS:     1, Retained: true,
 	}
 }
@@ -93,16 +94,16 @@ func (in *Intake) leave(ctx context.Context, c *broker.Connection, s facility.St
 // may be of one that is long gone.
 func (in *Intake) peer(m broker.Message) []broker.Message {
 	st, err := payload.ParseStatus(m.Payload)
-	if err != nil || m.Retained && st.ID != in.o.ClientID {
+	if err != nil || m.Retained && st.ID != in.peers.own {
 		return nil
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	now := in.o.Now()
 	switch {
-	case st.ID == in.o.ClientID && st.State == payload.Online:
+	case st.ID == in.peers.own && st.State == payload.Online:
 		return nil
-	case st.ID == in.o.ClientID: // by the will of a connection that was lost before
+	case st.ID == in.peers.own: // by the will of a connection that was lost before
 		return []broker.Message{in.own(payload.Online)}
 	case st.State != payload.Online:
 		delete(in.peers.seen, st.ID)

@@ -8,6 +8,7 @@ import (
 	"gengfu/facility"
 	"gengfu/gateway/intake"
 	"gengfu/gateway/journal"
+	"gengfu/gateway/uplink"
 )
 
 func startHubOf(t *testing.T, path, url string) *hub {
@@ -86,4 +87,53 @@ func TestTwoHubsOfOneSite(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestASessionIsKept: what the edge sent while no hub was there is with the broker, and
+// the hub takes it though the edge is gone by then.
+func TestASessionIsKept(t *testing.T) {
+	onBrokers(t, func(t *testing.T, p post) {
+		path := filepath.Join(t.TempDir(), "hub")
+		begin := func() *hub {
+			t.Helper()
+			j, err := journal.Open(path, journal.Options{Cursors: []string{"consumer"}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			in, err := intake.New(intake.Options{
+				Root: root, Site: site, URL: p.URL(), Journal: j, ClientID: "the-hub", KeepSession: true, Logger: discard(),
+				MinPause: 10 * time.Millisecond, MaxPause: 100 * time.Millisecond,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			h := &hub{t: t, j: j, in: in, task: start(t, in.Run)}
+			t.Cleanup(h.stop)
+			return h
+		}
+		h := begin()
+		e := startEdgeWith(t, t.TempDir(), p.URL(), func(o *uplink.Options) { o.KeepSession = true })
+		e.facts(1, 20)
+		h.expect(20)
+		e.drained()
+		h.stop()
+		e.facts(21, 24) // so few that they go in one batch of samples and urgent ones one by one
+		eventually(t, "they are sent", func() bool {
+			for _, s := range e.up.Stats() {
+				if s.InFlight == 0 || s.Resent == 0 {
+					return false
+				}
+			}
+			return true
+		})
+		e.stop()
+		h = begin()
+		h.expect(24)
+		if hubs := h.in.Stats().Hubs; len(hubs) != 0 {
+			t.Errorf("it takes its own last words for another's: %+v", hubs)
+		}
+	})
+	if _, err := intake.New(intake.Options{Root: root, URL: "tcp://127.0.0.1:1", Journal: &journal.Journal{}, KeepSession: true}); err == nil {
+		t.Error("a session without a name is kept")
+	}
 }

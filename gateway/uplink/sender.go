@@ -38,6 +38,7 @@ type sender struct {
 	stream  facility.Stream
 	journal *journal.Journal
 	log     *slog.Logger
+	acks    chan payload.Ack
 
 	mu        sync.Mutex
 	sent      uint64 // highest sequence ever sent
@@ -53,12 +54,14 @@ type sender struct {
 	told       bool          // that the journal is an old copy
 }
 
+// ackTopic is where the hub acknowledges.
+func (s *sender) ackTopic() string {
+	return payload.Topic(s.o.Root, s.o.Site, s.o.Gateway, payload.TopicAck)
+}
+
 // serve sends over one connection until it is lost.
 func (s *sender) serve(ctx context.Context, c *broker.Connection) error {
-	acks := make(chan payload.Ack, 4*maxFlight)
-	topic := payload.Topic(s.o.Root, s.o.Site, s.o.Gateway, payload.TopicAck)
-	hear := func(m broker.Message) { s.hear(m, acks) }
-	if err := c.Subscribe(ctx, topic, 1, hear); err != nil {
+	if err := c.Subscribe(ctx, s.ackTopic(), 1, s.hear); err != nil {
 		return err
 	}
 	s.setConnected(true)
@@ -66,13 +69,13 @@ func (s *sender) serve(ctx context.Context, c *broker.Connection) error {
 	s.greet() // the answer to an earlier question was not heard
 	f := flow{
 		sender: s, conn: c, budget: bucket{rate: float64(s.o.RateLimits[s.stream])},
-		listenAgain: func() error { return c.Resubscribe(ctx, topic, 1, hear) },
+		listenAgain: func() error { return c.Resubscribe(ctx, s.ackTopic(), 1, s.hear) },
 	}
-	return f.run(ctx, acks)
+	return f.run(ctx)
 }
 
 // hear takes what is said to the gateway.
-func (s *sender) hear(m broker.Message, acks chan<- payload.Ack) {
+func (s *sender) hear(m broker.Message) {
 	a, err := payload.ParseAck(m.Payload)
 	if err != nil {
 		s.log.Warn("the hub's acknowledgement cannot be read", "error", err)
@@ -83,7 +86,7 @@ func (s *sender) hear(m broker.Message, acks chan<- payload.Ack) {
 	}
 	if a.Stream == s.stream {
 		select {
-		case acks <- a:
+		case s.acks <- a:
 		default: // they are cumulative: a later one says the same
 		}
 	}
@@ -102,7 +105,7 @@ type flow struct {
 	listenAgain func() error // in case the broker knows another filter
 }
 
-func (f *flow) run(ctx context.Context, acks <-chan payload.Ack) error {
+func (f *flow) run(ctx context.Context) error {
 	for {
 		grown := f.journal.Grown() // before reading: nothing is missed in between
 		var timed <-chan struct{}
@@ -129,7 +132,7 @@ func (f *flow) run(ctx context.Context, acks <-chan payload.Ack) error {
 				return journal.ErrClosed
 			}
 		case <-timed:
-		case a := <-acks:
+		case a := <-f.acks:
 			if err := f.take(a); err != nil {
 				return err
 			}

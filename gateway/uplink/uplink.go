@@ -38,6 +38,7 @@ type Options struct {
 	Username      string
 	Password      string
 	TLS           *tls.Config
+	KeepSession   bool                                 // has the broker keep acknowledgements while there is no connection
 	Streams       map[facility.Stream]*journal.Journal // with the cursor Cursor
 	Version       string
 	Clock         Clock         // nil: times are sent as they were taken
@@ -116,7 +117,8 @@ func New(o Options) (*Uplink, error) {
 	for _, stream := range slices.Sorted(maps.Keys(o.Streams)) {
 		o.Streams[stream].Split()
 		u.senders = append(u.senders, &sender{
-			o: &u.o, stream: stream, journal: o.Streams[stream],
+			acks: make(chan payload.Ack, 4*maxFlight),
+			o:    &u.o, stream: stream, journal: o.Streams[stream],
 			log: o.Logger.With("stream", string(stream)), greeted: make(chan struct{}, 1),
 		})
 	}
@@ -148,6 +150,7 @@ func (u *Uplink) maintain(ctx context.Context, s *sender, speaks bool) error {
 		ClientID: "gengfu-" + u.o.Site + "-" + u.o.Gateway + "-" + string(s.stream),
 		Username: u.o.Username, Password: u.o.Password, TLS: u.o.TLS,
 		MinPause: u.o.MinPause, MaxPause: u.o.MaxPause,
+		Keep: u.o.KeepSession, Expected: map[string]func(broker.Message){s.ackTopic(): s.hear},
 		Logger: s.log,
 	}
 	if speaks {
