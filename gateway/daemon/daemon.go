@@ -86,6 +86,7 @@ type daemon struct {
 	collector *uplink.Collector
 	uplink    *uplink.Uplink
 	field     *devices.Field
+	watch     watch
 }
 
 // secrets are what is read from files at the start.
@@ -139,7 +140,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if o.Listening != nil {
 		o.Listening(d.address(ln))
 	}
-	return runParts(ctx, append(parts, serve))
+	return runParts(ctx, append(parts, part{"watch", d.watching}, serve))
 }
 
 func (d *daemon) readSecrets() error {
@@ -225,7 +226,7 @@ func (d *daemon) open(ctx context.Context) error {
 		keep := d.Config.Journal
 		o := journal.Options{
 			Cursors: []string{uplink.Cursor}, Logger: d.Logger.With("journal", stream),
-			MaxBytes: keep.Urgent << 20, Memory: keep.Memory << 20,
+			MaxBytes: keep.Urgent << 20, Memory: keep.Memory << 20, Facts: payload.Facts,
 		}
 		if stream == facility.Telemetry {
 			o.Evict, o.Sync, o.MaxBytes = true, keep.Sync, keep.Telemetry<<20

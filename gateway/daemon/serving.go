@@ -22,6 +22,7 @@ func (d *daemon) serving(ln net.Listener) (part, error) {
 	if err != nil {
 		return part{}, err
 	}
+	d.openBooks()
 	door := newDoorway(ln)
 	if d.hub == nil {
 		return part{"health", func(ctx context.Context) error {

@@ -254,6 +254,8 @@ func (j *judge) save(ctx context.Context, outcomes []outcome, last bool) error {
 	if err != nil {
 		return err
 	}
+	wrote := j.now().UTC()
+	j.figures.wrote.Store(&wrote)
 	if last {
 		j.early.saved()
 		j.saved, j.savedAt = j.at, j.now()

@@ -32,6 +32,12 @@ const (
 	stateRules    = "rules"
 )
 
+// Names of the cursors, for those who count.
+const (
+	CursorJudge   = cursorJudge
+	CursorHistory = cursorHistory
+)
+
 // Cursors are those that the hub's journal must be opened with.
 var Cursors = []string{cursorJudge, cursorHistory}
 
@@ -234,6 +240,8 @@ type Judgement struct {
 	Failed    uint64 `json:"failed"`    // conditions that failed on their values
 	Mistimed  uint64 `json:"mistimed"`  // readings whose time could not be
 	Trouble   string `json:"-"`         // why the ledger cannot be written now; empty when it can
+
+	LastWrite *time.Time `json:"-"` // to the ledger; nil for none since the start
 }
 
 // Judgement says how judging goes.
@@ -243,6 +251,7 @@ func (h *Hub) Judgement() Judgement {
 	if trouble := f.trouble.Load(); trouble != nil {
 		j.Trouble = *trouble
 	}
+	j.LastWrite = f.wrote.Load()
 	return j
 }
 

@@ -75,6 +75,7 @@ type judge struct {
 type figures struct {
 	setAside, late, failed, mistimed atomic.Uint64
 	unwritten                        atomic.Uint64
+	wrote                            atomic.Pointer[time.Time]
 	trouble                          atomic.Pointer[string] // why the ledger cannot be written; nil when it can
 }
 
