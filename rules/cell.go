@@ -44,7 +44,7 @@ func (c *cell) look(now Truth, at instant) {
 		if now == True && c.known == False {
 			c.times.take(nil, at, 1)
 		}
-		c.times.newest = at
+		c.times.look(at)
 	}
 	if now != Unknown {
 		c.known = now

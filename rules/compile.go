@@ -123,21 +123,21 @@ func (c *compilation) rule(r Rule) []facility.Problem {
 	// One sentence per mistake is enough, however many devices share it.
 	shared := map[facility.Problem][]string{}
 	var order []facility.Problem
-	own := map[string]*Rule{}
+	var plain *ruleInUse
 	for _, d := range devices {
 		o, overridden := r.Overrides[d.ID]
 		if o.Off {
 			continue
 		}
-		as := own[""]
+		as := plain
 		if overridden || as == nil {
-			made := r.with(o)
-			as = &made
+			as = &ruleInUse{Rule: r.with(o)}
+			as.print = as.fingerprint()
 		}
 		if !overridden {
-			own[""] = as
+			plain = as
 		}
-		test, problems := c.test(*as, d)
+		test, problems := c.test(as.Rule, d)
 		for _, p := range problems {
 			if overridden && o.touches(p.Path) {
 				p.Path = fmt.Sprintf("overrides.%s.%s", d.ID, p.Path)
@@ -149,7 +149,7 @@ func (c *compilation) rule(r Rule) []facility.Problem {
 			shared[same] = append(shared[same], d.ID)
 		}
 		if len(problems) == 0 && test != nil {
-			c.engine.add(as, c.estate.device(d.ID), test)
+			c.engine.add(as, &c.estate.devices[c.estate.index[d.ID]], test)
 		}
 	}
 	for i, p := range order {
@@ -288,6 +288,7 @@ func (c *compilation) bind(b *builder) *conditionTest {
 		c.programs[key] = shared
 	}
 	t := &conditionTest{engine: c.engine, program: shared}
+	t.points, t.feeds = t.fewPoints[:0], t.fewFeeds[:0]
 	for _, id := range b.points {
 		t.points = append(t.points, c.point(id))
 	}

@@ -37,8 +37,10 @@ type Engine struct {
 	queue     queue
 	retired   []retired
 	frame     frame       // for whoever is judged; its listening is the engine's: silence before it is held against nobody
+	last      *point      // that a reading was of
 	touched   []*instance // scratch of observe
 	due       []*instance // scratch of Advance
+	size      int         // of the last snapshot
 	stats     Stats
 }
 
@@ -68,8 +70,8 @@ func newEngine(site facility.Site) *Engine {
 }
 
 // add makes the instance of a rule on a device.
-func (e *Engine) add(r *Rule, d facility.Device, t test) {
-	i := &instance{engine: e, rule: r, device: &d, key: r.ID + "/" + d.ID, index: len(e.instances), test: t, queued: never, state: fresh(t)}
+func (e *Engine) add(r *ruleInUse, d *facility.Device, t test) {
+	i := &instance{engine: e, rule: r, device: d, key: r.ID + "/" + d.ID, index: int32(len(e.instances)), test: t, queued: never, state: fresh(t)}
 	e.instances = append(e.instances, i)
 	for _, p := range t.watched() {
 		if n := len(p.readers); n == 0 || p.readers[n-1] != i {
@@ -119,8 +121,8 @@ func (e *Engine) observe(out []Change, readings []facility.Reading) []Change {
 	before := len(out)
 	for n := range readings {
 		r := &readings[n]
-		p, ok := e.points[r.Point]
-		if !ok {
+		p := e.point(r.Point)
+		if p == nil {
 			continue
 		}
 		if at <= p.At {
@@ -142,7 +144,7 @@ func (e *Engine) observe(out []Change, readings []facility.Reading) []Change {
 		points++
 	}
 	if points > 1 { // the readers of one point are in order
-		slices.SortFunc(touched, func(a, b *instance) int { return a.index - b.index })
+		slices.SortFunc(touched, func(a, b *instance) int { return int(a.index - b.index) })
 	}
 	for _, i := range touched {
 		i.touched = false
@@ -152,6 +154,24 @@ func (e *Engine) observe(out []Change, readings []facility.Reading) []Change {
 	e.touched = touched
 	e.sort(out[before:])
 	return out
+}
+
+// point finds the point of a reading, or nil. Readings come in the same order again
+// and again: the one behind the last one's is likely the same as the last time.
+func (e *Engine) point(id facility.PointID) *point {
+	if e.last != nil && e.last.next != nil && e.last.next.id == id {
+		e.last = e.last.next
+		return e.last
+	}
+	p, ok := e.points[id]
+	if !ok {
+		return nil
+	}
+	if e.last != nil {
+		e.last.next = p
+	}
+	e.last = p
+	return p
 }
 
 // late takes in a reading that is not newer than the last of its point.
@@ -172,7 +192,7 @@ func (e *Engine) Advance(now time.Time) []Change {
 	}
 	until := clamp(now)
 	e.due = e.queue.take(until, e.due[:0])
-	slices.SortFunc(e.due, func(a, b *instance) int { return a.index - b.index })
+	slices.SortFunc(e.due, func(a, b *instance) int { return int(a.index - b.index) })
 	var out []Change
 	for _, i := range e.due {
 		out = i.elapse(out, until)

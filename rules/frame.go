@@ -12,9 +12,7 @@ type frame struct {
 	at        instant
 	wake      instant // the next instant at which time alone may change an answer
 	listening instant
-	points    []*point
-	feeds     []feed
-	cells     []cell
+	test      *conditionTest
 	clock     *clock
 	failed    bool // something was divided by zero
 }

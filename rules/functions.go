@@ -327,7 +327,7 @@ func (b *builder) stale(_ ast.Node, name string, args []ast.Node) operand {
 			return o
 		}
 		return yes(func(f *frame) Truth {
-			p, d := f.points[o.point], after
+			p, d := f.test.points[o.point], after
 			if d == 0 {
 				d = max(p.stale, missedPeriods*facility.BadKeepAlive)
 			}
@@ -341,7 +341,7 @@ func (b *builder) never(_ ast.Node, name string, args []ast.Node) operand {
 		if !b.quantity(args[0], name, o) {
 			return o
 		}
-		return yes(func(f *frame) Truth { return truthOf(f.points[o.point].LastGood == 0) })
+		return yes(func(f *frame) Truth { return truthOf(f.test.points[o.point].LastGood == 0) })
 	})
 }
 
@@ -357,7 +357,7 @@ func (b *builder) quality(_ ast.Node, name string, args []ast.Node) operand {
 			return o
 		}
 		return operand{unit: qualityUnit, point: -1, num: func(f *frame) float64 {
-			p := f.points[o.point]
+			p := f.test.points[o.point]
 			if v := f.value(p); v != v {
 				return float64(facility.Bad)
 			}

@@ -36,7 +36,7 @@ func (b *builder) over(name string, args []ast.Node, o operand) operand {
 			u = bareUnit
 		}
 		return operand{unit: u, point: -1, measured: o.measured, num: func(f *frame) float64 {
-			if w, ok := f.feeds[i].(*window).at(f, f.points[p].stale); ok {
+			if w, ok := f.test.feeds[i].(*window).at(f, f.test.points[p].stale); ok {
 				return part(w)
 			}
 			return math.NaN()
@@ -64,14 +64,14 @@ func (b *builder) growing(name string, o operand, span time.Duration) operand {
 	out := operand{unit: o.unit.difference(), point: -1, measured: o.measured}
 	if name != "rate" {
 		out.num = func(f *frame) float64 {
-			change, _ := f.feeds[i].(*growth).at(f, f.points[p].stale)
+			change, _ := f.test.feeds[i].(*growth).at(f, f.test.points[p].stale)
 			return change
 		}
 		return out
 	}
 	out.unit = o.unit.perHour()
 	out.num = func(f *frame) float64 {
-		change, over := f.feeds[i].(*growth).at(f, f.points[p].stale)
+		change, over := f.test.feeds[i].(*growth).at(f, f.test.points[p].stale)
 		return perHour(change, over)
 	}
 	return out
@@ -125,20 +125,20 @@ func (b *builder) held(_ ast.Node, _ string, args []ast.Node) operand {
 	i := b.watch(args[0], 0)
 	if len(args) == 1 {
 		return operand{unit: second, point: -1, num: func(f *frame) float64 {
-			if s, ok := f.cells[i].heldSeconds(f); ok {
+			if s, ok := f.test.cells[i].heldSeconds(f); ok {
 				return s
 			}
 			return math.NaN()
 		}}
 	}
 	span := b.window(args[1], "held(x > 1, 10m)")
-	return yes(func(f *frame) Truth { return f.cells[i].heldFor(f, span) })
+	return yes(func(f *frame) Truth { return f.test.cells[i].heldFor(f, span) })
 }
 
 func (b *builder) edges(_ ast.Node, _ string, args []ast.Node) operand {
 	i := b.watch(args[0], b.window(args[1], "edges(running, 1h)"))
 	return operand{unit: bareUnit, point: -1, measured: true, num: func(f *frame) float64 {
-		if n, ok := f.cells[i].count(f); ok {
+		if n, ok := f.test.cells[i].count(f); ok {
 			return n
 		}
 		return math.NaN()
@@ -164,9 +164,9 @@ func (b *builder) nightMinimum(_ ast.Node, name string, args []ast.Node) operand
 		if o.counter {
 			out.unit = o.unit.perHour()
 		}
-		out.num = func(f *frame) float64 { return f.feeds[i].(*nights).last(f) }
+		out.num = func(f *frame) float64 { return f.test.feeds[i].(*nights).last(f) }
 		if most > 0 {
-			out.num = func(f *frame) float64 { return f.feeds[i].(*nights).usual(f, most) }
+			out.num = func(f *frame) float64 { return f.test.feeds[i].(*nights).usual(f, most) }
 		}
 		return out
 	})
@@ -185,8 +185,8 @@ func (b *builder) learned(n ast.Node, name string, args []ast.Node) operand {
 		i, p := b.keep(keptDetector, o.point, 0), o.point
 		if name == "anomaly" {
 			return yes(func(f *frame) Truth {
-				v := f.feeds[i].(*watch).verdict
-				if now := f.value(f.points[p]); now != now || !v.Sure {
+				v := f.test.feeds[i].(*watch).verdict
+				if now := f.value(f.test.points[p]); now != now || !v.Sure {
 					return Unknown
 				}
 				return truthOf(v.Flag)
@@ -197,8 +197,8 @@ func (b *builder) learned(n ast.Node, name string, args []ast.Node) operand {
 			out.unit = o.unit
 		}
 		out.num = func(f *frame) float64 {
-			v := f.feeds[i].(*watch).verdict
-			if now := f.value(f.points[p]); now != now || !v.Sure {
+			v := f.test.feeds[i].(*watch).verdict
+			if now := f.value(f.test.points[p]); now != now || !v.Sure {
 				return math.NaN()
 			}
 			if name == "baseline" {

@@ -10,28 +10,35 @@ import (
 // instance is one rule on one device. Its test says how things stand, see finding;
 // the delays and the alarm are made of that here and nowhere else.
 type instance struct {
-	engine *Engine
-	rule   *Rule
-	device *facility.Device
-	key    string // "rule/device"
-	index  int
+	// What each reading needs comes first, in one cache line.
 	test   test
+	queued instant // when it is looked at for want of a reading; never is never
+	index  int32
 	// touched marks it while the readings of one instant are taken in.
 	touched bool
-	place   int     // in the engine's queue, from 1; 0 is none
-	queued  instant // when it is looked at for want of a reading; never is never
 	state
+	place  int32 // in the engine's queue, from 1; 0 is none
+	engine *Engine
+	rule   *ruleInUse
+	device *facility.Device
+	key    string // "rule/device"
+}
+
+// ruleInUse is a rule as it is with its override.
+type ruleInUse struct {
+	Rule
+	print string // fingerprint
 }
 
 // state is what an instance remembers.
 type state struct {
 	At       instant         // the latest instant that is judged
 	Wake     instant         // the next instant at which time alone may change what the test finds
+	Deadline instant         // of Pending, while it is not blind
+	Alarm    *facility.Alarm // nil is normal
 	Blind    bool            // what it depends on is not known
 	Pending  pending         //
-	Deadline instant         // of Pending, while it is not blind
 	Left     time.Duration   // of Pending, while blind
-	Alarm    *facility.Alarm // nil is normal
 }
 
 // pending is what waits for a delay to run out.

@@ -40,6 +40,9 @@ type conditionTest struct {
 	points  []*point
 	feeds   []feed
 	cells   []cell
+	// Most conditions have no more than these, and find them close by.
+	fewPoints [3]*point
+	fewFeeds  [2]feed
 }
 
 func (t *conditionTest) watched() []*point { return t.points }
@@ -48,7 +51,7 @@ func (t *conditionTest) watched() []*point { return t.points }
 func (t *conditionTest) frame(at instant) *frame {
 	f := &t.engine.frame
 	f.at, f.wake, f.failed = at, never, false
-	f.points, f.feeds, f.cells = t.points, t.feeds, t.cells
+	f.test = t
 	return f
 }
 

@@ -236,7 +236,7 @@ func (b *builder) use(t term) operand {
 		fmt.Fprintf(&b.key, "%s %s %t\x00", t.kind, t.unit.name, t.bit)
 	}
 	o := operand{
-		num:  func(f *frame) float64 { return f.value(f.points[i]) },
+		num:  func(f *frame) float64 { return f.value(f.test.points[i]) },
 		unit: t.unit, bit: t.bit, point: i,
 		counter:  t.kind == facility.Counter,
 		measured: t.kind == facility.Measure || t.kind == facility.Counter,

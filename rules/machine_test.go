@@ -31,11 +31,11 @@ func built(t interface{ Fatal(...any) }, text string) (func(*frame) Truth, *fram
 	if m != nil {
 		t.Fatal(text, m.what, m.cure)
 	}
-	f := &frame{at: 1, wake: never, clock: c.engine.frame.clock}
+	f := &frame{at: 1, wake: never, clock: c.engine.frame.clock, test: &conditionTest{}}
 	points := map[string]*point{}
 	for _, id := range b.points {
 		p := c.point(id)
-		f.points = append(f.points, p)
+		f.test.points = append(f.test.points, p)
 		points[id.Quantity] = p
 	}
 	return truth, f, points

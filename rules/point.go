@@ -9,15 +9,16 @@ import (
 
 // point is the last that is known of one point.
 type point struct {
+	reading
+	seen    float64       // Value while it may be judged, else NaN
+	stale   time.Duration // after so long without a reading its value is not known any more; 0 is never
+	readers []*instance   // in order of their index
+	feeds   []feed        // what its readings are kept in
+	next    *point        // of the reading that came behind its last one
 	id      facility.PointID
 	unit    string
 	kind    facility.PointKind
 	wrap    float64
-	stale   time.Duration // after so long without a reading its value is not known any more; 0 is never
-	readers []*instance   // in order of their index
-	feeds   []feed        // what its readings are kept in
-	seen    float64       // Value while it may be judged, else NaN
-	reading
 }
 
 // reading is the part of a point that is saved.

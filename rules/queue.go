@@ -14,11 +14,11 @@ func (q *queue) plan(i *instance) {
 	case i.place == 0:
 		i.queued = next
 		*q = append(*q, i)
-		i.place = len(*q)
-		q.up(i.place - 1)
+		i.place = int32(len(*q))
+		q.up(int(i.place) - 1)
 	default:
 		i.queued = next
-		q.up(i.place - 1)
+		q.up(int(i.place) - 1)
 	}
 }
 
@@ -43,7 +43,7 @@ func (q *queue) take(until instant, out []*instance) []*instance {
 
 func (q queue) swap(a, b int) {
 	q[a], q[b] = q[b], q[a]
-	q[a].place, q[b].place = a+1, b+1
+	q[a].place, q[b].place = int32(a+1), int32(b+1)
 }
 
 func (q queue) up(k int) {

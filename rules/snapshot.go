@@ -19,7 +19,8 @@ const snapshotMark = "gengfu rules 2\n"
 // Snapshot returns the state of the engine. What it does from here it would do
 // exactly so after Restore.
 func (e *Engine) Snapshot() ([]byte, error) {
-	w := &writer{data: make([]byte, 0, 4096)}
+	w := &writer{data: make([]byte, 0, e.size+e.size/8+4096)}
+	piece := &writer{}
 	w.data = append(w.data, snapshotMark...)
 	w.instant(e.frame.listening)
 	e.savePoints(w)
@@ -29,7 +30,7 @@ func (e *Engine) Snapshot() ([]byte, error) {
 		w.string(k.point.Device)
 		w.string(k.point.Quantity)
 		w.varint(k.span)
-		piece := &writer{}
+		piece.data = piece.data[:0]
 		k.save(piece)
 		w.bytes(piece.data)
 	}
@@ -45,14 +46,15 @@ func (e *Engine) Snapshot() ([]byte, error) {
 			continue
 		}
 		w.string(i.key)
-		w.string(i.rule.fingerprint())
+		w.string(i.rule.print)
 		if err := i.save(w); err != nil {
 			return nil, fmt.Errorf("save the state of the rules: %w", err)
 		}
-		piece := &writer{}
+		piece.data = piece.data[:0]
 		i.test.save(piece)
 		w.bytes(piece.data)
 	}
+	e.size = len(w.data)
 	return w.data, nil
 }
 
@@ -229,7 +231,7 @@ func (e *Engine) proves(s snapshot) error {
 	}
 	for _, i := range e.instances {
 		v, ok := s.instances[i.key]
-		if !ok || v.rule != i.rule.fingerprint() {
+		if !ok || v.rule != i.rule.print {
 			continue
 		}
 		if t, ok := i.test.(*conditionTest); ok {
@@ -249,7 +251,7 @@ func (e *Engine) restore(i *instance, all map[string]saved) {
 	v, ok := all[i.key]
 	i.state = fresh(i.test)
 	i.test.reset()
-	if ok && v.rule == i.rule.fingerprint() {
+	if ok && v.rule == i.rule.print {
 		i.state = v.state
 		i.test.load(&reader{data: v.test})
 		delete(all, i.key)

@@ -14,19 +14,20 @@ const ring = slotsPerWindow + 1
 
 // window keeps the readings of one point over a stretch of time, in slots. Slots lie
 // at fixed times, so that a reading finds its place whenever it comes. Taking a
-// reading in costs the same however long the window is and however many it has seen.
+// reading in, and asking, cost the same however long the window is and however many
+// readings it has seen: slots up to mid hold what they and all behind them up to mid
+// come to, so that the oldest says all of them at once, and those behind mid are
+// joined one by one as they are closed. Once in a window's length mid moves on.
 type window struct {
 	span   instant
 	slot   instant
 	first  instant // of all readings ever taken in, or 0
 	newest instant
 	head   int64 // number of the newest slot that has a reading
+	mid    int64 // below head
 	slots  []slot
-
-	// What the slots before foldedAt hold together. It is found anew when time enters
-	// another slot.
-	foldedAt int64
-	folded   fold
+	back   fold  // of the slots behind mid up to backTo
+	backTo int64 // below head
 }
 
 // fold is what some readings come to.
@@ -38,14 +39,14 @@ type fold struct {
 // slot is what the readings of one slot come to.
 type slot struct {
 	fold
-	last uint32 // when the latest of them was made, in steps from the slot's start
+	last uint32 // when the latest of them was made, in steps from the slot's start; 0 is none
 }
 
 // stepsPerSlot is how finely the latest reading of a slot is remembered.
 const stepsPerSlot = 1 << 20
 
 func newWindow(span time.Duration) *window {
-	return &window{span: instant(span), slot: max(instant(span)/slotsPerWindow, 1), foldedAt: -1}
+	return &window{span: instant(span), slot: max(instant(span)/slotsPerWindow, 1)}
 }
 
 func (f *fold) add(v float64) {
@@ -71,7 +72,7 @@ func (f *fold) join(o fold) {
 
 // step is when in its slot the instant is.
 func (w *window) step(at instant) uint32 {
-	return uint32((at % w.slot) / (w.slot/stepsPerSlot + 1))
+	return uint32((at%w.slot)/(w.slot/stepsPerSlot+1)) + 1
 }
 
 func (w *window) take(_ *point, at instant, v float64) {
@@ -80,19 +81,44 @@ func (w *window) take(_ *point, at instant, v float64) {
 	case w.slots == nil:
 		w.slots = make([]slot, ring)
 		w.first, w.head = at, k
+		w.mid, w.backTo = k-1, k-1
 	case k > w.head:
 		for n := max(w.head+1, k-ring+1); n <= k; n++ {
 			w.slots[n%ring] = slot{}
 		}
 		w.head = k
-	}
-	if k < w.foldedAt {
-		w.foldedAt = -1
+		if w.oldest() > w.mid {
+			w.turn()
+		}
 	}
 	w.newest = at
 	s := &w.slots[k%ring]
 	s.add(v)
 	s.last = w.step(at)
+}
+
+// oldest is the number of the oldest slot that is kept.
+func (w *window) oldest() int64 { return max(w.head-slotsPerWindow, 0) }
+
+// turn moves mid to the slot before the newest. All slots before are behind the old
+// one.
+func (w *window) turn() {
+	w.mid = w.head - 1
+	w.back, w.backTo = fold{}, w.mid
+	var all fold
+	for k := w.mid; k >= w.oldest(); k-- {
+		s := &w.slots[k%ring]
+		all.join(s.fold)
+		s.fold = all
+	}
+}
+
+// look says that there was nothing to take in until the instant.
+func (w *window) look(at instant) {
+	if int64(at/w.slot) > w.head {
+		w.take(nil, at, 0)
+	}
+	w.newest = at
 }
 
 // late puts an older reading in its slot. Within a slot only what is newer than what
@@ -104,17 +130,19 @@ func (w *window) late(p *point, at instant, v float64) bool {
 	case at > w.newest: // only bad ones were newer
 		w.take(p, at, v)
 		return true
-	case at == w.newest || k <= w.head-ring:
+	case at == w.newest || k < w.oldest() || w.step(at) <= w.slots[k%ring].last:
 		return false
 	}
-	s := &w.slots[k%ring]
-	if s.n > 0 && w.step(at) <= s.last {
-		return false
-	}
-	s.add(v)
-	s.last = w.step(at)
+	w.slots[k%ring].last = w.step(at)
 	w.first = min(w.first, at)
-	w.foldedAt = -1
+	if k > w.mid {
+		w.slots[k%ring].add(v)
+		w.back, w.backTo = fold{}, w.mid
+		return true
+	}
+	for n := w.oldest(); n <= k; n++ {
+		w.slots[n%ring].add(v)
+	}
 	return true
 }
 
@@ -147,20 +175,21 @@ func (w *window) at(f *frame, stale time.Duration) (fold, bool) {
 
 // fold joins the slots that lie in the window at the instant.
 func (w *window) fold(at instant) fold {
-	now := int64(at / w.slot)
-	if now != w.foldedAt {
-		w.folded = fold{}
-		for k := max(now-slotsPerWindow, w.head-slotsPerWindow, 0); k < min(now, w.head+1); k++ {
-			w.folded.join(w.slots[k%ring].fold)
-		}
-		w.foldedAt = now
-	}
-	out := w.folded
-	if now <= w.head { // what is ahead of the instant came while it was held up
-		for k := now; k <= w.head; k++ {
+	var out fold
+	oldest := max(int64(at/w.slot)-slotsPerWindow, w.oldest())
+	if oldest > w.mid { // time went on without a reading
+		for k := oldest; k <= w.head; k++ {
 			out.join(w.slots[k%ring].fold)
 		}
+		return out
 	}
+	for w.backTo < w.head-1 {
+		w.backTo++
+		w.back.join(w.slots[w.backTo%ring].fold)
+	}
+	out = w.slots[oldest%ring].fold
+	out.join(w.back)
+	out.join(w.slots[w.head%ring].fold)
 	return out
 }
 
@@ -173,6 +202,7 @@ func (w *window) save(e *writer) {
 	}
 	e.instant(w.newest)
 	e.varint(w.head)
+	e.varint(w.head - w.mid)
 	var used uint64
 	for i, s := range w.slots {
 		if s.n > 0 {
@@ -180,7 +210,8 @@ func (w *window) save(e *writer) {
 		}
 	}
 	e.uvarint(used)
-	for _, s := range w.slots {
+	for i := range w.slots {
+		s := &w.slots[i]
 		if s.n == 0 {
 			continue
 		}
@@ -195,13 +226,15 @@ func (w *window) save(e *writer) {
 }
 
 func (w *window) load(r *reader) {
-	*w = window{span: w.span, slot: w.slot, foldedAt: -1}
+	*w = window{span: w.span, slot: w.slot}
 	w.first = r.instant()
 	if w.first == 0 {
 		return
 	}
 	w.newest, w.head = r.instant(), r.varint()
-	if w.head < 0 || w.head > int64(latest/w.slot) {
+	w.mid = w.head - r.varint()
+	w.backTo = w.mid
+	if w.head != int64(w.newest/w.slot) || w.mid >= w.head || w.mid < w.head-ring || w.mid < -1 {
 		r.fail("a window of another time")
 		return
 	}
