@@ -25,6 +25,7 @@ import (
 	"gengfu/devices/simulator"
 	"gengfu/facility"
 	"gengfu/gateway/brokertest"
+	"gengfu/gateway/clock"
 	"gengfu/gateway/config"
 	"gengfu/storage/history"
 	"gengfu/storage/ledger"
@@ -63,6 +64,7 @@ type box struct {
 	t      *testing.T
 	config *config.Config
 	data   string
+	clock  clock.Source // nil is this machine's
 
 	ledger  *ledger.Ledger
 	history history.Store
@@ -89,7 +91,7 @@ func (b *box) start() {
 	ended := b.ended
 	go func() {
 		ended <- Run(ctx, Options{
-			Config: b.config, Data: b.data, Version: "test",
+			Config: b.config, Data: b.data, Version: "test", Clock: b.clock,
 			Logger:    slog.New(slog.NewTextHandler(b.t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})),
 			Listening: func(url string) { listening <- url },
 			Prepare: func(_ context.Context, l *ledger.Ledger, h history.Store) error {

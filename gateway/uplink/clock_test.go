@@ -144,6 +144,12 @@ func (s *station) make() {
 // hubAt runs a hub that says the time, or does not know it.
 func hubAt(t *testing.T, url string, knows bool) *journal.Journal {
 	t.Helper()
+	j, _ := hubAndIntake(t, url, knows)
+	return j
+}
+
+func hubAndIntake(t *testing.T, url string, knows bool) (*journal.Journal, *intake.Intake) {
+	t.Helper()
 	j := openJournal(t, filepath.Join(t.TempDir(), "hub"), journal.Options{})
 	in, err := intake.New(intake.Options{
 		Root: "r", URL: url, Journal: j, MinPause: 10 * time.Millisecond,
@@ -153,7 +159,7 @@ func hubAt(t *testing.T, url string, knows bool) *journal.Journal {
 		t.Fatal(err)
 	}
 	start(t, in.Run)
-	return j
+	return j, in
 }
 
 // arrived is what came of one number.
@@ -309,7 +315,7 @@ func TestNobodyKnowsTheTime(t *testing.T) {
 
 func TestTheClockStepsWhileFactsAreTaken(t *testing.T) {
 	url := embed(t)
-	hub := hubAt(t, url, true)
+	hub, in := hubAndIntake(t, url, true)
 	machine := newLiar("boot1", time.Now())
 	s := newStation(t, machine, t.TempDir(), url)
 	defer s.stop()
@@ -318,7 +324,23 @@ func TestTheClockStepsWhileFactsAreTaken(t *testing.T) {
 		s.make()
 		s.right(s.await(hub, 3*(i+1)), i, soon)
 	}
-	if st := s.clock.State(); len(st.Steps) != 4 || st.State != clock.Synchronised {
+	machine.set(-time.Hour, false)
+	said := func() intake.GatewayStats {
+		if all := in.Stats().Gateways; len(all) == 1 {
+			return all[0]
+		}
+		return intake.GatewayStats{}
+	}
+	for deadline := time.Now().Add(limit); said().Clock != string(clock.Stepped) || said().Differs < 3590 || said().Differs > 3610; {
+		if time.Now().After(deadline) {
+			t.Fatalf("the hub hears of the gateway %+v", said())
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	machine.set(0, false)
+	s.make()
+	s.await(hub, 18)
+	if st := s.clock.State(); len(st.Steps) != 6 || st.State != clock.Synchronised {
 		t.Errorf("clock %+v", st)
 	}
 }
