@@ -48,15 +48,16 @@ func (b *boot) last() (fix, bool) {
 	return b.Fixes[len(b.Fixes)-1], true
 }
 
-// add keeps a fix. One that the line through its neighbours says too is left out.
-func (b *boot) add(f fix) {
+// add keeps a fix that is true to within so much. One that the line through its
+// neighbours says too is left out.
+func (b *boot) add(f fix, within time.Duration) {
 	n := len(b.Fixes)
 	if n > 0 && f.Up <= b.Fixes[n-1].Up {
 		return
 	}
 	if n >= 2 {
 		first, middle := b.Fixes[n-2], b.Fixes[n-1]
-		if f.Up-first.Up <= apart && between(first, f, middle.Up).Sub(middle.Origin).Abs() <= straight {
+		if f.Up-first.Up <= apart && between(first, f, middle.Up).Sub(middle.Origin).Abs() <= straight+within {
 			b.Fixes[n-1] = f
 			return
 		}

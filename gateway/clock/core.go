@@ -90,7 +90,7 @@ func (c *core) observe(r Reading) (step time.Duration) {
 	b := c.belief()
 	p.note(r.Up, b)
 	if b.basis == payload.Synchronised && r.Synced {
-		p.add(fix{r.Up, b.origin})
+		p.add(fix{r.Up, b.origin}, 0)
 	}
 	return step
 }
@@ -117,7 +117,7 @@ func (c *core) hear(sent, got time.Duration, hub time.Time) {
 	}
 	c.hub = hubTime{known: true, up: middle, origin: hub.Add(-middle), within: within}
 	if !c.now.Synced || !c.plausible() {
-		c.boots.present().add(fix{middle, c.hub.origin})
+		c.boots.present().add(fix{middle, c.hub.origin}, within)
 	}
 	c.observe(c.now)
 }

@@ -295,7 +295,7 @@ func (d *daemon) hubParts(parts []part) ([]part, error) {
 	d.intake, err = intake.New(intake.Options{
 		Root: c.MQTT.Root, Site: c.Site.ID, Version: d.Version, ClientID: hubClient(c), KeepSession: c.MQTT.KeepSession, URL: d.url, Username: d.secrets.mqttUsername, Password: d.secrets.mqttPassword,
 		TLS: d.secrets.mqttTLS, Journal: d.hubLog, Letters: d.letters, Logger: d.Logger.With("part", "intake"),
-		Room: room(d.Data), Time: func() (time.Time, bool) { return d.clock.Best(), d.clock.Known() },
+		Room: room(d.Data), Time: func() (time.Time, bool) { return d.clock.Best(), !d.clock.Doubtful() },
 		Ahead: func(head payload.Header, readings []facility.Reading, taps []facility.Tap) bool { // made below
 			return d.hub.Ahead(head, readings, taps)
 		},
