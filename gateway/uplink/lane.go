@@ -62,6 +62,7 @@ func (f *flow) lane(run journal.Run, share float64) *lane {
 		return l
 	}
 	l := &lane{run: run, w: newWindow(max(f.journal.Cursor(Cursor), run.First-1), f.o.ResendAfter)}
+	l.w.twice = f.highest() // over another connection
 	l.limit(f, share)
 	return l
 }

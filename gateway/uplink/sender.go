@@ -318,6 +318,7 @@ func (f *flow) take(a payload.Ack) error {
 		switch {
 		case a.Epoch == "" && a.Again: // a hub that has just come
 			l.missed = 0
+			l.w.hasten()
 			l.w.ack(l.w.acked, true, now)
 		case a.Epoch != l.run.Epoch:
 			continue // of another lane, or of another life of this journal

@@ -24,8 +24,10 @@ type window struct {
 	bytes    int
 	limit    int
 	timeout  time.Duration
-	deadline time.Time // zero when nothing is in flight
-	backTo   uint64    // where the hub asked to begin again
+	deadline time.Time     // zero when nothing is in flight
+	twice    uint64        // up to here batches may have been sent more than once
+	soonest  time.Duration // that a batch which was sent once was acknowledged in; 0: not known
+	backTo   uint64        // where the hub asked to begin again
 	backAt   time.Time
 }
 
@@ -90,7 +92,6 @@ func (w *window) advance(seq uint64, now time.Time) {
 		w.held = 0
 	}
 	w.land(seq, now)
-	w.timeout = w.least
 	w.deadline = now.Add(w.timeout)
 	if len(w.flight) == 0 && w.held == 0 {
 		w.deadline = time.Time{}
@@ -110,20 +111,45 @@ func (w *window) hold(seq uint64, now time.Time) (advanced bool) {
 }
 
 // land takes what has arrived out of the window, which opens for more; not far when
-// that took long, and it closes when that would make others late.
+// that took long, and it closes when that would make others late, or batches wait behind
+// each other on a line that is thin.
 func (w *window) land(seq uint64, now time.Time) {
-	var took time.Duration
+	var last sent
 	for len(w.flight) > 0 && w.flight[0].seq <= seq {
-		took = now.Sub(w.flight[0].at)
-		w.bytes -= w.flight[0].size
+		last = w.flight[0]
+		w.bytes -= last.size
 		w.flight = w.flight[1:]
 	}
+	if last.seq == 0 { // from before the window
+		return
+	}
+	took := now.Sub(last.at)
+	w.measure(last.seq, took)
 	switch {
-	case w.brisk > 0 && took > w.brisk:
+	case w.brisk > 0 && took > w.brisk, w.soonest > 0 && took > w.soonest+w.least:
 		w.limit = max(1, w.limit/2)
+	case w.soonest == 0 && w.timeout > w.least: // it may be slow, or have been away
 	case took <= brisk || w.limit < ample:
 		w.limit = min(2*w.limit, max(1, int(w.share*maxFlight)))
 	}
+}
+
+// measure sets the timeout by how long a batch took. What was sent twice says nothing, as
+// nobody knows which was acknowledged: then the timeout stays as long as it had to become,
+// or a line that is only slow would be filled with repetitions.
+func (w *window) measure(seq uint64, took time.Duration) {
+	if seq <= w.twice {
+		return
+	}
+	if w.soonest == 0 || took < w.soonest {
+		w.soonest = took
+	}
+	w.timeout = min(max(w.least, 2*took), maxTimeout)
+}
+
+// hasten forgets how long the hub was away.
+func (w *window) hasten() {
+	w.timeout = min(max(w.least, 2*w.soonest), maxTimeout)
 }
 
 // expire begins anew with a single batch when no acknowledgement has come in
@@ -140,5 +166,8 @@ func (w *window) expire(now time.Time) bool {
 
 // rewind forgets what is in flight, so that it is sent again.
 func (w *window) rewind() {
+	if n := len(w.flight); n > 0 {
+		w.twice = max(w.twice, w.flight[n-1].seq)
+	}
 	w.flight, w.bytes, w.held, w.deadline = nil, 0, 0, time.Time{}
 }

@@ -77,10 +77,18 @@ func TestWindowExpires(t *testing.T) {
 		w.rewind()
 	}
 	fill(w, 100, now)
-	w.ack(1, false, now)
+	w.ack(1, false, now) // of one that was sent many times
 	fill(w, 100, now)
-	if !w.expire(now.Add(least)) {
-		t.Error("progress did not bring the first timeout back")
+	if w.expire(now.Add(maxTimeout - 1)) {
+		t.Error("what may only be slow is thought lost")
+	}
+	w.ack(8, false, now) // likewise
+	fill(w, 100, now)
+	now = now.Add(10 * time.Millisecond)
+	w.ack(9, false, now)
+	fill(w, 100, now)
+	if w.expire(now.Add(least-1)) || !w.expire(now.Add(least)) {
+		t.Error("a batch that was sent once did not bring the first timeout back")
 	}
 }
 
