@@ -97,13 +97,92 @@ func harmingInflux(name string, h harm) affliction {
 	}
 }
 
-func filling(folder string) affliction {
+func filling(folder string, weight int, owner func(*world) *process) affliction {
 	path := func(w *world) string { return filepath.Join(w.dir, folder) }
 	return affliction{
-		name: "disk of " + folder + " full", weight: 3,
-		fits:  func(w *world) bool { return w.disks[folder] },
+		name: "disk of " + folder + " full", weight: weight,
+		fits:  func(w *world) bool { return w.disks[folder] && owner(w) != nil },
 		begin: func(_ context.Context, w *world) error { return fillDisk(path(w)) },
 		end:   func(_ context.Context, w *world) error { return freeDisk(path(w)) },
+	}
+}
+
+// fillingInflux is a full disk of InfluxDB. influxd 1.8 leaves half an entry in its
+// write-ahead log and takes nothing more until it is restarted, whatever room there
+// is. Then it cuts the half away but writes behind where it was, and loses all of that
+// at its next start. So it is started twice before it may be written to.
+func fillingInflux() affliction {
+	a := filling("influx", 1, (*world).theInflux)
+	free := a.end
+	a.end = func(ctx context.Context, w *world) error {
+		w.toInflux.be(harm{refuse: true})
+		err := free(ctx, w)
+		for range 2 {
+			if !down(w.influx) {
+				w.influx.kill()
+			}
+			err = errors.Join(err, w.restart(ctx))
+		}
+		w.toInflux.be(harm{})
+		return err
+	}
+	return a
+}
+
+// startingFull starts the hub on a disk that is full, where it must work.
+func startingFull() affliction {
+	path := func(w *world) string { return filepath.Join(w.dir, "hub") }
+	return affliction{
+		name: "start of hub on a full disk", weight: 2, fits: func(w *world) bool { return w.disks["hub"] },
+		begin: func(ctx context.Context, w *world) error {
+			if !w.hasReserve() { // it was full a moment ago
+				return nil
+			}
+			if err := fillDisk(path(w)); err != nil {
+				return err
+			}
+			if w.random.IntN(2) == 0 && !down(w.hub) {
+				w.hub.kill()
+			} else if err := stop(w.hub); err != nil {
+				return err
+			}
+			if err := w.restart(ctx); err != nil {
+				return err
+			}
+			if err := w.serves(ctx); err != nil {
+				return fmt.Errorf("the hub does not start on a full disk: %w", err)
+			}
+			return nil
+		},
+		end: func(_ context.Context, w *world) error { return freeDisk(path(w)) },
+	}
+}
+
+// outages is a series of short ones, each with a backlog of its own, and deaths among
+// them: more than a journal may be parted into.
+func outages() affliction {
+	const times, readings = 12, 6_000
+	return affliction{
+		name: "many outages", weight: 1, fits: always,
+		begin: func(ctx context.Context, w *world) error {
+			for range times {
+				w.brokerWays(func(p *proxy) { p.be(harm{refuse: true}) })
+				if err := w.tellEdge(fmt.Sprint("burst ", readings)); err != nil {
+					return err
+				}
+				pause(ctx, 100*time.Millisecond)
+				if w.random.IntN(2) == 0 && !down(w.edge) {
+					w.edge.kill()
+				}
+				w.brokerWays(func(p *proxy) { p.be(harm{}) })
+				if err := w.restart(ctx); err != nil {
+					return err
+				}
+				pause(ctx, time.Duration(w.random.IntN(200))*time.Millisecond)
+			}
+			return nil
+		},
+		end: nothing,
 	}
 }
 
@@ -139,8 +218,11 @@ func afflictions() []affliction {
 		harmingInflux("InfluxDB hangs", harm{silent: true}),
 		harmingInflux("InfluxDB is slow", harm{delay: time.Second}),
 		harmingInflux("cuts before InfluxDB", harm{cut: 0.2}),
-		filling("edge"),
-		filling("hub"),
+		filling("edge", 3, (*world).theEdge),
+		filling("hub", 3, (*world).theHub),
+		fillingInflux(),
+		startingFull(),
+		outages(),
 		backlog("backlog", 20_000, 3, false),
 		backlog("backlog of 72 h", 72*360*20, 1, true), // of 20 points, read every 10 s
 		readOnlyEdge(),

@@ -186,11 +186,14 @@ func lastLines(path string) string {
 // seconds that it has read what changes nothing, so that it is asked only when
 // something seems wrong.
 func (w *world) compare(ctx context.Context) (v verdict, done bool, err error) {
-	behind, err := w.metric(ctx, "gengfu_consumer_behind")
-	if err != nil {
-		return v, false, nil //nolint:nilerr // the hub may be starting
+	behind, err := w.metric(ctx, "gengfu_consumer_behind_records")
+	if errors.Is(err, errNoFigure) {
+		return v, false, err
 	}
-	if stored, err := w.metric(ctx, `gengfu_consumer_behind{consumer="history"}`); err != nil || stored > 0 {
+	if err != nil {
+		return v, false, nil // the hub may be starting
+	}
+	if stored, err := w.metric(ctx, `gengfu_consumer_behind_records{consumer="history"}`); err != nil || stored > 0 {
 		return v, false, nil //nolint:nilerr // likewise
 	}
 	a, err := w.arrived(ctx)

@@ -113,7 +113,7 @@ func newWorld(ctx context.Context, p programs, s setting, dir string, seed uint6
 		if err := os.MkdirAll(path, 0o700); err != nil {
 			return w, err
 		}
-		if folder != "influx" {
+		if folder != "influx" || s.InfluxDB {
 			w.disks[folder] = mountDisk(path) == nil
 		}
 	}
@@ -304,6 +304,33 @@ func (w *world) end() (err error) {
 	return err
 }
 
+// hasReserve reports whether the hub keeps room for a start on a full disk.
+func (w *world) hasReserve() bool { return size(filepath.Join(w.dir, "hub", "gengfu.reserve")) > 0 }
+
+// serves waits until the hub takes connections.
+func (w *world) serves(ctx context.Context) error {
+	deadline := time.After(patience)
+	for {
+		w.mu.Lock()
+		url := w.hubURL
+		w.mu.Unlock()
+		if url != "" {
+			return nil
+		}
+		select {
+		case <-w.hub.ended:
+			return fmt.Errorf("it has ended: %s", lastLines(w.log("hub")))
+		case <-deadline:
+			return errors.New("it does not take connections")
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+var errNoFigure = errors.New("the hub has no figure")
+
 // metric asks the hub for one of its figures, added up over its labels.
 func (w *world) metric(ctx context.Context, name string) (float64, error) {
 	w.mu.Lock()
@@ -338,7 +365,7 @@ func (w *world) metric(ctx context.Context, name string) (float64, error) {
 		}
 	}
 	if !found {
-		return 0, fmt.Errorf("the hub has no figure %s", name)
+		return 0, fmt.Errorf("%w %s", errNoFigure, name)
 	}
 	return sum, nil
 }
