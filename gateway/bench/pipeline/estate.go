@@ -133,7 +133,7 @@ func (e *estate) metrics(ctx context.Context, names ...string) (map[string]float
 
 const (
 	metricStored = "gengfu_history_stored_total"
-	metricBehind = "gengfu_consumer_behind"
+	metricBehind = "gengfu_consumer_behind_records"
 )
 
 // stored waits until the history holds so many readings since the hub's start and
