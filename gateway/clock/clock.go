@@ -159,6 +159,14 @@ func (c *Clock) Doubtful() bool {
 	return b == payload.Unknown || b == payload.Stepped
 }
 
+// Asks reports whether the hub could say more than is known: nobody has confirmed the
+// machine's clock of late.
+func (c *Clock) Asks() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.o.Alone && !c.core.fresh() && !(c.core.now.Synced && c.core.plausible())
+}
+
 // Of is what time it was, by the best that is known, at a time of Now.
 func (c *Clock) Of(now time.Time) time.Time {
 	c.mu.Lock()

@@ -27,16 +27,18 @@ type Clock interface {
 	Hear(boot string, sent time.Duration, hub time.Time)
 	State() clock.State
 	Known() bool
+	// Asks reports whether the hub could say more.
+	Asks() bool
 	Changed() <-chan struct{}
 }
 
 var _ Clock = (*clock.Clock)(nil)
 
 const (
-	// How long facts wait whose time may be known soon: urgent ones until the hub has had
-	// time to tell it, samples until a time service has.
-	urgentWait  = 2 * time.Second
-	samplesWait = 10 * time.Minute
+	// hubWait is how long facts wait for the hub's word when nobody has confirmed the time,
+	// and unknownWait how long samples wait for anybody's when it is not known at all.
+	hubWait     = 2 * time.Second
+	unknownWait = 10 * time.Minute
 	// askEvery is how often a gateway that does not know the time asks the hub.
 	askEvery = 5 * time.Second
 )
@@ -88,12 +90,12 @@ func (u *Uplink) serveSpeaking(ctx context.Context, c *broker.Connection, s *sen
 }
 
 // speak says the gateway's state whenever that of its clock is another one, and asks the
-// hub for the time while the gateway does not know it.
+// hub for the time while nobody else confirms it.
 func (u *Uplink) speak(ctx context.Context, c *broker.Connection, greeted <-chan struct{}) {
 	for {
 		changed := u.o.Clock.Changed()
 		var ask <-chan time.Time
-		if !u.o.Clock.Known() {
+		if u.o.Clock.Asks() {
 			ask = time.After(askEvery)
 		}
 		select {
@@ -109,13 +111,13 @@ func (u *Uplink) speak(ctx context.Context, c *broker.Connection, greeted <-chan
 	}
 }
 
-// greet notes that a hub may be there: urgent facts wait for its word once more, when
-// nobody else knows the time.
+// greet notes that a hub may be there: where it could say more than is known, facts wait
+// for its word once more.
 func (s *sender) greet() {
-	if s.stream != facility.Urgent || s.o.Clock == nil || s.o.Clock.Known() {
+	if s.o.Clock == nil || !s.o.Clock.Asks() {
 		return
 	}
-	s.waitsSince = time.Time{}
+	s.asksSince = time.Time{}
 	select {
 	case s.greeted <- struct{}{}:
 	default:
@@ -128,23 +130,31 @@ func (s *sender) dated(records []journal.Record, now time.Time) (n int, until ti
 	if s.o.Clock == nil {
 		return len(records), time.Time{}
 	}
-	wait := samplesWait
-	if s.stream == facility.Urgent {
-		wait = urgentWait
-	}
+	asks := s.o.Clock.Asks()
 	for n, r := range records {
 		stamp, first, ok := payload.StampOf(r.Body)
-		if !ok || stamp.Basis != payload.Unknown || !s.o.Clock.Correct(stamp, first).Pending {
+		if !ok || stamp.Basis.Sure() {
 			continue
 		}
-		if s.waitsSince.IsZero() {
-			s.waitsSince = now
+		if asks {
+			until = later(&s.asksSince, now, hubWait)
 		}
-		if until = s.waitsSince.Add(wait); now.Before(until) {
+		if s.stream == facility.Telemetry && stamp.Basis == payload.Unknown && s.o.Clock.Correct(stamp, first).Pending {
+			until = later(&s.waitsSince, now, unknownWait)
+		}
+		if now.Before(until) {
 			return n, until
 		}
 	}
 	return len(records), time.Time{}
+}
+
+// later is so long after since, which begins now unless it has.
+func later(since *time.Time, now time.Time, wait time.Duration) time.Time {
+	if since.IsZero() {
+		*since = now
+	}
+	return since.Add(wait)
 }
 
 // bodies returns what is sent of records, their times put right as far as that can be.

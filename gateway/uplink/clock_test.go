@@ -345,6 +345,36 @@ func TestTheClockStepsWhileFactsAreTaken(t *testing.T) {
 	}
 }
 
+// A clock that shows a time that can be, and is wrong: nothing is sent under it to a hub
+// that says the time, neither to one that is there nor to one that comes.
+func TestAPlausibleClockThatIsWrong(t *testing.T) {
+	for name, away := range map[string]time.Duration{"the hub is there": 0, "the hub comes": 4 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			url := embed(t)
+			var hub *journal.Journal
+			if away == 0 {
+				hub = hubAt(t, url, true)
+			}
+			s := newStation(t, newLiar("boot1", time.Now().Add(-3*time.Hour)), t.TempDir(), url)
+			defer s.stop()
+			s.make()
+			if hub == nil {
+				<-time.After(away) // and urgent facts are sent to nobody
+				s.make()
+				hub = hubAt(t, url, true)
+			} else {
+				s.make()
+			}
+			came := s.await(hub, 6)
+			s.right(came, 0, soon)
+			s.right(came, 1, soon)
+			if st := s.clock.State(); st.State != clock.Drifting {
+				t.Errorf("clock %+v", st)
+			}
+		})
+	}
+}
+
 // A reboot before the time was known: the facts come marked, and their bounds are true.
 func TestARebootBeforeTheTimeIsKnown(t *testing.T) {
 	url := embed(t)

@@ -49,8 +49,9 @@ type sender struct {
 
 	splitAt time.Time // when a backlog was last set apart
 
-	waitsSince time.Time     // since when something waits for the time; zero when it never did
-	greeted    chan struct{} // a hub has come, and the time is not known
+	asksSince  time.Time     // since when something waits for the hub's word; zero when nothing does
+	waitsSince time.Time     // since when samples wait for the time to be known; zero when they never did
+	greeted    chan struct{} // a hub may have come that could say the time
 	told       bool          // that the journal is an old copy
 }
 
@@ -311,7 +312,7 @@ func (f *flow) send(ctx context.Context, l *lane, recs []journal.Record, size in
 
 func (f *flow) take(a payload.Ack) error {
 	now := f.o.Now()
-	if a.Epoch == "" && a.Again {
+	if a.Again && a.Boot == "" { // of a hub that has just come
 		f.greet()
 	}
 	for i, l := range f.under {
