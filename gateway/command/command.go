@@ -33,6 +33,7 @@ type cli struct {
 	Simulator simulatorCommand `cmd:"" help:"Put simulated devices on a serial line or a socket, with faults by name and rate."`
 	Wand      wandCommand      `cmd:"" help:"Bring in what a patrol wand has kept."`
 	History   historyCommand   `cmd:"" help:"Bring history out, in, and from the embedded engine to InfluxDB."`
+	Detect    detectCommand    `cmd:"" help:"Run an anomaly detector over a CSV table, in one pass."`
 	User      userCommand      `cmd:"" help:"Add, list and change the people who may sign in."`
 	Health    healthCommand    `cmd:"" help:"Ask a running gateway whether it is ready; exit status 0 is yes."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
