@@ -71,7 +71,7 @@ func (c *cell) heldSeconds(f *frame) (float64, bool) {
 
 // count is how often it came within the window.
 func (c *cell) count(f *frame) (float64, bool) {
-	got, ok := c.times.at(f, 0)
+	got, ok := c.times.at(f, time.Duration(c.times.span))
 	return got.sum, ok && c.last != Unknown
 }
 

@@ -329,7 +329,7 @@ func (b *builder) stale(_ ast.Node, name string, args []ast.Node) operand {
 		return yes(func(f *frame) Truth {
 			p, d := f.test.points[o.point], after
 			if d == 0 {
-				d = max(p.stale, missedPeriods*facility.BadKeepAlive)
+				d = p.patience()
 			}
 			return truthOf(f.quiet(p, d))
 		})

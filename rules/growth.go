@@ -109,11 +109,11 @@ func (g *growth) change() float64 { return g.samples[len(g.samples)-1].value - g
 
 // at returns the change and the time that it took, as it is known at the instant of
 // the frame. See window.at.
-func (g *growth) at(f *frame, stale time.Duration) (change float64, over instant) {
+func (g *growth) at(f *frame, patience time.Duration) (change float64, over instant) {
 	if !g.full() {
 		return math.NaN(), 0
 	}
-	due := g.samples[len(g.samples)-1].at + max(g.span/4, min(instant(stale), g.span))
+	due := g.samples[len(g.samples)-1].at + max(g.span/4, min(instant(patience), g.span))
 	if f.at >= due {
 		return math.NaN(), 0
 	}

@@ -36,7 +36,7 @@ func (b *builder) over(name string, args []ast.Node, o operand) operand {
 			u = bareUnit
 		}
 		return operand{unit: u, point: -1, measured: o.measured, num: func(f *frame) float64 {
-			if w, ok := f.test.feeds[i].(*window).at(f, f.test.points[p].stale); ok {
+			if w, ok := f.test.feeds[i].(*window).at(f, f.test.points[p].patience()); ok {
 				return part(w)
 			}
 			return math.NaN()
@@ -64,14 +64,14 @@ func (b *builder) growing(name string, o operand, span time.Duration) operand {
 	out := operand{unit: o.unit.difference(), point: -1, measured: o.measured}
 	if name != "rate" {
 		out.num = func(f *frame) float64 {
-			change, _ := f.test.feeds[i].(*growth).at(f, f.test.points[p].stale)
+			change, _ := f.test.feeds[i].(*growth).at(f, f.test.points[p].patience())
 			return change
 		}
 		return out
 	}
 	out.unit = o.unit.perHour()
 	out.num = func(f *frame) float64 {
-		change, over := f.test.feeds[i].(*growth).at(f, f.test.points[p].stale)
+		change, over := f.test.feeds[i].(*growth).at(f, f.test.points[p].patience())
 		return perHour(change, over)
 	}
 	return out

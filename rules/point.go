@@ -86,6 +86,14 @@ func finite(v float64) bool { return v-v == 0 }
 // Staleness: the field side repeats what has not changed, see facility.KeepAlive.
 const missedPeriods = 3
 
+// patience is for how long at least a window bears that nothing good comes.
+func (p *point) patience() time.Duration {
+	if p.stale > 0 {
+		return p.stale
+	}
+	return missedPeriods * facility.BadKeepAlive
+}
+
 // staleAfter says how long the value of a point holds when nothing more is heard.
 // Where the period is not known it holds until a bad reading comes.
 func staleAfter(p facility.Point) time.Duration {

@@ -148,8 +148,8 @@ func (w *window) late(p *point, at instant, v float64) bool {
 
 // at returns what the window holds at the instant of the frame, and whether it is
 // known: readings must reach back over the whole of it, and the newest must not be
-// older than a quarter of it.
-func (w *window) at(f *frame, stale time.Duration) (fold, bool) {
+// older than a quarter of it or than patience, whichever is longer, nor than all of it.
+func (w *window) at(f *frame, patience time.Duration) (fold, bool) {
 	if w.slots == nil {
 		return fold{}, false
 	}
@@ -158,7 +158,7 @@ func (w *window) at(f *frame, stale time.Duration) (fold, bool) {
 		f.wakeAt(full)
 		return fold{}, false
 	}
-	due := w.newest + max(w.span/4, min(instant(stale), w.span))
+	due := w.newest + max(w.span/4, min(instant(patience), w.span))
 	if f.at >= due {
 		return fold{}, false
 	}
