@@ -281,6 +281,7 @@ func (j *Journal) giveBack(w batch, err error) {
 		j.show(r, err)
 	}
 	if len(w.fresh) > 0 {
+		j.noteDown()
 		j.wakeReaders()
 	}
 }
@@ -324,6 +325,7 @@ func (j *Journal) settle(w batch, out written) {
 		j.runsWritten = w.gen
 	}
 	j.shown, j.shownBytes, j.volatile = nil, 0, false
+	j.note.say(0)
 	j.st.Records, j.st.Bytes, j.facts = out.held.records, out.held.bytes, out.held.facts
 	j.books.evicted += out.evicted.facts
 	j.books.damaged += out.lost

@@ -89,6 +89,7 @@ type Stats struct {
 	Evicted   int64     // records that went unread because the journal was full, since Open
 	Damaged   int64     // records that were lost to damage of the file, since Open
 	Forgotten int64     // records that went unread because memory was full while the disk refused, since Open
+	Vanished  int64     // records that were in memory only when the process before was killed, as far as the disk let it be noted
 	Volatile  int64     // records that are in memory only
 	Resets    int64     // times that a damaged file was set aside, since Open
 	Trouble   string    // why the disk refuses; empty when it does not
@@ -108,6 +109,7 @@ type Journal struct {
 	saving *salvage // nil without a damaged file
 
 	mu         sync.Mutex
+	note       note
 	pending    []*request // not yet tried
 	shown      []*request // in memory only: the disk refused them
 	shownBytes int64
@@ -198,6 +200,7 @@ func Open(path string, opts Options) (*Journal, error) {
 	if err := j.begin(); err != nil {
 		return nil, fmt.Errorf("journal %s: %w", path, err)
 	}
+	j.beginNote()
 	go j.commits()
 	return j, nil
 }
@@ -415,6 +418,9 @@ func (j *Journal) Commit(cursor string, seq uint64) error {
 		j.st.Cursors[cursor] = seq
 		j.moved[cursor] = seq
 		j.dropPassed()
+		if j.volatile {
+			j.noteDown()
+		}
 		j.recent.forget(j.passed())
 		j.poke()
 	}
@@ -454,6 +460,7 @@ func (j *Journal) Close() error {
 	if j.saving != nil {
 		err = errors.Join(err, j.saving.close())
 	}
+	err = errors.Join(err, j.note.close())
 	if lost > 0 {
 		j.log.Error("RECORDS ARE LOST that the disk has refused to the end", "records", lost, "error", broken)
 		err = errors.Join(fmt.Errorf("%d records could not be written: %w", lost, broken), err)

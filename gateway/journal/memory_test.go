@@ -118,6 +118,41 @@ func TestACrashTakesBackMemoryButNoNumberNamesTwoRecords(t *testing.T) {
 	}
 }
 
+// TestWhatAKillTookFromMemoryIsCounted at the next start, and what was delivered
+// before is not.
+func TestWhatAKillTookFromMemoryIsCounted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	o := Options{Memory: 1 << 20, Cursors: []string{"hub"}}
+	j := open(t, path, o)
+	appendAll(t, j, "a")
+	free := fillDisk(t, j)
+	defer free()
+	volatile(t, j, string(bytes.Repeat([]byte("x"), 100_000)), "b", "c")
+	if err := j.Commit("hub", 2); err != nil {
+		t.Fatal(err)
+	}
+	killed := filepath.Join(t.TempDir(), "j")
+	for _, suffix := range []string{"", "-wal", ".memory"} { // what a kill leaves
+		if err := os.WriteFile(killed+suffix, read(t, path+suffix), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []int64{2, 0} {
+		after := open(t, killed, o)
+		if s := after.Stats(); s.Vanished != want {
+			t.Errorf("%d records are said to be lost, want %d", s.Vanished, want)
+		}
+		if err := after.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	free()
+	durable(t, j, 4)
+	if size(path+".memory") != noteBytes || j.note.said != 0 {
+		t.Errorf("noted %d when all is on the disk", j.note.said)
+	}
+}
+
 func TestMemoryIsBounded(t *testing.T) {
 	body := string(bytes.Repeat([]byte("x"), 10_000))
 	t.Run("urgent is refused", func(t *testing.T) {
