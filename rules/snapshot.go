@@ -161,6 +161,17 @@ func (e *Engine) Restore(data []byte) error {
 	return nil
 }
 
+// TakeOver goes on where another engine is, with rules and devices of its own: so are
+// rules swapped. Of the rules that judge as before all stays as it is; of the others
+// what is kept of a point stays as long as they ask for the same. See Restore.
+func (e *Engine) TakeOver(from *Engine) error {
+	data, err := from.Snapshot()
+	if err != nil {
+		return err
+	}
+	return e.Restore(data)
+}
+
 func read(data []byte) (snapshot, error) {
 	rest, ok := bytes.CutPrefix(data, []byte(snapshotMark))
 	if !ok {

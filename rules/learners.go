@@ -1,0 +1,165 @@
+package rules
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"math"
+	"strings"
+	"time"
+
+	"gengfu/facility"
+	"gengfu/rules/detect"
+)
+
+// Learners returns the shipped detectors: what grows in a water meter is judged as
+// a register of water, what grows in kWh by the energy of each hour, and a quantity
+// that moves freely by its mean of five minutes. The hours and weekdays are the
+// zone's. Nothing is learned of states and signals.
+func Learners(zone *time.Location) Detectors {
+	if zone == nil {
+		zone = time.UTC
+	}
+	return func(d facility.Device, p facility.Point) Detector {
+		l := &learner{zone: zone, scale: 1}
+		switch {
+		case p.Kind == facility.Counter && strings.HasPrefix(d.Kind, "water") && litres(p.Unit) > 0:
+			l.kind, l.scale = detect.WaterMeter, litres(p.Unit)
+		case p.Kind == facility.Counter && (p.Unit == "kWh" || p.Unit == "MWh" || p.Unit == "Wh"):
+			l.kind, l.span = detect.ElectricityMeter, time.Hour
+		case p.Kind == facility.Measure:
+			l.kind, l.span = detect.Series, 5*time.Minute
+		default:
+			return nil
+		}
+		l.anew()
+		return l
+	}
+}
+
+// litres is how many of them a unit of volume has; 0 is no unit of volume.
+func litres(unit string) float64 {
+	switch unit {
+	case "m3":
+		return 1000
+	case "L", "l":
+		return 1
+	}
+	return 0
+}
+
+// learner gives a detector what it knows: of readings that come as they come, the
+// register, or what became of each span.
+type learner struct {
+	kind     detect.Kind
+	zone     *time.Location
+	scale    float64       // of the detector's unit, in the point's
+	span     time.Duration // 0 gives every reading
+	detector *detect.Detector
+
+	from       int64   // beginning of the span, Unix nanoseconds; 0 is none
+	sum, count float64 // of the span: of a register where it stood at the beginning
+	last       float64
+	verdict    Verdict
+}
+
+func (l *learner) anew() {
+	d, err := detect.New(l.kind, detect.Settings{Channels: 1})
+	if err != nil {
+		panic(err) // the kinds above take one value
+	}
+	l.detector = d
+}
+
+// Observe takes in the next value. Within a span the verdict of the last one stands.
+func (l *learner) Observe(at time.Time, value float64) Verdict {
+	if l.span == 0 {
+		return l.say(at, value, 0)
+	}
+	from := at.Truncate(l.span).UnixNano()
+	if l.from != 0 && from != l.from {
+		l.finish(from)
+	}
+	if l.from == 0 || from != l.from {
+		l.begin(from, value)
+	}
+	if l.kind == detect.ElectricityMeter {
+		if value < l.last { // another meter, or it was reset: this hour tells nothing
+			l.sum, l.count = value, math.NaN()
+		}
+	} else {
+		l.sum += value
+	}
+	l.last = value
+	l.count++
+	return l.verdict
+}
+
+func (l *learner) begin(from int64, value float64) {
+	l.from, l.sum, l.count = from, 0, 0
+	if l.kind == detect.ElectricityMeter {
+		l.sum = value
+	}
+}
+
+// finish judges the span that is over: what follows it begins at next.
+func (l *learner) finish(next int64) {
+	at := time.Unix(0, l.from).Add(l.span / 2)
+	switch {
+	case l.kind == detect.Series:
+		if l.count > 0 {
+			l.say(at, l.sum/l.count, 0)
+		}
+	case next == l.from+int64(l.span) && !math.IsNaN(l.count):
+		// Meters are read many times an hour; what grows between the last reading of
+		// one hour and the first of the next counts for neither.
+		l.say(at, l.last-l.sum, l.sum)
+	}
+}
+
+func (l *learner) say(at time.Time, value, base float64) Verdict {
+	v := l.detector.Observe(at.In(l.zone), value*l.scale)
+	l.verdict = Verdict{Baseline: base + v.Baseline/l.scale, Score: v.Score, Flag: v.Flag, Sure: v.Sure}
+	return l.verdict
+}
+
+// Snapshot returns what Restore takes up again.
+func (l *learner) Snapshot() ([]byte, error) {
+	data, err := l.detector.Snapshot()
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	err = binary.Write(&b, binary.LittleEndian, l.head())
+	return append(b.Bytes(), data...), err
+}
+
+// learnerHead is what a learner keeps beside its detector.
+type learnerHead struct {
+	From             int64
+	Sum, Count, Last float64
+	Baseline, Score  float64
+	Flag, Sure       bool
+}
+
+func (l *learner) head() learnerHead {
+	return learnerHead{From: l.from, Sum: l.sum, Count: l.count, Last: l.last, Baseline: l.verdict.Baseline, Score: l.verdict.Score, Flag: l.verdict.Flag, Sure: l.verdict.Sure}
+}
+
+// Restore takes up what Snapshot returned.
+func (l *learner) Restore(data []byte) error {
+	var h learnerHead
+	size := binary.Size(h)
+	if len(data) < size {
+		return errors.New("the state of a detector is cut off")
+	}
+	if err := binary.Read(bytes.NewReader(data[:size]), binary.LittleEndian, &h); err != nil {
+		return err
+	}
+	if err := l.detector.Restore(data[size:]); err != nil {
+		return err
+	}
+	l.from, l.sum, l.count, l.last = h.From, h.Sum, h.Count, h.Last
+	l.verdict = Verdict{Baseline: h.Baseline, Score: h.Score, Flag: h.Flag, Sure: h.Sure}
+	return nil
+}
