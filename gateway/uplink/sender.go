@@ -453,7 +453,7 @@ func (s *sender) stats() StreamStats {
 		QueuedBytes: j.Bytes, Queued: j.Records,
 		Resent: s.resent, Dropped: j.Evicted + j.Damaged + j.Forgotten, Connected: s.connected,
 		DroppedBy: map[string]int64{"full": j.Evicted, "damaged": j.Damaged, "memory": j.Forgotten},
-		Volatile:  j.Volatile, Trouble: j.Trouble, Window: s.window, InFlight: s.flight, Runs: len(s.journal.Runs()),
+		Volatile:  j.Volatile, Vanished: j.Vanished, Trouble: j.Trouble, Window: s.window, InFlight: s.flight, Runs: len(s.journal.Runs()),
 	}
 	if !j.Oldest.IsZero() {
 		out.Oldest = &j.Oldest

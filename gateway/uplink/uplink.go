@@ -73,11 +73,12 @@ type StreamStats struct {
 	// DroppedBy parts Dropped by reason: the journal was full, damaged, or memory was
 	// full while the disk refused.
 	DroppedBy map[string]int64 `json:"dropped_by,omitempty"`
-	Volatile  int64            `json:"volatile"`          // batches that are in memory only, as the disk refuses
-	Trouble   string           `json:"trouble,omitempty"` // why it does
-	Window    int              `json:"window"`            // batches that may be unacknowledged
-	InFlight  int              `json:"in_flight"`         // batches that are
-	Runs      int              `json:"runs"`              // 1, and one more for each backlog that was set apart
+	Volatile  int64            `json:"volatile"`           // batches that are in memory only, as the disk refuses
+	Vanished  int64            `json:"vanished,omitempty"` // batches that were in memory only when the program before was killed
+	Trouble   string           `json:"trouble,omitempty"`  // why it does
+	Window    int              `json:"window"`             // batches that may be unacknowledged
+	InFlight  int              `json:"in_flight"`          // batches that are
+	Runs      int              `json:"runs"`               // 1, and one more for each backlog that was set apart
 	Connected bool             `json:"connected"`
 }
 
