@@ -8,6 +8,9 @@ import (
 	"maps"
 	"slices"
 	"sync"
+
+	"gengfu/facility"
+	"gengfu/storage/history"
 )
 
 // head is the log in memory. It may be used concurrently; only one goroutine at
@@ -21,38 +24,52 @@ type head struct {
 	last    int64 // id of the last row of the log
 }
 
-// load reads the series and the log.
-func (h *head) load(ctx context.Context, tx *sql.Tx) error {
-	h.ids, h.samples = map[seriesKey]int64{}, map[int64][]sample{}
-	err := each(ctx, tx, "SELECT id, kind, device, quantity FROM series", nil, func(rows *sql.Rows) error {
+// forget empties the head.
+func (h *head) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ids, h.samples, h.size = map[seriesKey]int64{}, map[int64][]sample{}, 0
+}
+
+// logged is a row of the log.
+type logged struct {
+	id       int64
+	readings int
+}
+
+// load reads the series and the log, and returns those rows that are damaged.
+func (h *head) load(ctx context.Context, tx *sql.Tx) (damaged []logged, err error) {
+	h.forget()
+	err = each(ctx, tx, "SELECT id, kind, device, quantity FROM series", nil, func(rows *sql.Rows) error {
 		var key seriesKey
 		var id int64
 		if err := rows.Scan(&id, &key.kind, &key.point.Device, &key.point.Quantity); err != nil {
 			return err
 		}
-		h.ids[key] = id
+		h.learn(map[seriesKey]int64{key: id})
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("read the series: %w", err)
+		return nil, fmt.Errorf("read the series: %w", err)
 	}
-	err = each(ctx, tx, "SELECT id, entries FROM log ORDER BY id", nil, func(rows *sql.Rows) error {
-		var id int64
+	err = each(ctx, tx, "SELECT id, readings, entries FROM log ORDER BY id", nil, func(rows *sql.Rows) error {
+		var row logged
 		var data sql.RawBytes
-		if err := rows.Scan(&id, &data); err != nil {
+		if err := rows.Scan(&row.id, &row.readings, &data); err != nil {
 			return err
 		}
 		entries, err := decodeLog(data)
 		if err != nil {
-			return fmt.Errorf("row %d: %w", id, err)
+			damaged = append(damaged, row)
+			return nil //nolint:nilerr // the others can be read
 		}
-		h.add(nil, entries, id)
+		h.add(nil, entries, row.id)
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("read the log: %w", err)
+		return nil, fmt.Errorf("read the log: %w", err)
 	}
-	return nil
+	return damaged, nil
 }
 
 // add takes in what was made durable.
@@ -87,6 +104,26 @@ func (h *head) ordered(series, from, to int64) []sample {
 		}
 	}
 	return order(out)
+}
+
+// rows returns all samples as they were written.
+func (h *head) rows() []history.Row {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	var out []history.Row
+	for key, id := range h.ids {
+		for _, x := range h.samples[id] {
+			out = append(out, history.Row{Reading: x.reading(facility.Point{ID: key.point}), Kind: key.kind})
+		}
+	}
+	return out
+}
+
+// learn takes in new series.
+func (h *head) learn(added map[seriesKey]int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	maps.Copy(h.ids, added)
 }
 
 // clear forgets all samples, which are in chunks now.

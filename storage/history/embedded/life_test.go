@@ -185,7 +185,15 @@ func TestFilesThatAreNotOurs(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{text, newer, filepath.Join(dir, "missing", "history.db")} {
+	s := open(t, embedded.Options{Path: text})
+	embedded.Settled(s)
+	mustWrite(t, s, meterRows(1, 1, time.Minute))
+	if aside, err := filepath.Glob(text + ".damaged-*Z"); err != nil || len(aside) != 1 {
+		t.Errorf("set aside are %v, %v", aside, err)
+	} else if kept, err := os.ReadFile(aside[0]); err != nil || !strings.HasPrefix(string(kept), "this is no database") {
+		t.Errorf("set aside is %q, %v", kept, err)
+	}
+	for _, path := range []string{newer, filepath.Join(dir, "missing", "history.db")} {
 		_, err := embedded.Open(context.Background(), embedded.Options{Path: path})
 		var configuration *history.ConfigurationError
 		if !errors.As(err, &configuration) {
@@ -208,8 +216,11 @@ func TestDamagedChunk(t *testing.T) {
 	if _, err := db.Exec("UPDATE data SET samples = x'0102'"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Readings(context.Background(), meterPoint(0), kind, begin, begin.Add(time.Hour)); err == nil {
-		t.Error("damaged bytes are read without an error")
+	if got, err := s.Readings(context.Background(), meterPoint(0), kind, begin, begin.Add(time.Hour)); err != nil || len(got) > 0 {
+		t.Errorf("%d readings of damaged bytes, %v", len(got), err)
+	}
+	if st := s.Stats(); st.Damaged != 100 || !strings.Contains(st.Error, "damaged") {
+		t.Errorf("stats: %+v, want 100 readings found damaged", st)
 	}
 	mustWrite(t, s, rows[100:])
 	if n := count(t, s, meterPoint(0), begin, begin.Add(24*time.Hour)); n != 100 {

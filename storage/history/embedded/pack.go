@@ -13,8 +13,13 @@ import (
 
 // keepUp packs the head when it is large and deletes what is too old.
 func (s *Store) keepUp(ctx context.Context) {
+	if s.suspect.Load() {
+		s.tally.Upkeep(classify(ctx, "replace a damaged file", s.replace(ctx, errFound)))
+		return
+	}
 	if s.head.size >= s.limit {
 		err := s.pack(ctx)
+		s.suspect.Store(corrupt(err))
 		s.tally.Upkeep(classify(ctx, "pack the log", err))
 		s.limit = s.options.HeadLimit
 		if err != nil { // and not again at each Write
@@ -33,6 +38,8 @@ func (s *Store) keepUp(ctx context.Context) {
 	}
 }
 
+var errFound = errors.New("what was stored could not be read")
+
 // pack moves the head into chunks. A reader that looked at the head before sees
 // samples in both places, which is as good as once.
 func (s *Store) pack(ctx context.Context) error {
@@ -41,7 +48,7 @@ func (s *Store) pack(ctx context.Context) error {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit it has nothing to do
-	p, err := newPacker(ctx, tx)
+	p, err := s.newPacker(ctx, tx)
 	if err != nil {
 		return err
 	}
@@ -65,13 +72,15 @@ func (s *Store) pack(ctx context.Context) error {
 type packer struct {
 	before, first, next, load, insert, describe, remove, discard, damaged *sql.Stmt
 
+	older   bool // what is packed gives way to what is there
+	lost    *damage
 	last    int64 // id of the last of those data that stay
 	decoder decoder
 }
 
-func newPacker(ctx context.Context, tx *sql.Tx) (*packer, error) {
-	p := &packer{}
-	for _, s := range []struct {
+func (s *Store) newPacker(ctx context.Context, tx *sql.Tx) (*packer, error) {
+	p := &packer{lost: &s.damage}
+	for _, q := range []struct {
 		into **sql.Stmt
 		text string
 	}{
@@ -85,11 +94,11 @@ func newPacker(ctx context.Context, tx *sql.Tx) (*packer, error) {
 		{&p.discard, `DELETE FROM data WHERE id = $1`},
 		{&p.damaged, `INSERT INTO damaged (series, start, "end", samples) VALUES ($1, $2, $3, $4)`},
 	} {
-		stmt, err := tx.PrepareContext(ctx, s.text) //nolint:sqlclosecheck // it ends with the transaction
+		stmt, err := tx.PrepareContext(ctx, q.text) //nolint:sqlclosecheck // it ends with the transaction
 		if err != nil {
 			return nil, err
 		}
-		*s.into = stmt
+		*q.into = stmt
 	}
 	err := tx.QueryRowContext(ctx, "SELECT coalesce(max(id), 0) FROM data WHERE id > 0").Scan(&p.last)
 	return p, err
@@ -110,6 +119,9 @@ func (p *packer) pack(ctx context.Context, series int64, fresh []sample) error {
 			old, err := p.open(ctx, series, *home)
 			if err != nil {
 				return err
+			}
+			if p.older {
+				old, group = group, old
 			}
 			group = merge(old, group)
 		}
@@ -149,7 +161,7 @@ func (p *packer) home(ctx context.Context, series, t int64) (*chunkRow, int64, e
 // decoded is laid aside, for it must not keep new readings out.
 func (p *packer) open(ctx context.Context, series int64, c chunkRow) ([]sample, error) {
 	var data []byte
-	if err := p.load.QueryRowContext(ctx, c.data).Scan(&data); err != nil {
+	if err := p.load.QueryRowContext(ctx, c.data).Scan(&data); err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return nil, err
 	}
 	if _, err := p.remove.ExecContext(ctx, series, c.start); err != nil {
@@ -160,7 +172,8 @@ func (p *packer) open(ctx context.Context, series int64, c chunkRow) ([]sample, 
 	}
 	samples, err := p.decoder.decode(make([]sample, 0, c.readings), series, data)
 	if err != nil {
-		_, err = p.damaged.ExecContext(ctx, series, c.start, c.end, data)
+		p.lost.chunk(series, c)
+		_, err = p.damaged.ExecContext(ctx, series, c.start, c.end, append([]byte{}, data...))
 		return nil, err
 	}
 	return samples, nil
@@ -251,7 +264,7 @@ func (s *Store) newest(ctx context.Context) (int64, error) {
 	newest := int64(0)
 	for _, series := range s.head.known() {
 		var end int64
-		err := s.reader.QueryRowContext(ctx, `SELECT "end" FROM chunk WHERE series = $1 ORDER BY start DESC LIMIT 1`, series).Scan(&end)
+		err := s.reader().QueryRowContext(ctx, `SELECT "end" FROM chunk WHERE series = $1 ORDER BY start DESC LIMIT 1`, series).Scan(&end)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return 0, err
 		}

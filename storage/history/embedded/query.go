@@ -29,7 +29,7 @@ func (s *Store) Query(ctx context.Context, p facility.Point, kind string, from, 
 	}
 	err = s.walk(ctx, seriesKey{kind: kind, point: p.ID}, first, end, whole, f)
 	if err != nil {
-		return nil, classify(ctx, fmt.Sprintf("query %s", p.ID), err)
+		return nil, s.failed(ctx, fmt.Sprintf("query %s", p.ID), err)
 	}
 	return f.Buckets(), nil
 }
@@ -40,7 +40,7 @@ func (s *Store) Readings(ctx context.Context, p facility.Point, kind string, fro
 	never := func(chunkRow) bool { return false }
 	err := s.walk(ctx, seriesKey{kind: kind, point: p.ID}, history.Milli(from), history.Milli(to), never, &c)
 	if err != nil {
-		return nil, classify(ctx, fmt.Sprintf("read %s", p.ID), err)
+		return nil, s.failed(ctx, fmt.Sprintf("read %s", p.ID), err)
 	}
 	out := make([]facility.Reading, len(c.kept))
 	for i, x := range c.kept {
@@ -58,7 +58,7 @@ func (s *Store) Latest(ctx context.Context, devices []facility.Device, before ti
 		for _, p := range d.Points {
 			last, ok, err := s.last(ctx, seriesKey{kind: d.Kind, point: p.ID}, end)
 			if err != nil {
-				return nil, classify(ctx, fmt.Sprintf("look up the last reading of %s", p.ID), err)
+				return nil, s.failed(ctx, fmt.Sprintf("look up the last reading of %s", p.ID), err)
 			}
 			if ok && last.t >= begin {
 				out[p.ID] = last.reading(p)
@@ -68,6 +68,15 @@ func (s *Store) Latest(ctx context.Context, devices []facility.Device, before ti
 	return out, nil
 }
 
+// failed gives an error of a reader its type. A file that is damaged is replaced by
+// the next Write.
+func (s *Store) failed(ctx context.Context, doing string, err error) error {
+	if corrupt(err) {
+		s.suspect.Store(true)
+	}
+	return classify(ctx, doing, err)
+}
+
 // last returns the last sample of a series before end.
 func (s *Store) last(ctx context.Context, key seriesKey, end int64) (sample, bool, error) {
 	series, ok := s.head.series(key)
@@ -75,29 +84,47 @@ func (s *Store) last(ctx context.Context, key seriesKey, end int64) (sample, boo
 		return sample{}, false, nil
 	}
 	fresh := s.head.ordered(series, math.MinInt64, end)
-	tx, err := s.reader.BeginTx(ctx, nil)
+	tx, err := s.reader().BeginTx(ctx, nil)
 	if err != nil {
 		return sample{}, false, err
 	}
 	defer tx.Rollback() //nolint:errcheck // it only read
-	var data []byte
-	err = tx.QueryRowContext(ctx,
-		`SELECT data.samples FROM chunk JOIN data ON data.id = chunk.data WHERE series = $1 AND start < $2 ORDER BY start DESC LIMIT 1`,
-		series, end).Scan(&data)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	packed, err := s.lastPacked(ctx, tx, series, end)
+	if err != nil {
 		return sample{}, false, err
-	}
-	var packed []sample
-	if err == nil {
-		if packed, err = new(decoder).decode(nil, series, data); err != nil {
-			return sample{}, false, err
-		}
 	}
 	all := merge(between(packed, math.MinInt64, end), fresh)
 	if len(all) == 0 {
 		return sample{}, false, nil
 	}
 	return all[len(all)-1], true, nil
+}
+
+// lastPacked returns the samples of the last chunk that starts before end and can be
+// read.
+func (s *Store) lastPacked(ctx context.Context, tx *sql.Tx, series, end int64) ([]sample, error) {
+	load, err := tx.PrepareContext(ctx, "SELECT samples FROM data WHERE id = $1")
+	if err != nil {
+		return nil, err
+	}
+	defer load.Close() //nolint:errcheck // the transaction ends anyway
+	r := &chunkReader{load: load, series: series}
+	for {
+		c, err := scanChunk(tx.QueryRowContext(ctx,
+			`SELECT `+chunkColumns+` FROM chunk WHERE series = $1 AND start < $2 ORDER BY start DESC LIMIT 1`, series, end))
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		samples, err := r.samples(ctx, nil, c.data)
+		if !unreadable(err) {
+			return samples, err
+		}
+		s.damage.chunk(series, c)
+		end = c.start
+	}
 }
 
 // sink takes what walk finds, in order of time. The samples are valid until it
@@ -116,7 +143,7 @@ func (s *Store) walk(ctx context.Context, key seriesKey, from, to int64, whole f
 		return nil
 	}
 	fresh := s.head.ordered(series, from, to) // before the chunks: what is packed in between is then seen twice, not never
-	tx, err := s.reader.BeginTx(ctx, nil)
+	tx, err := s.reader().BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -130,8 +157,11 @@ func (s *Store) walk(ctx context.Context, key seriesKey, from, to int64, whole f
 		return err
 	}
 	defer load.Close() //nolint:errcheck // the transaction ends anyway
+	r := &chunkReader{load: load, series: series}
+	if chunks, err = s.mended(ctx, r, chunks); err != nil {
+		return err
+	}
 	var buffer []sample
-	var unpack decoder
 	for _, c := range chunks {
 		fresh = pour(fresh, c.start, out)
 		inside := between(fresh, c.start, c.end+1)
@@ -140,12 +170,11 @@ func (s *Store) walk(ctx context.Context, key seriesKey, from, to int64, whole f
 			out.summary(c.summary)
 			continue
 		}
-		var data []byte
-		if err := load.QueryRowContext(ctx, c.data).Scan(&data); err != nil {
+		if buffer, err = r.samples(ctx, buffer[:0], c.data); unreadable(err) {
+			s.damage.chunk(series, c)
+			buffer = buffer[:0]
+		} else if err != nil {
 			return err
-		}
-		if buffer, err = unpack.decode(buffer[:0], series, data); err != nil {
-			return fmt.Errorf("chunk of %s: %w", time.UnixMilli(c.start).UTC().Format(time.RFC3339), err)
 		}
 		all := buffer
 		if len(inside) > 0 {

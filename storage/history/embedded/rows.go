@@ -43,7 +43,7 @@ func (s *Store) Rows(ctx context.Context, devices []string, from, to time.Time, 
 		}
 		var c collector
 		if err := s.walk(ctx, key, first, end, never, &c); err != nil {
-			return nil, classify(ctx, "read "+key.point.String(), err)
+			return nil, s.failed(ctx, "read "+key.point.String(), err)
 		}
 		if len(out)+len(c.kept) > limit {
 			return nil, history.ErrTooMany
@@ -83,7 +83,7 @@ func (s *Store) span(ctx context.Context, key seriesKey) (first, last int64, err
 		first, last = fresh[0].t, fresh[len(fresh)-1].t
 	}
 	var start, end sql.NullInt64
-	err = s.reader.QueryRowContext(ctx, `SELECT (SELECT min(start) FROM chunk WHERE series = $1),
+	err = s.reader().QueryRowContext(ctx, `SELECT (SELECT min(start) FROM chunk WHERE series = $1),
 		(SELECT "end" FROM chunk WHERE series = $1 ORDER BY start DESC LIMIT 1)`, series).Scan(&start, &end)
 	if err == nil && start.Valid {
 		first, last = min(first, start.Int64), max(last, end.Int64)

@@ -40,8 +40,7 @@ CREATE TABLE series_again (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, device TE
 CREATE TRIGGER again AFTER INSERT ON series BEGIN
 	INSERT INTO series_again VALUES (NEW.id, NEW.kind, NEW.device, NEW.quantity);
 END;
-CREATE TABLE owner (epoch INTEGER NOT NULL) STRICT;
-INSERT INTO owner VALUES (0);
+CREATE TABLE owner (epoch INTEGER NOT NULL, version INTEGER NOT NULL) STRICT;
 `
 
 // source returns the data source name of a file. With synchronous=FULL a commit
@@ -60,22 +59,68 @@ func source(path string, extra ...string) string {
 	return "file:" + escape.Replace(path) + "?" + strings.Join(params, "&")
 }
 
-// migrate makes the tables of a new file and refuses those of a newer program.
+// migrate makes the tables of a new file and refuses those of another version.
 func migrate(ctx context.Context, tx *sql.Tx) error {
-	var version int
-	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return fmt.Errorf("read the version: %w", err)
+	version, tables, err := versionOf(ctx, tx)
+	switch {
+	case err != nil:
+		return err
+	case version == schemaVersion:
+		return checkTables(ctx, tx)
+	case version != 0 || tables > 0:
+		return versionError(version)
 	}
-	switch version {
-	case schemaVersion:
-		return nil
-	case 0:
-		if _, err := tx.ExecContext(ctx, schema+fmt.Sprintf("PRAGMA user_version = %d;", schemaVersion)); err != nil {
-			return fmt.Errorf("make the tables: %w", err)
+	_, err = tx.ExecContext(ctx, schema+fmt.Sprintf("INSERT INTO owner VALUES (0, %[1]d); PRAGMA user_version = %[1]d;", schemaVersion))
+	if err != nil {
+		return fmt.Errorf("make the tables: %w", err)
+	}
+	return nil
+}
+
+var errHead = errors.New("what the file says of itself is damaged")
+
+// checkTables holds what the file says of its tables against that of a new file:
+// it is text, in which a turned bit makes other tables.
+func checkTables(ctx context.Context, tx *sql.Tx) error {
+	memory, err := sql.Open("sqlite", ":memory:")
+	if err != nil {
+		return err
+	}
+	defer memory.Close() //nolint:errcheck // nothing is in it
+	memory.SetMaxOpenConns(1)
+	if _, err := memory.ExecContext(ctx, schema); err != nil {
+		return fmt.Errorf("make the tables: %w", err)
+	}
+	var texts [2]sql.NullString
+	for i, q := range []interface {
+		QueryRowContext(context.Context, string, ...any) *sql.Row
+	}{memory, tx} {
+		const all = "SELECT group_concat(type || ' ' || name || ' ' || rootpage || ' ' || coalesce(sql, '')) FROM (SELECT * FROM sqlite_schema ORDER BY rowid)"
+		if err := q.QueryRowContext(ctx, all).Scan(&texts[i]); err != nil {
+			return fmt.Errorf("read the tables: %w", err)
 		}
-		return nil
 	}
-	return versionError(version)
+	if texts[0] != texts[1] {
+		return errHead
+	}
+	return nil
+}
+
+// versionOf returns the version of a file, which stands in it twice, and how many
+// tables it has.
+func versionOf(ctx context.Context, tx *sql.Tx) (version, tables int, err error) {
+	err = tx.QueryRowContext(ctx, "SELECT user_version, (SELECT count(*) FROM sqlite_schema) FROM pragma_user_version").Scan(&version, &tables)
+	if err != nil {
+		return 0, 0, fmt.Errorf("read the version: %w", err)
+	}
+	if version == schemaVersion || tables == 0 {
+		return version, tables, nil
+	}
+	var again int
+	if tx.QueryRowContext(ctx, "SELECT version FROM owner").Scan(&again) == nil && again != version {
+		return 0, 0, errHead
+	}
+	return version, tables, nil
 }
 
 func versionError(version int) error {

@@ -18,7 +18,7 @@ func TestSortingNeedsNoFolder(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	for name, db := range map[string]*sql.DB{"writer": s.writer, "reader": s.reader} {
+	for name, db := range map[string]*sql.DB{"writer": s.writer, "reader": s.reader()} {
 		var store int
 		if err := db.QueryRowContext(t.Context(), "PRAGMA temp_store").Scan(&store); err != nil {
 			t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"gengfu/facility"
@@ -44,8 +45,8 @@ const (
 // one that opened it last.
 type Store struct {
 	options Options
-	writer  *sql.DB // one connection
-	reader  *sql.DB
+	writer  *sql.DB                // one connection
+	files   atomic.Pointer[sql.DB] // readers; a damaged file is replaced while they read
 	tally   *history.Tally
 	epoch   int64
 
@@ -54,7 +55,14 @@ type Store struct {
 	limit  int        // size of the head at which it is packed
 	looked bool       // head.newest counts what is in chunks
 
-	head head
+	head    head
+	damage  damage
+	suspect atomic.Bool // a reader found the file damaged
+
+	alive     context.Context // until Close
+	end       context.CancelFunc
+	work      sync.WaitGroup
+	salvaging sync.Mutex
 }
 
 var _ history.Store = (*Store)(nil)
@@ -69,18 +77,31 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		o.HeadLimit = 100_000
 	}
 	s := &Store{options: o, limit: o.HeadLimit, tally: history.NewTally("embedded")}
-	if err := s.open(ctx); err != nil {
+	s.alive, s.end = context.WithCancel(context.WithoutCancel(ctx))
+	err := s.open(ctx)
+	if !o.ReadOnly && (corrupt(err) || headless(o.Path, err)) {
+		err = s.replace(ctx, err)
+	}
+	if err != nil {
 		return nil, errors.Join(classify(ctx, "open "+o.Path, err), s.Close())
+	}
+	if !o.ReadOnly {
+		s.bringOver() // what an earlier start did not finish
 	}
 	return s, nil
 }
 
+// reader is for what only reads.
+func (s *Store) reader() *sql.DB { return s.files.Load() }
+
 func (s *Store) open(ctx context.Context) (err error) {
-	if s.reader, err = sql.Open("sqlite", source(s.options.Path, "_pragma=query_only(1)")); err != nil {
+	reader, err := sql.Open("sqlite", source(s.options.Path, "_pragma=query_only(1)"))
+	if err != nil {
 		return err
 	}
-	s.reader.SetMaxOpenConns(readers)
-	s.reader.SetMaxIdleConns(readers)
+	reader.SetMaxOpenConns(readers)
+	reader.SetMaxIdleConns(readers)
+	s.files.Store(reader)
 	if s.options.ReadOnly {
 		return s.look(ctx)
 	}
@@ -99,8 +120,17 @@ func (s *Store) open(ctx context.Context) (err error) {
 	if err := tx.QueryRowContext(ctx, "UPDATE owner SET epoch = epoch + 1 RETURNING epoch").Scan(&s.epoch); err != nil {
 		return fmt.Errorf("take it over: %w", err)
 	}
-	if err := s.head.load(ctx, tx); err != nil {
+	damaged, err := s.head.load(ctx, tx)
+	if err != nil {
 		return err
+	}
+	s.missing(damaged)
+	for _, row := range damaged {
+		for _, text := range []string{`INSERT INTO damaged SELECT 0, 0, 0, entries FROM log WHERE id = $1`, `DELETE FROM log WHERE id = $1`} {
+			if _, err := tx.ExecContext(ctx, text, row.id); err != nil {
+				return fmt.Errorf("lay aside a row of the log: %w", err)
+			}
+		}
 	}
 	return tx.Commit()
 }
@@ -110,27 +140,45 @@ func (s *Store) look(ctx context.Context) error {
 	if _, err := os.Stat(s.options.Path); err != nil { // SQLite would make the file
 		return &history.ConfigurationError{Err: err}
 	}
-	tx, err := s.reader.BeginTx(ctx, nil)
+	tx, err := s.reader().BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() //nolint:errcheck // it only read
-	var version int
-	if err := tx.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
-		return fmt.Errorf("read the version: %w", err)
+	version, _, err := versionOf(ctx, tx)
+	if err != nil {
+		return err
 	}
 	if version != schemaVersion {
 		return versionError(version)
 	}
-	return s.head.load(ctx, tx)
+	if err := checkTables(ctx, tx); err != nil {
+		return err
+	}
+	damaged, err := s.head.load(ctx, tx)
+	s.missing(damaged)
+	return err
+}
+
+// missing counts damaged rows of the log.
+func (s *Store) missing(rows []logged) {
+	for _, row := range rows {
+		s.damage.other(min(max(row.readings, 0), logPiece), fmt.Errorf("row %d of the log is damaged", row.id))
+	}
 }
 
 // Close ends the store. It waits for a running Write.
 func (s *Store) Close() error {
+	s.end()
+	s.work.Wait()
 	s.write.Lock()
 	defer s.write.Unlock()
+	return s.closeFiles()
+}
+
+func (s *Store) closeFiles() error {
 	var errs []error
-	for _, db := range []*sql.DB{s.reader, s.writer} {
+	for _, db := range []*sql.DB{s.reader(), s.writer} {
 		if db != nil {
 			errs = append(errs, db.Close())
 		}
@@ -139,24 +187,45 @@ func (s *Store) Close() error {
 }
 
 // Stats returns what the store did so far.
-func (s *Store) Stats() history.Stats { return s.tally.Stats() }
+func (s *Store) Stats() history.Stats {
+	stats := s.tally.Stats()
+	readings, err := s.damage.found()
+	if stats.Damaged = readings; err != nil && stats.Error == "" {
+		stats.Error = err.Error()
+	}
+	return stats
+}
 
 // Write stores the rows, all in one transaction.
 func (s *Store) Write(ctx context.Context, rows []history.Row) error {
 	lawful, refused := history.Sift(rows)
 	s.write.Lock()
 	defer s.write.Unlock()
-	lawful, tooOld, err := s.sift(ctx, lawful)
-	if err == nil {
-		refused = append(refused, tooOld...)
-		err = s.log(ctx, lawful)
+	lawful, tooOld, err := s.store(ctx, lawful)
+	if corrupt(err) && !s.options.ReadOnly {
+		if err = s.replace(ctx, err); err == nil {
+			lawful, tooOld, err = s.store(ctx, lawful)
+		}
 	}
+	refused = append(refused, tooOld...)
 	err = classify(ctx, fmt.Sprintf("write %d readings", len(lawful)), err)
 	if err != nil {
 		return s.tally.Written(s.options.Now(), 0, nil, err)
 	}
 	s.keepUp(ctx) // the rows are durable; what fails from here on is done by a later Write
 	return s.tally.Written(s.options.Now(), len(lawful), refused, nil)
+}
+
+// store makes those rows durable that are not too old.
+func (s *Store) store(ctx context.Context, rows []history.Row) (young []history.Row, tooOld []history.Rejected, err error) {
+	young, tooOld, err = s.sift(ctx, rows)
+	if err != nil {
+		return rows, nil, err
+	}
+	if err := s.log(ctx, young); err != nil {
+		return rows, nil, err
+	}
+	return young, tooOld, nil
 }
 
 // sift parts from the rows those that are older than what is kept: however late a
