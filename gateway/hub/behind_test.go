@@ -90,7 +90,7 @@ func workBehind(dir string) (err error) {
 		Estate: e, Rules: engine, Ledger: l, History: behind, Journal: j,
 		Quiet: func() bool { return true }, Logger: slog.New(slog.DiscardHandler),
 	})
-	in, err := intake.New(intake.Options{Root: "r", Site: string(e.Site.ID), URL: b.URL(), Journal: j, Ahead: h.Ahead})
+	in, err := intake.New(intake.Options{Root: "r", Site: e.Site.ID, URL: b.URL(), Journal: j, Ahead: h.Ahead})
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 
 // statusSilences is how much longer a status may be silent than a stream: each
 // subscription has the broker tell those of all gateways again.
-const statusSilences = 6
+const statusSilences = 12
 
 // ear is a subscription that is said again when nothing comes of it. The filter may have
 // been damaged on its way, so that the broker has confirmed another; the broker may have

@@ -68,7 +68,7 @@ type Options struct {
 	MaxPause time.Duration // 0 is 30 s
 	// Silence is how long nothing may come of a stream before it is subscribed to once
 	// more, and Patience how long the broker may take to confirm a subscription; 0 is
-	// 10 s and 5 s. Together they are how long the hub may be deaf without knowing.
+	// 5 s each. Together they are how long the hub may be deaf without knowing.
 	Silence  time.Duration
 	Patience time.Duration
 	Logger   *slog.Logger
@@ -119,7 +119,7 @@ func New(o Options) (*Intake, error) {
 	if o.Time == nil {
 		o.Time = func() (time.Time, bool) { return o.Now(), true }
 	}
-	o.Silence, o.Patience = cmp.Or(o.Silence, 10*time.Second), cmp.Or(o.Patience, 5*time.Second)
+	o.Silence, o.Patience = cmp.Or(o.Silence, 5*time.Second), cmp.Or(o.Patience, 5*time.Second)
 	if o.Letters == nil {
 		o.Letters = newLetters(nil)
 	}
