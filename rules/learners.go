@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
-	"math"
 	"strings"
 	"time"
 
@@ -58,8 +57,7 @@ type learner struct {
 	detector *detect.Detector
 
 	from       int64   // beginning of the span, Unix nanoseconds; 0 is none
-	sum, count float64 // of the span: of a register where it stood at the beginning
-	last       float64
+	sum, count float64 // of the span; of a register where it stood at the beginning
 	verdict    Verdict
 }
 
@@ -77,43 +75,31 @@ func (l *learner) Observe(at time.Time, value float64) Verdict {
 		return l.say(at, value, 0)
 	}
 	from := at.Truncate(l.span).UnixNano()
-	if l.from != 0 && from != l.from {
-		l.finish(from)
-	}
-	if l.from == 0 || from != l.from {
-		l.begin(from, value)
-	}
-	if l.kind == detect.ElectricityMeter {
-		if value < l.last { // another meter, or it was reset: this hour tells nothing
-			l.sum, l.count = value, math.NaN()
+	if from != l.from {
+		if l.from != 0 {
+			l.finish(from, value)
 		}
-	} else {
+		l.from, l.sum, l.count = from, 0, 0
+		if l.kind == detect.ElectricityMeter {
+			l.sum = value
+		}
+	}
+	if l.kind == detect.Series {
 		l.sum += value
 	}
-	l.last = value
 	l.count++
 	return l.verdict
 }
 
-func (l *learner) begin(from int64, value float64) {
-	l.from, l.sum, l.count = from, 0, 0
-	if l.kind == detect.ElectricityMeter {
-		l.sum = value
-	}
-}
-
-// finish judges the span that is over: what follows it begins at next.
-func (l *learner) finish(next int64) {
+// finish judges the span that is over; value is the first of the span that begins
+// at next.
+func (l *learner) finish(next int64, value float64) {
 	at := time.Unix(0, l.from).Add(l.span / 2)
 	switch {
 	case l.kind == detect.Series:
-		if l.count > 0 {
-			l.say(at, l.sum/l.count, 0)
-		}
-	case next == l.from+int64(l.span) && !math.IsNaN(l.count):
-		// Meters are read many times an hour; what grows between the last reading of
-		// one hour and the first of the next counts for neither.
-		l.say(at, l.last-l.sum, l.sum)
+		l.say(at, l.sum/l.count, 0)
+	case next == l.from+int64(l.span) && value >= l.sum: // else it was silent, reset or another meter
+		l.say(at, value-l.sum, l.sum)
 	}
 }
 
@@ -136,14 +122,14 @@ func (l *learner) Snapshot() ([]byte, error) {
 
 // learnerHead is what a learner keeps beside its detector.
 type learnerHead struct {
-	From             int64
-	Sum, Count, Last float64
-	Baseline, Score  float64
-	Flag, Sure       bool
+	From            int64
+	Sum, Count      float64
+	Baseline, Score float64
+	Flag, Sure      bool
 }
 
 func (l *learner) head() learnerHead {
-	return learnerHead{From: l.from, Sum: l.sum, Count: l.count, Last: l.last, Baseline: l.verdict.Baseline, Score: l.verdict.Score, Flag: l.verdict.Flag, Sure: l.verdict.Sure}
+	return learnerHead{From: l.from, Sum: l.sum, Count: l.count, Baseline: l.verdict.Baseline, Score: l.verdict.Score, Flag: l.verdict.Flag, Sure: l.verdict.Sure}
 }
 
 // Restore takes up what Snapshot returned.
@@ -159,7 +145,7 @@ func (l *learner) Restore(data []byte) error {
 	if err := l.detector.Restore(data[size:]); err != nil {
 		return err
 	}
-	l.from, l.sum, l.count, l.last = h.From, h.Sum, h.Count, h.Last
+	l.from, l.sum, l.count = h.From, h.Sum, h.Count
 	l.verdict = Verdict{Baseline: h.Baseline, Score: h.Score, Flag: h.Flag, Sure: h.Sure}
 	return nil
 }

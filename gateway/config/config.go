@@ -381,7 +381,7 @@ func (l *loader) loadRules() {
 		if !ok {
 			continue
 		}
-		_, problems := rules.Compile(file.Rules, c.Estate)
+		_, problems := rules.Compile(file.Rules, c.Estate, rules.WithDetectors(rules.Learners(c.Estate.Site.Zone)))
 		l.report = append(l.report, doc.find(problems)...)
 		for j, r := range file.Rules {
 			if first, taken := owner[r.ID]; taken && first != doc.name {
