@@ -27,7 +27,7 @@ const (
 	chainApart    what = "apart"     // no connection to the broker
 	chainHistory  what = "history"   // it cannot be written
 	chainGateway  what = "gateway"   // one is away
-	chainRivals   what = "rivals"    // two use one name
+	chainRivals   what = "rivals"    // two use one name, one disk or one site
 	chainLine     what = "line"      // one is down
 	chainClock    what = "clock"     // it is not right
 	chainSending  what = "sending"   // a backlog is on its way
@@ -90,9 +90,15 @@ func findings(h *health) (out []finding) {
 			if s.Stuck != "" {
 				say(chainStuck, s.Gateway+s.Epoch, 0, "网关 %s 的程序比中心新,数据留在该网关", "gateway %s runs a newer program than the hub, and keeps what it sends", s.Gateway)
 			}
-			if len(s.Rivals)+len(s.Copies) > 0 {
+			if len(s.Rivals) > 0 {
 				say(chainRivals, s.Gateway+string(s.Stream), 0, "有两台网关同用名称 %s", "two gateways use the name %s", s.Gateway)
 			}
+			if len(s.Copies) > 0 {
+				say(chainRivals, s.Gateway+string(s.Stream)+"copy", 0, "网关 %s 的磁盘副本正在使用", "a copy of the disk of gateway %s is in use", s.Gateway)
+			}
+		}
+		for _, other := range h.Intake.Hubs {
+			say(chainRivals, other.ID, 0, "另有一个中心在接收本小区的数据,请停用其一", "another hub takes this site: stop one")
 		}
 	}
 	findStreams(h, say)
