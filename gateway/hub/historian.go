@@ -2,6 +2,7 @@ package hub
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -30,6 +31,7 @@ type historian struct {
 	aside   atomic.Uint64   // readings that were set aside
 	strange map[string]bool // those devices that were named in the log
 	named   string          // the reason of refusals that was named last in the log
+	rows    []history.Row   // memory for the next write
 }
 
 // stretch is a part of the journal as rows of the history.
@@ -63,7 +65,7 @@ func (h *Hub) Delivered() Delivered {
 
 func (h *historian) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
-	ahead := make(chan stretch, stretchesAhead)
+	ahead := make(chan facts, stretchesAhead)
 	var reading sync.WaitGroup
 	defer reading.Wait()
 	defer cancel()
@@ -71,60 +73,70 @@ func (h *historian) run(ctx context.Context) {
 		defer close(ahead)
 		h.follow(ctx, h.journal.Cursor(cursorHistory), func(f facts) bool {
 			select {
-			case ahead <- h.stretch(f):
+			case ahead <- f:
 				return true
 			case <-ctx.Done():
 				return false
 			}
 		})
 	})
-	for s := range ahead {
-		s.join(ahead)
+	for f := range ahead {
+		s := h.gather(f, ahead)
 		if !h.write(ctx, s) {
 			return
 		}
 		if err := h.journal.Commit(cursorHistory, s.upTo); err != nil {
 			h.log.Error("cannot move the history's cursor", "error", err)
 		}
-	}
-}
-
-// join adds what was read meanwhile, so that many small stretches become one write.
-func (s *stretch) join(ahead <-chan stretch) {
-	for len(s.rows) < rowsAtOnce {
-		select {
-		case next, ok := <-ahead:
-			if !ok {
-				return
-			}
-			s.rows, s.strays, s.upTo = append(s.rows, next.rows...), append(s.strays, next.strays...), next.upTo
-			s.taps, s.lost = s.taps+next.taps, s.lost+next.lost
-		default:
-			return
+		if h.rows = s.rows[:0]; len(s.rows) < cap(s.rows)/8 { // much less than there was
+			h.rows = nil
 		}
 	}
 }
 
-func (h *historian) stretch(f facts) stretch {
-	s := stretch{upTo: f.upTo, lost: f.lost}
+// gather makes rows of facts and of what was read meanwhile, so that many small
+// stretches become one write.
+func (h *historian) gather(f facts, ahead <-chan facts) stretch {
+	s := stretch{rows: h.rows}
+	h.add(&s, f)
+	for len(s.rows) < rowsAtOnce {
+		select {
+		case next, ok := <-ahead:
+			if !ok {
+				return s
+			}
+			h.add(&s, next)
+		default:
+			return s
+		}
+	}
+	return s
+}
+
+// add makes rows of facts.
+func (h *historian) add(s *stretch, f facts) {
+	s.upTo, s.lost = f.upTo, s.lost+f.lost
 	n := 0
 	for _, item := range f.items {
 		n += len(item.readings)
 		s.taps += len(item.taps)
 	}
-	s.rows = make([]history.Row, 0, n)
+	s.rows = slices.Grow(s.rows, n)
+	var of facility.Device // that of the reading before: they mostly come device by device
 	for _, item := range f.items {
-		for _, r := range item.readings {
-			d, known := h.devices[r.Point.Device]
-			if !known {
-				h.stray(r.Point)
-				s.strays = append(s.strays, history.Rejected{Row: history.Row{Reading: r}, Why: strayed})
-				continue
+		for i := range item.readings {
+			r := &item.readings[i]
+			if r.Point.Device != of.ID || of.ID == "" {
+				known := false
+				if of, known = h.devices[r.Point.Device]; !known {
+					h.stray(r.Point)
+					s.strays = append(s.strays, history.Rejected{Row: history.Row{Reading: *r}, Why: strayed})
+					continue
+				}
 			}
-			s.rows = append(s.rows, history.Row{Reading: r, Kind: d.Kind, Place: d.Place})
+			s.rows = append(s.rows, history.Row{Reading: *r, Kind: of.Kind, Place: of.Place})
 		}
 	}
-	return s
 }
 
 // strayed is why a stray is set aside.

@@ -13,24 +13,34 @@ import (
 // Unwrap reads the header of a payload and returns the batches behind it, which
 // it does not look at.
 func Unwrap(payload []byte) (Header, []byte, error) {
-	s := &scanner{in: string(payload)}
-	s.unbroken(payload)
-	s.expect('[')
-	r := s.scanRecord()
-	h := s.header(r)
-	if s.err != nil {
+	s := &scanner{in: string(payload[:min(len(payload), usualHeader)])}
+	h, ok := s.open(payload)
+	if !ok && len(s.in) < len(payload) {
+		s = &scanner{in: string(payload)}
+		h, ok = s.open(payload)
+	}
+	if !ok {
 		return Header{}, nil, s.err
 	}
-	body := payload[s.pos:]
-	if s.peek() == ',' {
-		body = payload[s.pos+1:]
-	}
-	body = bytes.TrimRight(body, " \t\r\n")
+	const blank = " \t\r\n"
+	body := bytes.TrimPrefix(bytes.TrimLeft(payload[s.pos:], blank), []byte(","))
+	body = bytes.TrimRight(body, blank)
 	if len(body) == 0 || body[len(body)-1] != ']' {
 		s.fail("the array does not end")
 		return Header{}, nil, s.err
 	}
 	return h, bytes.TrimSpace(body[:len(body)-1]), nil
+}
+
+// usualHeader is what a header takes at most, unless somebody's is long.
+const usualHeader = 1 << 10
+
+// open checks the checksum and reads the header.
+func (s *scanner) open(payload []byte) (h Header, ok bool) {
+	s.unbroken(payload)
+	s.expect('[')
+	h = s.header(s.scanRecord())
+	return h, s.err == nil
 }
 
 // Decode reads a payload. The error is of type *Error. A tap that has no time of
@@ -50,9 +60,7 @@ func DecodeAt(payload []byte, received time.Time) (Header, []facility.Reading, [
 	case !utf8.Valid(payload):
 		s.fail("not UTF-8")
 	}
-	s.unbroken(payload)
-	s.expect('[')
-	h := s.header(s.scanRecord())
+	h, _ := s.open(payload)
 	if h.Received.IsZero() {
 		h.Received = received
 	}

@@ -384,6 +384,21 @@ func benchReadings() []facility.Reading {
 	return rs
 }
 
+// A header may be as long as its strings may, and end anywhere.
+func TestUnwrapHeadersOfAnyLength(t *testing.T) {
+	batch, err := AppendReadings(nil, []facility.Reading{{Point: facility.PointID{Device: "d", Quantity: "q"}, Time: time.Unix(1, 0).UTC(), Quality: facility.Good}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 800; n < 1200; n++ {
+		h := Header{Site: "s", Gateway: "g", Stream: facility.Telemetry, Epoch: strings.Repeat("e", n), Seq: 1}
+		got, body, err := Unwrap(Wrap(h, batch))
+		if diff := cmp.Diff(h, got); diff != "" || err != nil || string(body) != string(batch) {
+			t.Fatalf("an epoch of %d letters: %v, %q, %s", n, err, body, diff)
+		}
+	}
+}
+
 func BenchmarkEncode(b *testing.B) {
 	rs := benchReadings()
 	var buf []byte
