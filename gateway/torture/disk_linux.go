@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-const diskSize = "48m"
+const diskSize = "160m"
 
 // mountDisk puts a small file system of its own into the folder, so that it can be
 // filled. Only root may.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -31,6 +32,7 @@ type truth struct {
 	broken   []string
 	// overtaken says that facts may have come in another order than they were made.
 	overtaken bool
+	forgotten int64           // batches of samples, by the edges that are dead
 	excusing  map[kind]string // why what is made now may be missing
 }
 
@@ -43,6 +45,7 @@ func (t *truth) begin() map[kind]int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.life++
+	t.forgotten = t.forgottenNow()
 	t.progress, t.reports, t.waiting = nil, 0, 0
 	next := map[kind]int{}
 	for _, k := range kinds {
@@ -148,6 +151,16 @@ func (t *truth) dropped() (batches, resets int64) {
 	return batches, resets
 }
 
+// forgottenNow is how many batches of samples went as memory was full while the disk
+// refused. The caller holds t.mu.
+func (t *truth) forgottenNow() int64 {
+	n := t.forgotten
+	for _, p := range t.progress {
+		n += p.Forgotten
+	}
+	return n
+}
+
 // excuse lets what is not in here be missing.
 func (t *truth) excuse(here map[kind]map[int]bool, why string, which ...kind) {
 	t.mu.Lock()
@@ -210,6 +223,7 @@ type verdict struct {
 	Unfinished     int            // made when the edge was killed, before they were durable
 	Excused        map[string]int // kept and not there, by the reason that excuses it
 	LostBatches    int            // of samples, among these
+	lost           map[int][]int  // samples by their batch
 	alarmsExpected int
 }
 
@@ -221,7 +235,7 @@ func (v *verdict) faults() []string {
 func (t *truth) judge(a *arrived) verdict {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	v := verdict{Refused: map[string]int{}, Excused: map[string]int{}, Wrong: slices.Clone(a.wrong), Doubled: slices.Clone(a.doubled)}
+	v := verdict{lost: map[int][]int{}, Refused: map[string]int{}, Excused: map[string]int{}, Wrong: slices.Clone(a.wrong), Doubled: slices.Clone(a.doubled)}
 	for _, line := range t.broken {
 		v.Wrong = append(v.Wrong, "the edge says: "+line)
 	}
@@ -245,6 +259,7 @@ func (t *truth) judge(a *arrived) verdict {
 			}
 		}
 	}
+	t.excuseForgotten(&v)
 	v.LostBatches = len(missing)
 	state := 0
 	for n := range t.facts[bits] {
@@ -264,6 +279,22 @@ func (t *truth) judge(a *arrived) verdict {
 	return v
 }
 
+// excuseForgotten tells what is lost of samples, unless it is what the journals say
+// that they let go when memory was full.
+func (t *truth) excuseForgotten(v *verdict) {
+	n := 0
+	for _, batch := range slices.Sorted(maps.Keys(v.lost)) {
+		n += len(v.lost[batch])
+		for _, sample := range v.lost[batch] {
+			v.Lost = append(v.Lost, fmt.Sprintf("%s %d of life %d", samples, sample, t.facts[samples][sample].life))
+		}
+	}
+	if n > 0 && int64(len(v.lost)) <= t.forgottenNow() {
+		v.Lost = slices.DeleteFunc(v.Lost, func(s string) bool { return strings.HasPrefix(s, string(samples)) })
+		v.Excused["memory was full while the disk refused"] = n
+	}
+}
+
 func (t *truth) judgeOne(v *verdict, k kind, n int, f fate, here bool, missing map[int]bool) {
 	if f.made {
 		v.Made++
@@ -275,6 +306,8 @@ func (t *truth) judgeOne(v *verdict, k kind, n int, f fate, here bool, missing m
 	case here && f.refused != "" && !f.kept:
 		v.Miscounted = append(v.Miscounted, fmt.Sprintf("%s %d: %s", k, n, f.refused))
 	case here:
+	case k == samples && f.kept && f.excused == "":
+		v.lost[f.batch] = append(v.lost[f.batch], n)
 	case (f.kept || f.held && f.life == t.life) && f.excused == "":
 		v.Lost = append(v.Lost, fmt.Sprintf("%s %d of life %d", k, n, f.life))
 	case f.kept:
