@@ -92,6 +92,7 @@ func withDemo(o *Options) {
 		Roles:   []facility.Role{facility.RoleAdmin, facility.RoleManager},
 		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = w.Write([]byte("below: " + r.URL.Path)) }),
 	}}
+	o.MonitorToken = "secret"
 	o.DeadLetters = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("{}\n")) })
 	o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("gengfu_up 1\n")) })
 }
@@ -156,6 +157,14 @@ func formRefused(a answer) bool {
 
 func TestMetricsForThisMachine(t *testing.T) {
 	h := startHouse(t, withDemo)
+	for header, may := range map[string]bool{"Bearer secret": true, "Bearer other": false, "secret": false, "Bearer ": false, "": false} {
+		for _, path := range []string{"/metrics", "/api/health"} {
+			a := h.browser().send("GET", path, nil, map[string]string{"X-Forwarded-For": "198.51.100.7", "Authorization": header})
+			if (a.StatusCode == 200) != may {
+				t.Errorf("%s with %q: %d", path, header, a.StatusCode)
+			}
+		}
+	}
 	if a := h.browser().get("/metrics"); a.StatusCode != 200 || string(a.body) != "gengfu_up 1\n" {
 		t.Errorf("from this machine: %d %q", a.StatusCode, a.body)
 	}

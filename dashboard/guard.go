@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ const (
 	anybody                     // everybody, who they are makes a difference
 	signedIn                    // everybody who is signed in
 	permitted                   // whoever has the permission
-	operator                    // this machine itself, or whoever has the permission
+	operator                    // this machine itself, a monitor, or whoever has the permission
 )
 
 // access is who may use a route.
@@ -101,7 +102,7 @@ func (s *Server) guarded(a access, h handler) fiber.Handler {
 				return err
 			}
 		}
-		if err := a.decide(v, s.fromThisMachine(c)); err != nil {
+		if err := a.decide(v, s.fromThisMachine(c) || s.fromMonitor(c)); err != nil {
 			return s.toSignIn(c, err)
 		}
 		return h(c, v)
@@ -240,6 +241,18 @@ func (s *Server) secure(c *fiber.Ctx) bool {
 func (s *Server) fromThisMachine(c *fiber.Ctx) bool {
 	return remote(c).IsLoopback() &&
 		c.Get(fiber.HeaderXForwardedFor) == "" && c.Get("Forwarded") == "" && c.Get("X-Real-IP") == ""
+}
+
+// fromMonitor reports whether whoever asks shows the token of monitoring.
+func (s *Server) fromMonitor(c *fiber.Ctx) bool {
+	return MayMonitor(c.Get(fiber.HeaderAuthorization), s.options.MonitorToken)
+}
+
+// MayMonitor reports whether an Authorization header shows the token; an empty token is
+// nobody's.
+func MayMonitor(header, token string) bool {
+	shown, ok := strings.CutPrefix(header, "Bearer ")
+	return ok && token != "" && subtle.ConstantTimeCompare([]byte(shown), []byte(token)) == 1
 }
 
 // base is the address under which the visitor knows this server.

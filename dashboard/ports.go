@@ -128,6 +128,9 @@ type Options struct {
 	// DeadLetters answers with every message that could not be taken, each as a line
 	// of JSON; may be nil.
 	DeadLetters http.Handler
+	// MonitorToken is for programs of other machines that ask for the metrics and the
+	// health page's data; empty lets none in.
+	MonitorToken string
 
 	// ReadDump reads the dump of a patrol wand; nil takes none. Its error is a
 	// *facility.DumpError.

@@ -57,7 +57,7 @@ func (s *Server) routes() []route {
 		{post, "/api/people", may(facility.ManagePeople), s.createPerson},
 		{patch, "/api/people/:login", may(facility.ManagePeople), s.updatePerson},
 		{get, "/api/audit", may(facility.SeeAudit), s.auditLog},
-		{get, "/api/health", may(facility.SeeHealth), s.health},
+		{get, "/api/health", access{kind: operator, permission: facility.SeeHealth}, s.health},
 		{get, "/api/health/dead-letters", access{kind: operator, permission: facility.SeeHealth}, s.deadLetters},
 		{get, "/api/events", access{kind: signedIn}, s.events},
 

@@ -122,6 +122,7 @@ func (l *loader) checkConnections() {
 	for at, path := range map[string]string{
 		"mqtt.password_file": c.MQTT.PasswordFile, "mqtt.ca_file": c.MQTT.CAFile, "mqtt.cert_file": c.MQTT.CertFile,
 		"mqtt.key_file": c.MQTT.KeyFile, "dashboard.cert_file": c.Dashboard.CertFile, "dashboard.key_file": c.Dashboard.KeyFile,
+		"dashboard.monitor_token_file": c.Dashboard.MonitorTokenFile,
 	} {
 		l.file(at, path)
 	}

@@ -187,6 +187,9 @@ type Dashboard struct {
 	TrustedProxies []string `yaml:"trusted_proxies"`
 	CertFile       string   `yaml:"cert_file"`
 	KeyFile        string   `yaml:"key_file"`
+	// MonitorTokenFile holds the token by which a program on another machine may read
+	// /metrics and /api/health; without one only this machine may, and who signs in.
+	MonitorTokenFile string `yaml:"monitor_token_file"`
 }
 
 // Config is a site file that was found right, with everything that it names.

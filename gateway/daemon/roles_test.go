@@ -300,7 +300,7 @@ func TestAnEdgeSaysHowItIs(t *testing.T) {
 	}
 	eventually(t, 30*time.Second, "readings in the metrics", func() bool {
 		_, body := get(t, c, edge.url+"/metrics")
-		return strings.Contains(body, `gengfu_line_up{line="socket"} 1`) && !strings.Contains(body, "gengfu_readings_read_total 0\n")
+		return strings.Contains(body, `gengfu_line_up{line="socket"} 1`) && !strings.Contains(body, "gengfu_collector_readings_total 0\n")
 	})
 	if code, _ := get(t, c, edge.url+"/"); code != http.StatusNotFound {
 		t.Errorf("an edge shows a page: %d", code)

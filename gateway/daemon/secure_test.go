@@ -50,7 +50,7 @@ func TestNoWayAroundTLS(t *testing.T) {
 			c := client(t, nil)
 			eventually(t, 30*time.Second, "readings that wait", func() bool {
 				_, body := get(t, c, edge.url+"/metrics")
-				return !strings.Contains(body, "gengfu_readings_read_total 0\n")
+				return !strings.Contains(body, "gengfu_collector_readings_total 0\n")
 			})
 			if code, body := get(t, c, edge.url+"/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, `"uplink urgent"`) {
 				t.Errorf("readyz: %d %s", code, body)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"gengfu/dashboard"
@@ -24,18 +25,22 @@ func (d *daemon) serving(ln net.Listener) (part, error) {
 	}
 	d.openBooks()
 	door := newDoorway(ln)
+	token, err := d.Config.Secret(d.Config.Dashboard.MonitorTokenFile)
+	if err != nil {
+		return part{}, err
+	}
 	if d.hub == nil {
 		return part{"health", func(ctx context.Context) error {
-			return door.serve(ctx, func(ctx context.Context, ln net.Listener) error { return d.serveHealth(ctx, ln, conf) })
+			return door.serve(ctx, func(ctx context.Context, ln net.Listener) error { return d.serveHealth(ctx, ln, conf, token) })
 		}}, nil
 	}
 	c := d.Config
 	s, err := dashboard.New(dashboard.Options{
 		Estate: c.Estate, Tiles: c.Tiles, People: d.ledger, Orders: d.ledger, Watch: d.ledger,
 		Desk: d.hub, Live: d.hub, History: d.history, Metrics: d.scraping(),
-		DeadLetters: d.exportLetters(),
-		DemoLogins:  d.DemoLogins, Extensions: d.Extensions, BaseURL: c.Dashboard.BaseURL, TrustedProxies: c.Proxies,
-		Version: d.Version, Logger: d.Logger.With("part", "dashboard"), TLS: conf,
+		DeadLetters: d.exportLetters(), MonitorToken: token,
+		DemoLogins: d.DemoLogins, Extensions: d.Extensions, BaseURL: c.Dashboard.BaseURL, TrustedProxies: c.Proxies,
+		Version: d.Version, Logger: d.Logger.With("part", "dashboard"), TLS: conf, Now: d.clock.Best,
 		ReadDump: func(dump []byte, o facility.DumpOptions, people []facility.Person, now time.Time) ([]facility.DumpLine, error) {
 			return wand.Read(dump, o, wand.House{Zone: c.Estate.Site.Zone, Now: now, Checkpoints: c.Estate.Checkpoints, People: people})
 		},
@@ -72,11 +77,15 @@ func (d *daemon) dashboardTLS() (*tls.Config, error) {
 const headWithin = 5 * time.Second
 
 // serveHealth answers the health paths of an edge that has no dashboard.
-func (d *daemon) serveHealth(ctx context.Context, ln net.Listener, conf *tls.Config) error {
+func (d *daemon) serveHealth(ctx context.Context, ln net.Listener, conf *tls.Config, token string) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, d.waiting()) })
-	mux.Handle("GET /metrics", d.scraping())
+	mux.Handle("GET /metrics", monitored(token, d.scraping()))
+	mux.Handle("GET /api/health", monitored(token, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(d.health()) // the client is gone if this fails
+	})))
 	srv := &http.Server{Handler: mux, TLSConfig: conf, ReadHeaderTimeout: headWithin}
 	if conf != nil {
 		ln = tls.NewListener(ln, conf)
@@ -93,6 +102,20 @@ func (d *daemon) serveHealth(ctx context.Context, ln net.Listener, conf *tls.Con
 		err = errors.Join(err, end)
 	}
 	return err
+}
+
+// monitored lets in programs of this machine, and those that show the token.
+func monitored(token string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from, err := netip.ParseAddrPort(r.RemoteAddr)
+		proxied := r.Header.Get("X-Forwarded-For")+r.Header.Get("Forwarded")+r.Header.Get("X-Real-IP") != ""
+		here := err == nil && from.Addr().Unmap().IsLoopback() && !proxied
+		if !here && !dashboard.MayMonitor(r.Header.Get("Authorization"), token) {
+			http.Error(w, "only for this machine, or with the token of dashboard.monitor_token_file", http.StatusUnauthorized)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 func answer(w http.ResponseWriter, waiting []string) {
