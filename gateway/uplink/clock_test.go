@@ -55,7 +55,6 @@ type station struct {
 	clock     *clock.Clock
 	data, url string
 	collector *uplink.Collector
-	hub       *journal.Journal
 	numbers   int
 	truth     []time.Time // by number
 	end       []func()
@@ -166,7 +165,6 @@ func hubAndIntake(t *testing.T, url string, knows bool) (*journal.Journal, *inta
 type cameAs struct {
 	readings map[string]facility.Reading
 	tap      facility.Tap
-	late     time.Duration
 }
 
 // await waits until so many facts have come to the hub.
