@@ -191,7 +191,7 @@ func (w *world) compare(ctx context.Context) (v verdict, done bool, err error) {
 		return v, false, err
 	}
 	if err != nil {
-		return v, false, nil // the hub may be starting
+		return v, false, nil //nolint:nilerr // the hub may be starting
 	}
 	if stored, err := w.metric(ctx, `gengfu_consumer_behind_records{consumer="history"}`); err != nil || stored > 0 {
 		return v, false, nil //nolint:nilerr // likewise

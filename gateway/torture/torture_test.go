@@ -27,7 +27,7 @@ func TestRounds(t *testing.T) {
 	if os.Getenv("CI") == "true" && (p.mosquitto == "" || p.influxd == "") {
 		t.Fatalf("Mosquitto or influxd is missing: %q, %q", p.mosquitto, p.influxd)
 	}
-	pl := plan{rounds: 12, perWorld: 2, parallel: 2, span: time.Second, seed: 1, keep: t.TempDir()}
+	pl := plan{rounds: 12, perWorld: 2, parallel: 3, span: time.Second, seed: 1, keep: t.TempDir()}
 	if err := torture(t.Context(), p, pl, t.Output()); err != nil {
 		t.Error(err)
 	}
