@@ -11,7 +11,7 @@ SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help run build web test test-deps lint unit web-test e2e torture bench bench-field bench-pipeline bench-rules fuzz fuzz-smoke clean
+.PHONY: help run build web test test-deps lint unit web-test e2e torture bench bench-field bench-pipeline bench-rules bench-detectors fuzz fuzz-smoke clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s $$'\t'
@@ -91,6 +91,11 @@ bench-pipeline: ## figures of the way from the edge to the history
 # QUICK=1 is a run of half a minute, to try; ONLY=rate,flat,... is a part of it.
 bench-rules: ## figures of the rules engine
 	go run ./gateway/bench/rules $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))
+
+# The labelled series are not part of this project; they need python3 for their scorer.
+SERIES ?= ../shared/data
+bench-detectors: ## marks of the anomaly detectors on labelled series, beside others'
+	go run ./gateway/bench/detectors -data $(SERIES)
 
 FUZZTIME ?= 1m
 fuzz: ## every fuzz test for FUZZTIME
