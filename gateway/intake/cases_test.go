@@ -257,6 +257,11 @@ func TestEpochsAreForgotten(t *testing.T) {
 	if n := kept(); n > maxEpochs+1 {
 		t.Errorf("%d epochs are kept", n)
 	}
+	if all := d.standings(facility.Urgent); len(all) != youngest {
+		t.Errorf("a hub that comes tells of %d epochs", len(all))
+	} else if a, err := payload.ParseAck(all[youngest-1].Payload); err != nil || a.Epoch != fmt.Sprintf("e%03d", 2*maxEpochs-1) || a.Seq != 1 || !a.Again {
+		t.Errorf("the youngest is %+v, %v", a, err)
+	}
 	d.want("one that is kept", d.take(message(header(fmt.Sprintf("e%03d", 2*maxEpochs-5), 0, 1), good)), fmt.Sprintf("e%03d:1", 2*maxEpochs-5))
 	d.now = d.now.Add((rememberBy + 2) * day)
 	d.restart()

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 const (
 	maxEpochs  = 64  // of a stream; the one that was heard the longest ago goes first
 	maxEpoch   = 128 // bytes of its name
+	youngest   = 4   // that their gateway is told of by a hub that has just come
 	rememberBy = 90  // days that an epoch is kept after it was heard
 	day        = 24 * time.Hour
 )
@@ -129,19 +131,18 @@ func (s *stream) latest() string {
 	return latest
 }
 
-// prune forgets epochs that were not heard for long, and what is too many, but
-// never the one named keep. It returns which.
-func (s *stream) prune(today uint64, keep string) (gone []string) {
-	names := make([]string, 0, len(s.epochs))
-	for name := range s.epochs {
-		if name != keep {
-			names = append(names, name)
-		}
-	}
-	slices.SortFunc(names, func(a, b string) int { // the longest ago first
+// byAge returns the epochs, that which was heard the longest ago first.
+func (s *stream) byAge() []string {
+	return slices.SortedFunc(maps.Keys(s.epochs), func(a, b string) int {
 		x, y := s.epochs[a], s.epochs[b]
 		return cmp.Or(cmp.Compare(x.day, y.day), x.heard.Compare(y.heard), strings.Compare(a, b))
 	})
+}
+
+// prune forgets epochs that were not heard for long, and what is too many, but
+// never the one named keep. It returns which.
+func (s *stream) prune(today uint64, keep string) (gone []string) {
+	names := slices.DeleteFunc(s.byAge(), func(name string) bool { return name == keep })
 	for i, name := range names {
 		if left := len(names) - i; left >= maxEpochs || s.epochs[name].day+rememberBy < today {
 			delete(s.epochs, name)

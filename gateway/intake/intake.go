@@ -228,18 +228,23 @@ func (in *Intake) enqueue(ctx context.Context, q *queue, m broker.Message) {
 // hello tells all senders that are known where they stand, so that those that
 // wait for a hub go on at once.
 func (in *Intake) hello(ctx context.Context, c *broker.Connection, s facility.Stream) error {
+	return publish(ctx, c, in.standings(s))
+}
+
+// standings are the marks of the epochs of a stream that may still be sent from.
+func (in *Intake) standings(s facility.Stream) (acks []broker.Message) {
 	in.mu.Lock()
-	var acks []broker.Message
+	defer in.mu.Unlock()
 	for key, st := range in.streams {
 		if key.stream != s {
 			continue
 		}
-		for name, e := range st.epochs {
-			acks = append(acks, in.ack(key, payload.Ack{Stream: s, Epoch: name, Seq: e.mark, Again: true}))
+		names := st.byAge()
+		for _, name := range names[max(0, len(names)-youngest):] {
+			acks = append(acks, in.ack(key, payload.Ack{Stream: s, Epoch: name, Seq: st.epochs[name].mark, Again: true}))
 		}
 	}
-	in.mu.Unlock()
-	return publish(ctx, c, acks)
+	return acks
 }
 
 func (in *Intake) ack(key streamKey, a payload.Ack) broker.Message {
