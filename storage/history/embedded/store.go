@@ -2,7 +2,7 @@
 // server. What is written goes into a log, one row for each Write, and is held
 // in memory too; when enough has gathered it is packed into compressed chunks,
 // each with its summary, which is the roll-up that charts are drawn from. Meters
-// take three to four bytes a reading.
+// take two to three bytes a reading.
 package embedded
 
 import (
