@@ -33,8 +33,8 @@ type Options struct {
 
 const (
 	defaultTimeout = 30 * time.Second
-	maxRows        = 5000 // in one request
-	minRows        = 100  // in one to a server that fails or is slow
+	maxRows        = 20_000 // in one request, which is 2 MB with a line for each
+	minRows        = 100    // in one to a server that fails or is slow
 )
 
 // Store is a history.Store in one bucket. Stores of different sites may share it.

@@ -45,7 +45,7 @@ func (s *Store) next(rows []history.Row) request {
 	return r
 }
 
-// Write stores the rows, up to 5,000 in a request, fewer for a while after a
+// Write stores the rows, up to 20,000 in a request, fewer for a while after a
 // failure: what a slow line does not carry in time as a whole it may in pieces.
 func (s *Store) Write(ctx context.Context, rows []history.Row) error {
 	var refused []history.Rejected
