@@ -8,6 +8,7 @@ type Problem struct {
 	Path string // where in the document, as "lines[0].devices[2].address"; "" is the whole
 	What string // what is wrong, as a sentence
 	Cure string // what to write instead, as a sentence
+	At   int    // in characters from the beginning of the text at Path
 }
 
 // Error makes a problem usable as an error.

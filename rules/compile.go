@@ -15,7 +15,8 @@ import (
 // Option adds what the rules may ask for to Compile.
 type Option func(*compilation)
 
-// WithDetectors lets conditions ask for baseline(x) and anomaly(x).
+// WithDetectors lets conditions ask for baseline(x) and anomaly(x); Learners are the
+// shipped ones.
 func WithDetectors(d Detectors) Option { return func(c *compilation) { c.detectors = d } }
 
 // Compile makes an engine of the rules for the devices of the estate, or says

@@ -177,13 +177,15 @@ func FuzzCompile(f *testing.F) {
 		"bitand(int(mode), 4) != 0", "fault ? running : dry_run == false", "1 / outlet_pressure > mode % 3", "int(mode) % int(running) == 0",
 		"min(outlet_pressure, abs(-mode)) ** 2 > 4e3", "fault and\n\trunning", "(((", "value(value)", "fault in [1]", "{a: fault}.a == 1", "let x = fault; x == 1", "0x7fffffffffffffff + int(mode) > 0",
 		"not not not fault", "fault == true == running", "1 < mode < 3", "fault | int() == 1", "mode ?? 1 == 1", "'a' < 'b' and fault",
-		"bitshl(1, int(mode)) > 1",
+		"bitshl(1, int(mode)) > 1", "avg(outlet_pressure, 1h30m) > 180 kPa", "held(running and outlet_pressure < 1 bar, 2s)", "edges(running, 10s) > 1 and not stale(fault, 3s)",
+		"rate(outlet_pressure, 2s) > 3 or increase(starts, 2s) > 1", `between("22:00", "06:00") and quality(mode) == good`, "night_minimum(outlet_pressure, 3) > 1 % 3",
+		"anomaly(outlet_pressure) or baseline(outlet_pressure) > 10 %", "never(mode) or workday", "balance(starts, x.starts, 1h) > 0", "(a.b).c > 1 m", "min(mode, 1s) > max(mode, 1 s)",
 	} {
 		f.Add(s, 1.0, 0.0)
 	}
 	f.Fuzz(func(t *testing.T, when string, a, b float64) {
 		r := rule("r", rules.Rule{For: rules.Selector{Devices: []string{"pump-1"}}, When: when})
-		e, problems := rules.Compile([]rules.Rule{r}, estate())
+		e, problems := rules.Compile([]rules.Rule{r}, estate(), rules.WithDetectors(strangers))
 		if e == nil {
 			if len(problems) == 0 {
 				t.Fatal("neither an engine nor a problem")

@@ -39,7 +39,7 @@ func (m mistake) problem(path, text string) facility.Problem {
 	if m.at >= 0 {
 		what = fmt.Sprintf("At %s of `%s`: %s", position(text, m.at), strings.Join(strings.Fields(text), " "), m.what)
 	}
-	return facility.Problem{Path: path, What: what, Cure: m.cure}
+	return facility.Problem{Path: path, What: what, Cure: m.cure, At: max(m.at, 0)}
 }
 
 // position names the place of the character at index at, counted from 1.

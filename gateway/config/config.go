@@ -33,6 +33,7 @@ type File struct {
 	Devices   []devices.DeviceConfig `yaml:"devices"`
 	Readers   []devices.ReaderConfig `yaml:"readers"`
 	Patrol    Patrol                 `yaml:"patrol"`
+	Calendars []Calendar             `yaml:"calendars"`
 	Rules     []string               `yaml:"rules"` // names of built-in files, or paths that end in .yaml
 	Journal   Journal                `yaml:"journal"`
 	MQTT      MQTT                   `yaml:"mqtt"`
@@ -299,6 +300,7 @@ func (l *loader) load() {
 	l.checkLoad()
 	c.Warnings = append(c.Warnings, l.doc.find(devices.Warnings(c.Lines, c.File.Devices, c.Profiles))...)
 	l.buildEstate()
+	l.buildCalendars()
 	l.checkTiles()
 	l.loadRules()
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 
 	"gengfu/facility"
 )
@@ -111,9 +112,31 @@ func decode(name string, data []byte, v any) (d *document, report Report) {
 func (d *document) find(problems []facility.Problem) Report {
 	var out Report
 	for _, p := range problems {
-		out = append(out, d.at(d.node(p.Path), p.Path, p.What, p.Cure))
+		n := d.node(p.Path)
+		f := d.at(n, p.Path, p.What, p.Cure)
+		if p.At > 0 {
+			f.Column += d.within(n, f, p.At)
+		}
+		out = append(out, f)
 	}
 	return out
+}
+
+// within returns how many columns behind the beginning of a text its character at
+// the index stands, or 0 when the text is of several lines.
+func (d *document) within(n ast.Node, f Finding, index int) int {
+	text, ok := n.(*ast.StringNode)
+	if !ok || f.Line < 1 || f.Line > len(d.lines) {
+		return 0
+	}
+	line := []rune(d.lines[f.Line-1])
+	if t := text.GetToken().Type; t == token.DoubleQuoteType || t == token.SingleQuoteType {
+		index++
+	}
+	if f.Column-1+index >= len(line) || !strings.Contains(string(line), text.Value) {
+		return 0
+	}
+	return index
 }
 
 // node returns the node at the path or, where the path leads to something that
