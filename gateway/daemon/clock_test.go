@@ -131,3 +131,28 @@ func TestAWholeGatewayThatBeginsIn1970(t *testing.T) {
 		return len(all) == 1 && all[0].RaisedAt.After(began) && all[0].RaisedAt.Before(time.Now())
 	})
 }
+
+// TestAWholeGatewayWhoseClockIsSetWrongly: it goes on by the time that it had.
+func TestAWholeGatewayWhoseClockIsSetWrongly(t *testing.T) {
+	slave, address := simulatedPump(t)
+	b := newBox(t, load(t, fmt.Sprintf(twoBoxes, "both", address, `{url: embedded}`), nil))
+	wrong := newLiar(time.Now())
+	wrong.set(0, true)
+	b.clock = wrong
+	began := time.Now().Add(-time.Second)
+	b.start()
+	b.ready()
+	var all []float64
+	for i, off := range []time.Duration{0, -7 * time.Hour, 7 * time.Hour, -30 * 365 * 24 * time.Hour} {
+		wrong.set(off, off == 0)
+		all = append(all, 3.1+float64(i)/10)
+		if err := slave.Set("outlet_pressure", all[i]); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, time.Minute, fmt.Sprint(all[i], " in the history"), func() bool {
+			got := b.pressures()
+			return len(got) > 0 && got[len(got)-1] > all[i]-0.01
+		})
+	}
+	b.timely(began)
+}

@@ -226,7 +226,7 @@ func (d *daemon) open(ctx context.Context) error {
 		keep := d.Config.Journal
 		o := journal.Options{
 			Cursors: []string{uplink.Cursor}, Logger: d.Logger.With("journal", stream),
-			MaxBytes: keep.Urgent << 20, Memory: keep.Memory << 20, Facts: payload.Facts,
+			MaxBytes: keep.Urgent << 20, Memory: keep.Memory << 20, Facts: payload.Facts, Now: d.clock.Best,
 		}
 		if stream == facility.Telemetry {
 			o.Evict, o.Sync, o.MaxBytes = true, keep.Sync, keep.Telemetry<<20
@@ -263,7 +263,7 @@ func (d *daemon) openHub(ctx context.Context) error {
 			return err
 		}
 	}
-	if d.hubLog, err = openHubLog(d.Data, d.Logger); err != nil {
+	if d.hubLog, err = openHubLog(d.Data, d.Logger, d.clock.Best); err != nil {
 		return err
 	}
 	d.letters, err = intake.OpenLetters(filepath.Join(d.Data, lettersFile), d.Logger.With("journal", "dead letters"), nil)

@@ -26,7 +26,7 @@ func Deposit(ctx context.Context, data, site string, taps []facility.Tap, log *s
 		return err
 	}
 	defer func() { err = errors.Join(err, release()) }()
-	j, err := openHubLog(data, log)
+	j, err := openHubLog(data, log, time.Now)
 	if err != nil {
 		return err
 	}
@@ -39,8 +39,8 @@ func Deposit(ctx context.Context, data, site string, taps []facility.Tap, log *s
 	return nil
 }
 
-func openHubLog(data string, log *slog.Logger) (*journal.Journal, error) {
+func openHubLog(data string, log *slog.Logger, now func() time.Time) (*journal.Journal, error) {
 	return journal.Open(filepath.Join(data, hubFile), journal.Options{
-		Cursors: hub.Cursors, MaxBytes: 4 << 30, Logger: log.With("journal", "hub"), Facts: payload.FactsWrapped,
+		Cursors: hub.Cursors, MaxBytes: 4 << 30, Logger: log.With("journal", "hub"), Facts: payload.FactsWrapped, Now: now,
 	})
 }
