@@ -55,7 +55,9 @@ type historyHealth struct {
 	Error     string     `json:"error,omitempty"`
 	Stored    uint64     `json:"stored"`
 	Rejected  uint64     `json:"rejected"`
-	Strays    uint64     `json:"strays"` // of devices that the configuration does not have
+	Strays    uint64     `json:"strays"`  // of devices that the configuration does not have
+	Damaged   uint64     `json:"damaged"` // readings that were found damaged in what is stored
+	Damage    string     `json:"damage,omitempty"`
 
 	// Refused are the readings that are set aside, from this start and before.
 	Refused *refusedHealth `json:"refused,omitempty"`
@@ -130,6 +132,7 @@ func (d *daemon) addHub(h *health) {
 	h.Consumers = d.hub.Consumers()
 	st := d.history.Stats()
 	h.History = historyHealth{Engine: st.Engine, Error: st.Error, Stored: st.Stored, Rejected: st.Rejected, Strays: d.hub.Strays()}
+	h.History.Damaged, h.History.Damage = st.Damaged, st.Damage
 	h.History.Refused = d.refusals()
 	if !st.LastWrite.IsZero() {
 		h.History.LastWrite = &st.LastWrite

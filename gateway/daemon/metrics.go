@@ -110,6 +110,7 @@ func described() map[string]metric {
 	counter("history_stored_total", "Readings that the history made durable since the start.")
 	counter("history_rejected_total", "Readings that the history refused since the start.")
 	counter("history_strays_total", "Readings of devices that the configuration does not have.")
+	counter("history_damaged_total", "Readings that were found damaged in the history since the start.")
 	gauge("history_quarantined", "Refused readings that are set aside.")
 	counter("history_quarantine_evicted_total", "Refused readings that made room for newer ones.")
 	gauge("ledger_up", "Whether the ledger can be written.", "engine")
@@ -321,6 +322,7 @@ func (set setter) sinks(h health) {
 	set("history_stored_total", float64(h.History.Stored))
 	set("history_rejected_total", float64(h.History.Rejected))
 	set("history_strays_total", float64(h.History.Strays))
+	set("history_damaged_total", float64(h.History.Damaged))
 	if r := h.History.Refused; r != nil {
 		set("history_quarantined", float64(r.Held))
 		set("history_quarantine_evicted_total", float64(r.Evicted))

@@ -77,6 +77,7 @@ type Stats struct {
 	Stored    uint64    // readings that were made durable
 	Rejected  uint64    // readings that were refused
 	Damaged   uint64    // readings that were found damaged in what is stored, and left out
+	Damage    string    // what was found last
 	Failures  uint64    // calls of Write that stored less than all that is lawful
 	LastWrite time.Time // of the last one that went well, zero for none
 	Error     string    // of the last Write, else of upkeep; empty when they went well

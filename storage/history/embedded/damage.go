@@ -19,7 +19,7 @@ type damage struct {
 	mu       sync.Mutex
 	seen     map[[3]int64]bool // chunks
 	readings uint64
-	last     error
+	last     string
 }
 
 // chunk notes a chunk once.
@@ -50,11 +50,11 @@ func (d *damage) other(readings int, why error) {
 
 func (d *damage) lost(readings int, why error) {
 	d.readings += uint64(readings)
-	d.last = fmt.Errorf("%w: %d readings are lost in all", why, d.readings)
+	d.last = fmt.Sprintf("%v; %d readings are lost in all", why, d.readings)
 }
 
 // found returns how many readings were found damaged, and of what the last ones.
-func (d *damage) found() (uint64, error) {
+func (d *damage) found() (readings uint64, last string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.readings, d.last

@@ -128,7 +128,7 @@ func openFlipped(t *testing.T, path string, want map[facility.PointID][]facility
 	if n := count(t, s, late9, begin, begin.Add(24*time.Hour)); n != 1 {
 		t.Errorf("%s: the new reading is there %d times", what, n)
 	}
-	if st := s.Stats(); lost > 0 && (st.Damaged == 0 || st.Error == "") {
+	if st := s.Stats(); lost > 0 && (st.Damaged == 0 || st.Damage == "") {
 		t.Errorf("%s: %d readings are lost, and the stats say %+v", what, lost, st)
 	}
 	return lost

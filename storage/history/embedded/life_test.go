@@ -219,7 +219,7 @@ func TestDamagedChunk(t *testing.T) {
 	if got, err := s.Readings(context.Background(), meterPoint(0), kind, begin, begin.Add(time.Hour)); err != nil || len(got) > 0 {
 		t.Errorf("%d readings of damaged bytes, %v", len(got), err)
 	}
-	if st := s.Stats(); st.Damaged != 100 || !strings.Contains(st.Error, "damaged") {
+	if st := s.Stats(); st.Damaged != 100 || st.Error != "" || !strings.Contains(st.Damage, "damaged") {
 		t.Errorf("stats: %+v, want 100 readings found damaged", st)
 	}
 	mustWrite(t, s, rows[100:])

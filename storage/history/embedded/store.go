@@ -189,10 +189,7 @@ func (s *Store) closeFiles() error {
 // Stats returns what the store did so far.
 func (s *Store) Stats() history.Stats {
 	stats := s.tally.Stats()
-	readings, err := s.damage.found()
-	if stats.Damaged = readings; err != nil && stats.Error == "" {
-		stats.Error = err.Error()
-	}
+	stats.Damaged, stats.Damage = s.damage.found()
 	return stats
 }
 
