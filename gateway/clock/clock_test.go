@@ -19,6 +19,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 // may run away from the true time.
 type box struct {
 	mu     sync.Mutex
+	time   func() time.Time // of whoever plays with it
 	boot   string
 	begun  time.Time // in the bubble's time
 	drift  float64   // how much faster than the truth its oscillator is
@@ -29,11 +30,11 @@ type box struct {
 
 // switchOn starts a machine at the true time, with a clock that shows another.
 func switchOn(boot string, truth, wall time.Time) *box {
-	return &box{boot: boot, begun: time.Now(), wall: wall, truth: truth}
+	return &box{time: time.Now, boot: boot, begun: time.Now(), wall: wall, truth: truth}
 }
 
 func (b *box) up() time.Duration {
-	since := time.Since(b.begun)
+	since := b.time().Sub(b.begun)
 	return since + time.Duration(b.drift*float64(since))
 }
 
@@ -45,7 +46,7 @@ func (b *box) Read() clock.Reading {
 }
 
 // now is the true time.
-func (b *box) now() time.Time { return b.truth.Add(time.Since(b.begun)) }
+func (b *box) now() time.Time { return b.truth.Add(b.time().Sub(b.begun)) }
 
 func (b *box) step(by time.Duration) {
 	b.mu.Lock()
@@ -104,7 +105,7 @@ func wantState(t *testing.T, c *clock.Clock, want clock.Condition) {
 	}
 }
 
-// watch runs the clock until the test ends.
+// watch runs the clock until it is stopped.
 func watch(t *testing.T, b *box, file string) (c *clock.Clock, stop func()) {
 	c = clock.Open(clock.Options{Source: b, File: file})
 	ctx, cancel := context.WithCancel(t.Context())
