@@ -68,13 +68,22 @@ func CheckName(what, s string) error {
 		return fmt.Errorf("the %s is empty", what)
 	case len(s) > maxName:
 		return fmt.Errorf("the %s is longer than %d bytes", what, maxName)
-	case s[0] == '#', strings.Contains(s, `\`), !printable(s): // line protocol cannot carry them everywhere
+	case s[0] == '#', strings.IndexByte(s, '\\') >= 0, !printable(s): // line protocol cannot carry them everywhere
 		return fmt.Errorf("the %s %q has a character that cannot stand in a name", what, s)
 	}
 	return nil
 }
 
 func printable(s string) bool {
+	plain := true
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] >= 0x7f {
+			plain = false
+		}
+	}
+	if plain {
+		return true
+	}
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
