@@ -44,6 +44,8 @@ func TestTheJudgeSees(t *testing.T) {
 	}{
 		{"all is well", "", func(numbering, *arrived) {}, ""},
 		{"a sample is lost", "", func(_ numbering, a *arrived) { delete(a.here[samples], 2) }, "sample 2"},
+		{"a sample went from full memory, and was counted", "progress 0 [{\"Forgotten\":1}]", func(_ numbering, a *arrived) { delete(a.here[samples], 2) }, ""},
+		{"a tap is lost though samples went from memory", "progress 0 [{\"Forgotten\":1}]", func(_ numbering, a *arrived) { delete(a.here[taps], 0) }, "tap 0"},
 		{"a tap is lost", "", func(_ numbering, a *arrived) { delete(a.here[taps], 0) }, "tap 0"},
 		{"a sample comes twice", "", func(f numbering, a *arrived) { a.reading(f, f.sample(3)) }, "sample 3"},
 		{"a tap comes twice", "", func(f numbering, a *arrived) { a.tap(f, f.tap(0)) }, "tap 0"},
