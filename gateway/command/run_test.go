@@ -78,7 +78,7 @@ func TestRun(t *testing.T) {
 	if _, there := health.Judge["set_aside"]; !there {
 		t.Errorf("nobody counts what is set aside: %s", body)
 	}
-	if _, body := ask(t, c, http.MethodGet, g.url+"/metrics", ""); !strings.Contains(body, "gengfu_judge_set_aside_total 0") || !strings.Contains(body, "gengfu_ledger_up 1") {
+	if _, body := ask(t, c, http.MethodGet, g.url+"/metrics", ""); !strings.Contains(body, "gengfu_judge_set_aside_total 0") || !strings.Contains(body, `gengfu_ledger_up{engine="sqlite"} 1`) {
 		t.Errorf("the metrics are\n%s", body)
 	}
 

@@ -75,20 +75,20 @@ func findings(h *health) (out []finding) {
 		return &out[len(out)-1]
 	}
 	if d := h.Law.Difference; d > 0 {
-		say(chainMissing, "", atOnce, "账目不平:%[1]s 条数据去向不明", "the counters disagree: %[1]s facts are missing", count(d))
+		say(chainMissing, "", atOnce, "账目不平：%[1]s 条数据去向不明", "the counters disagree: %[1]s facts are missing", count(d))
 	} else if d < 0 {
-		say(chainMissing, "", atOnce, "账目不平:多出 %[1]s 条来历不明的数据", "the counters disagree: there are %[1]s facts of which nobody knows", count(-d))
+		say(chainMissing, "", atOnce, "账目不平：多出 %[1]s 条来历不明的数据", "the counters disagree: there are %[1]s facts of which nobody knows", count(-d))
 	}
 	if h.Ledger.Error != "" {
-		say(chainLedger, "", 0, "台账无法写入,%d 项判定等待写入", "the ledger cannot be written, %d decisions wait", h.Judge.Unwritten)
+		say(chainLedger, "", 0, "台账无法写入，%d 项判定等待写入", "the ledger cannot be written, %d decisions wait", h.Judge.Unwritten)
 	}
 	if h.Intake != nil {
 		for _, s := range sortedKeys(h.Intake.Trouble) {
-			say(chainHubDisk, s, 0, "中心无法落盘(%s),数据留在各网关", "the hub cannot make durable what comes (%s); the gateways keep it", s)
+			say(chainHubDisk, s, 0, "中心无法落盘（%s），数据留在各网关", "the hub cannot make durable what comes (%s); the gateways keep it", s)
 		}
 		for _, s := range h.Intake.Streams {
 			if s.Stuck != "" {
-				say(chainStuck, s.Gateway+s.Epoch, 0, "网关 %s 的程序比中心新,数据留在该网关", "gateway %s runs a newer program than the hub, and keeps what it sends", s.Gateway)
+				say(chainStuck, s.Gateway+s.Epoch, 0, "网关 %s 的程序比中心新，数据留在该网关", "gateway %s runs a newer program than the hub, and keeps what it sends", s.Gateway)
 			}
 			if len(s.Rivals) > 0 {
 				say(chainRivals, s.Gateway+string(s.Stream), 0, "有两台网关同用名称 %s", "two gateways use the name %s", s.Gateway)
@@ -98,12 +98,12 @@ func findings(h *health) (out []finding) {
 			}
 		}
 		for _, other := range h.Intake.Hubs {
-			say(chainRivals, other.ID, 0, "另有一个中心在接收本小区的数据,请停用其一", "another hub takes this site: stop one")
+			say(chainRivals, other.ID, 0, "另有一个中心在接收本小区的数据，请停用其一", "another hub takes this site: stop one")
 		}
 	}
 	findStreams(h, say)
 	if h.History.Error != "" {
-		say(chainHistory, "", 0, "历史库无法写入,%s 条数据等待", "the history cannot be written, %s facts wait", count(h.Law.History.Queued))
+		say(chainHistory, "", 0, "历史库无法写入，%s 条数据等待", "the history cannot be written, %s facts wait", count(h.Law.History.Queued))
 	}
 	for _, g := range h.Gateways {
 		if f := g; !f.Online {
@@ -137,17 +137,17 @@ func findStreams(h *health, say sayer) {
 		}
 		name, n := string(s.Stream), queued[s.Gateway+string(s.Stream)]
 		if s.Trouble != "" {
-			say(chainEdgeDisk, name, 0, "网关磁盘拒绝写入,%s 批数据只在内存中", "the gateway's disk refuses, %s batches are in memory only", count(s.Volatile))
+			say(chainEdgeDisk, name, 0, "网关磁盘拒绝写入，%s 批数据只在内存中", "the gateway's disk refuses, %s batches are in memory only", count(s.Volatile))
 		}
 		switch {
 		case !s.Connected:
-			say(chainApart, name, atOnce, "未连接消息服务器,%s 条数据等待", "there is no connection to the broker, %s facts wait", count(n))
+			say(chainApart, name, atOnce, "未连接消息服务器，%s 条数据等待", "there is no connection to the broker, %s facts wait", count(n))
 		case n > 0:
 			// The key is another one with each acknowledgement, so this lasts only without.
-			say(chainSilent, name+strconv.FormatUint(s.Acknowledged, 10), soon, "中心没有确认,%s 条数据等待", "the hub does not acknowledge, %s facts wait", count(n))
+			say(chainSilent, name+strconv.FormatUint(s.Acknowledged, 10), soon, "中心没有确认，%s 条数据等待", "the hub does not acknowledge, %s facts wait", count(n))
 		}
 		if n > manyWait {
-			say(chainSending, name, atOnce, "正在补传,还有 %s 条数据等待", "a backlog is being sent, %s facts wait", count(n))
+			say(chainSending, name, atOnce, "正在补传，还有 %s 条数据等待", "a backlog is being sent, %s facts wait", count(n))
 		}
 	}
 }
@@ -158,10 +158,10 @@ func findBehind(h *health, say sayer) {
 		return
 	}
 	if n := h.Law.History.Queued; n > manyWait && h.History.Error == "" {
-		say(chainCatching, "history", atOnce, "历史库正在追赶,还有 %s 条数据", "the history is catching up, %s facts wait", count(n))
+		say(chainCatching, "history", atOnce, "历史库正在追赶，还有 %s 条数据", "the history is catching up, %s facts wait", count(n))
 	}
 	if n := h.Law.Judge.Queued; n > manyWait && h.Ledger.Error == "" {
-		say(chainCatching, "judge", atOnce, "判定正在追赶,还有 %s 条数据", "judging is catching up, %s facts wait", count(n))
+		say(chainCatching, "judge", atOnce, "判定正在追赶，还有 %s 条数据", "judging is catching up, %s facts wait", count(n))
 	}
 }
 
@@ -206,7 +206,7 @@ func (c *chain) summarise(found []finding, queued int64, now time.Time, zone *ti
 	}
 	s.Since, s.Text = s.All[0].Since, s.All[0].Text
 	if more := len(s.All) - 1; more > 0 {
-		s.Text.ZH += fmt.Sprintf("(另有 %d 项)", more)
+		s.Text.ZH += fmt.Sprintf("（另有 %d 项）", more)
 		s.Text.EN += fmt.Sprintf(" (and %d more)", more)
 	}
 	return s
@@ -218,10 +218,10 @@ func (c *chain) allWell(s summary, queued int64, now time.Time) summary {
 	}
 	since := c.fine
 	s.Since = &since
-	s.Text = facility.Text{ZH: "数据全部送达,没有积压", EN: "everything that was read has arrived, nothing is waiting"}
+	s.Text = facility.Text{ZH: "数据全部送达，没有积压", EN: "everything that was read has arrived, nothing is waiting"}
 	if queued > manyWait {
 		s.State = "busy"
-		s.Text = facility.Text{ZH: fmt.Sprintf("数据畅通,%s 条在途", count(queued)), EN: fmt.Sprintf("all is flowing, %s facts are on their way", count(queued))}
+		s.Text = facility.Text{ZH: fmt.Sprintf("数据畅通，%s 条在途", count(queued)), EN: fmt.Sprintf("all is flowing, %s facts are on their way", count(queued))}
 	}
 	return s
 }
@@ -237,7 +237,7 @@ func (f *finding) tellTime(now time.Time, zone *time.Location) {
 		return
 	}
 	lasts := now.Sub(*f.Since)
-	f.Text.ZH = fmt.Sprintf("自 %s 起(%s)%s", at.Format(form), spanZH(lasts), f.Text.ZH)
+	f.Text.ZH = fmt.Sprintf("自 %s 起（%s）%s", at.Format(form), spanZH(lasts), f.Text.ZH)
 	f.Text.EN = fmt.Sprintf("since %s (%s) %s", at.Format(form), spanEN(lasts), f.Text.EN)
 }
 

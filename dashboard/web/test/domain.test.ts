@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { Alarm, Bucket, DeviceHealth, Health, LineHealth, Point, Round, Verdict } from '../src/api/types'
 import { inboxOrder, needsAcknowledging } from '../src/domain/alarms'
-import { bytes, crowded, fleet, isReader, lineTrouble, protocolName, worries } from '../src/domain/health'
+import { beside, bytes, crowded, fleet, isReader, lawRows, lineTrouble, protocolName, reasons, worries } from '../src/domain/health'
 import { columns, extremes, gapsIn, lonely, spread, thin } from '../src/domain/history'
 import { inAlarm, newer, number, trustOf, unitName } from '../src/domain/points'
 import { board, following, lastMoment, tally, toWalk } from '../src/domain/rounds'
@@ -156,6 +156,18 @@ describe('health', () => {
       streams: [{ ...stream, dropped: 3 }, { ...stream, dropped: 4 }], gateways: [{ id: 'g', online: false, version: '1' }],
       lines: [{ id: 'a', state: 'down', requests: 0, timeouts: 0, errors: 0, utilisation: 0 }], consumers: [{ name: 'history', position: 1, behind: 5000 }], history: { engine: 'influxdb', error: 'refused' },
     }))).toEqual([{ what: 'gateways', n: 1 }, { what: 'lines', n: 1 }, { what: 'history' }, { what: 'dropped', n: 7 }, { what: 'behind', name: 'history', n: 5000 }])
+  })
+  it('says nothing twice of what the gateway says itself', () => {
+    const text = { zh: '', en: '' }
+    const sick = h({ ledger: { engine: 'sqlite', error: 'full' }, judge: { set_aside: 1, late: 0, failed: 0, mistimed: 0 }, summary: { state: 'trouble', text, all: [{ what: 'ledger', text }] } })
+    expect(beside(sick)).toEqual([{ what: 'set_aside', n: 1 }])
+    expect(beside({ ...sick, summary: null })).toEqual([{ what: 'ledger' }, { what: 'set_aside', n: 1 }])
+  })
+  it('lists the places of the law as facts pass them, and why facts were dropped', () => {
+    const balance = { read: 5, delivered: 3, queued: 1, dropped: 1, difference: 0 }
+    const law = { ...balance, since: ago(1), kills: 0, streams: [{ ...balance, site: 's', gateway: 'g', stream: 'urgent', own: true, kills: 0 }], history: balance, hub: balance }
+    expect(lawRows(law).map((r) => [r.place, r.name, r.stream])).toEqual([['stream', 'g', 'urgent'], ['hub', '', ''], ['history', '', '']])
+    expect(reasons({ full: 2, evicted: 9, disk: 0 })).toEqual([['evicted', 9], ['full', 2]])
   })
   const line = (more: Partial<LineHealth>): LineHealth => ({ id: 'bus', state: 'up', requests: 9, timeouts: 0, errors: 0, utilisation: 0.2, ...more })
   const device = (id: string, online: boolean | null): DeviceHealth => ({ id, protocol: 'modbus', address: '1', online, requests: 1, timeouts: 0, crc_errors: 0, exceptions: 0, turnaround_ms: 0, timeout_ms: 1000 })

@@ -306,25 +306,57 @@ export interface RefusedReadings {
   causes: { why: string; held: number; oldest: string; newest: string; point: string }[]
 }
 
+/** read = delivered + queued + dropped, in readings and taps; the difference is what is left. */
+export interface Balance {
+  read: number
+  delivered: number
+  queued: number
+  dropped: number
+  dropped_by?: Record<string, number> | null
+  difference: number
+}
+
+export interface Law extends Balance {
+  since: string
+  kills: number
+  streams?: (Balance & { site: string; gateway: string; stream: string; own: boolean; since?: string | null; kills: number })[] | null
+  hub?: Balance | null
+  history?: Balance | null
+  judge?: Balance | null
+}
+
 export interface Health {
   at: string
   version: string
   /** Seconds. */
   uptime: number
+  /** Bytes of the process. */
+  memory?: number
+  /** The state of the chain in a sentence, and all that is not as it should be, the worst first. */
+  summary?: { state: 'ok' | 'busy' | 'trouble'; since?: string | null; text: Text; all?: { what: string; since?: string | null; text: Text }[] | null } | null
+  law?: Law | null
+  clock?: { state: string; time: string; wall: string; synced: boolean; differs?: number | null; steps?: { at: string; by: number }[] | null; restamped: number; doubtful: number } | null
   streams?: {
     gateway: string; stream: string; epoch: string | number; sent: number; acknowledged: number
     queued_bytes: number; queued: number; oldest?: string | null; resent: number; duplicates: number; dropped: number
+    dropped_by?: Record<string, number> | null; volatile?: number; trouble?: string | null
+    window?: number; in_flight?: number; runs?: number
   }[] | null
+  /** What each stream brought to the hub since the start. */
+  intake?: {
+    refused: number; trouble?: Record<string, string> | null
+    streams?: { gateway: string; stream: string; readings: number; taps: number; batches: number; duplicates: number; gaps: number; dropped: number; stuck?: string | null; rivals?: string[] | null; copies?: string[] | null }[] | null
+  } | null
   lines?: LineHealth[] | null
   /** Absent without an edge. */
   collector?: { dropped?: Record<string, number> | null } | null
   dead_letters?: { at: string; topic: string; reason: string; size: number; excerpt: string }[] | null
   consumers?: { name: string; position: number; behind: number }[] | null
   history?: { engine: string; last_write?: string | null; error?: string | null; refused?: RefusedReadings | null } | null
-  ledger?: { engine: string; error?: string | null } | null
+  ledger?: { engine: string; last_write?: string | null; error?: string | null } | null
   /** Counts since the start. */
   judge?: { set_aside: number; late: number; failed: number; mistimed: number } | null
-  gateways?: { id: string; online: boolean; since?: string | null; version: string }[] | null
+  gateways?: { id: string; online: boolean; since?: string | null; version: string; clock?: string | null; clock_differs?: number | null }[] | null
 }
 
 export interface AuditEntry { id: string; at: string; actor: string; action: string; target: string; detail: string }

@@ -1,4 +1,4 @@
-import type { Health, LineHealth } from '../api/types'
+import type { Balance, Health, Law, LineHealth } from '../api/types'
 
 /** One thing on the health page that somebody should look at. */
 export type Worry =
@@ -32,6 +32,33 @@ export function worries(h: Health): Worry[] {
   if (h.judge?.mistimed) out.push({ what: 'mistimed', n: h.judge.mistimed })
   for (const c of h.consumers ?? []) if (c.behind > behindLimit) out.push({ what: 'behind', name: c.name, n: c.behind })
   return out
+}
+
+// What the gateway says itself of the chain, and how a page without that would say it.
+const saidBy: Partial<Record<Worry['what'], string>> = { ledger: 'ledger', gateways: 'gateway', lines: 'line', history: 'history', behind: 'catching' }
+
+/** beside leaves the worries of which the gateway's own sentences say nothing. */
+export function beside(h: Health): Worry[] {
+  const said = new Set((h.summary?.all ?? []).map((f) => f.what))
+  return worries(h).filter((w) => !said.has(saidBy[w.what] ?? ''))
+}
+
+/** A row of the law: one place, or the whole. */
+export interface LawRow extends Balance { place: 'stream' | 'hub' | 'history' | 'judge'; name: string; stream: string }
+
+/** lawRows lists the places of the law, as facts pass them. */
+export function lawRows(law: Law): LawRow[] {
+  const rows: LawRow[] = (law.streams ?? []).map((s) => ({ ...s, place: 'stream', name: s.gateway, stream: s.stream }))
+  for (const place of ['hub', 'history', 'judge'] as const) {
+    const of = law[place]
+    if (of) rows.push({ ...of, place, name: '', stream: '' })
+  }
+  return rows
+}
+
+/** reasons are those of what was dropped, the most first. */
+export function reasons(by: Record<string, number> | null | undefined): [string, number][] {
+  return Object.entries(by ?? {}).filter(([, n]) => n > 0).sort((a, b) => b[1] - a[1])
 }
 
 /** fleet counts the devices of a line; what is not known yet is neither on nor off. */

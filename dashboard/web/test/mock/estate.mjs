@@ -147,10 +147,33 @@ const fieldDevice = (now, id, address, turnaround_ms, timeout_ms, more) => ({
 
 export function makeHealth(now, version) {
   return {
-    at: iso(now), version, uptime: 86_400 * 3 + 7_200,
+    at: iso(now), version, uptime: 86_400 * 3 + 7_200, memory: 54_525_952,
+    summary: {
+      state: 'trouble', since: iso(now - 47 * minute),
+      text: text('自 21:13 起（47 分钟）总线 heat-station 中断（另有 1 项）', 'since 21:13 (47 min) line heat-station is down (and 1 more)'),
+      all: [
+        { what: 'line', since: iso(now - 47 * minute), text: text('自 21:13 起（47 分钟）总线 heat-station 中断', 'since 21:13 (47 min) line heat-station is down') },
+        { what: 'line', since: iso(now - 9 * minute), text: text('自 21:51 起（9 分钟）总线 gate-reader 中断', 'since 21:51 (9 min) line gate-reader is down') },
+      ],
+    },
+    law: {
+      since: iso(now - 40 * 24 * hour), kills: 2, read: 48_213_907, delivered: 48_201_455, queued: 46, dropped: 12_406, dropped_by: { evicted: 12_400, invalid: 6 }, difference: 0,
+      streams: [
+        { site: 'demo', gateway: 'gw1', stream: 'telemetry', own: true, since: iso(now - 40 * 24 * hour), kills: 2, read: 48_102_331, delivered: 48_089_882, queued: 43, dropped: 12_406, dropped_by: { evicted: 12_400, invalid: 6 }, difference: 0 },
+        { site: 'demo', gateway: 'gw1', stream: 'urgent', own: true, since: iso(now - 40 * 24 * hour), kills: 0, read: 111_576, delivered: 111_576, queued: 0, dropped: 0, dropped_by: {}, difference: 0 },
+      ],
+      hub: { read: 48_201_458, delivered: 48_201_458, queued: 0, dropped: 0, dropped_by: {}, difference: 0 },
+      history: { read: 48_201_458, delivered: 48_201_455, queued: 3, dropped: 0, dropped_by: {}, difference: 0 },
+      judge: { read: 48_201_458, delivered: 48_201_458, queued: 0, dropped: 0, dropped_by: {}, difference: 0 },
+    },
+    clock: { state: 'synchronised', time: iso(now), wall: iso(now), synced: true, differs: 0.012, steps: [], restamped: 0, doubtful: 0 },
+    intake: { refused: 0, trouble: {}, streams: [
+      { gateway: 'gw1', stream: 'telemetry', readings: 981_220, taps: 0, batches: 98_122, duplicates: 0, gaps: 1, dropped: 0 },
+      { gateway: 'gw1', stream: 'urgent', readings: 4_120, taps: 92, batches: 4_212, duplicates: 2, gaps: 0, dropped: 0 },
+    ] },
     streams: [
-      { gateway: 'gw1', stream: 'urgent', epoch: '01', sent: 4_212, acknowledged: 4_212, queued_bytes: 0, queued: 0, oldest: null, resent: 2, duplicates: 2, dropped: 0 },
-      { gateway: 'gw1', stream: 'telemetry', epoch: '01', sent: 981_223, acknowledged: 981_220, queued_bytes: 18_400, queued: 3, oldest: iso(now - 4_000), resent: 0, duplicates: 0, dropped: 0 },
+      { gateway: 'gw1', stream: 'urgent', epoch: '01', sent: 4_212, acknowledged: 4_212, queued_bytes: 0, queued: 0, oldest: null, resent: 2, duplicates: 2, dropped: 0, window: 64, in_flight: 0, runs: 1 },
+      { gateway: 'gw1', stream: 'telemetry', epoch: '01', sent: 981_223, acknowledged: 981_220, queued_bytes: 18_400, queued: 3, oldest: iso(now - 4_000), resent: 0, duplicates: 0, dropped: 25, dropped_by: { evicted: 25 }, window: 96, in_flight: 3, runs: 2 },
     ],
     lines: [
       line('pump-house', 'modbus-rtu', '/dev/serial/by-id/usb-FTDI_FT232R_USB_UART_A50285BI-if00-port0', [
@@ -166,8 +189,8 @@ export function makeHealth(now, version) {
       line('garage-reader', 'pn532', '/dev/ttyUSB1', [], { taps: 36 }),
     ],
     dead_letters: [{ at: iso(now - 3 * hour), topic: 'gengfu/demo/gw1/telemetry', reason: 'decode the batch: unexpected end', size: 1_204, excerpt: '' }],
-    consumers: [{ name: 'history', position: 985_432, behind: 3 }, { name: 'rules', position: 985_435, behind: 0 }],
-    history: { engine: 'embedded', last_write: iso(now - 1_500), error: '' }, ledger: { engine: 'sqlite' },
-    gateways: [{ id: 'gw1', online: true, since: iso(now - 3 * 24 * hour), version }],
+    consumers: [{ name: 'history', position: 985_432, behind: 3 }, { name: 'judge', position: 985_435, behind: 0 }],
+    history: { engine: 'embedded', last_write: iso(now - 1_500), error: '' }, ledger: { engine: 'sqlite', last_write: iso(now - 4_200) },
+    gateways: [{ id: 'gw1', online: true, since: iso(now - 3 * 24 * hour), version, clock: 'synchronised' }],
   }
 }
