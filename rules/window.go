@@ -210,18 +210,25 @@ func (w *window) save(e *writer) {
 		}
 	}
 	e.uvarint(used)
+	var before fold
 	for i := range w.slots {
 		s := &w.slots[i]
 		if s.n == 0 {
 			continue
 		}
-		e.uvarint(uint64(s.n))
+		// Slots that hold what they and all behind them come to mostly have the same
+		// least and greatest as their neighbour.
+		sameMin, sameMax := s.min == before.min, s.max == before.max
+		e.uvarint(uint64(s.n)<<2 | uint64(truthOf(sameMin))>>1 | uint64(truthOf(sameMax)))
 		e.uvarint(uint64(s.last))
 		e.float(s.sum)
-		if s.n > 1 {
+		if !sameMin {
 			e.float(s.min)
+		}
+		if !sameMax {
 			e.float(s.max)
 		}
+		before = s.fold
 	}
 }
 
@@ -240,15 +247,22 @@ func (w *window) load(r *reader) {
 	}
 	w.slots = make([]slot, ring)
 	used := r.uvarint()
+	var before fold
 	for i := range w.slots {
 		if used&(1<<i) == 0 {
 			continue
 		}
 		s := &w.slots[i]
-		s.n, s.last, s.sum = uint32(r.uvarint()), uint32(r.uvarint()), r.float()
-		if s.min, s.max = s.sum, s.sum; s.n > 1 {
-			s.min, s.max = r.float(), r.float()
+		n := r.uvarint()
+		s.n, s.last, s.sum = uint32(n>>2), uint32(r.uvarint()), r.float()
+		s.min, s.max = before.min, before.max
+		if n&1 == 0 {
+			s.min = r.float()
 		}
+		if n&2 == 0 {
+			s.max = r.float()
+		}
+		before = s.fold
 	}
 }
 
