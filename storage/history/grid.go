@@ -38,6 +38,16 @@ func NewGrid(from, to time.Time, step time.Duration) (Grid, error) {
 	return Grid{from: from.UnixNano(), step: int64(step), n: n}, nil
 }
 
+// Halves returns the grid in two parts where it is longer than that and has more than
+// one bucket, else the grid.
+func (g Grid) Halves(longer time.Duration) []Grid {
+	if g.n < 2 || g.n*g.step <= int64(longer) {
+		return []Grid{g}
+	}
+	half := g.n / 2
+	return []Grid{{g.from, g.step, half}, {g.from + half*g.step, g.step, g.n - half}}
+}
+
 // Len returns how many buckets there are.
 func (g Grid) Len() int { return int(g.n) }
 

@@ -368,3 +368,19 @@ func TestScanOfMuch(t *testing.T) {
 		t.Errorf("%d rows in %d parts, want %d: %v", n, parts, want, err)
 	}
 }
+
+// A long chart is read in two halves at once and is one.
+func TestLongChart(t *testing.T) {
+	s := open(t, embedded.Options{HeadLimit: 500})
+	mustWrite(t, s, meterRows(1, 101*24, time.Hour))
+	const day = 24 * time.Hour
+	got, err := s.Query(t.Context(), meterPoint(0), kind, begin, begin.Add(101*day), day)
+	if err != nil || len(got) != 101 {
+		t.Fatalf("%d days, %v, want 101", len(got), err)
+	}
+	for i, b := range got {
+		if !b.Start.Equal(begin.Add(time.Duration(i)*day)) || b.Count != 24 || i > 0 && b.First < got[i-1].Last {
+			t.Errorf("day %d is %+v", i, b)
+		}
+	}
+}

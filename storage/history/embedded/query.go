@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"slices"
+	"sync"
 	"time"
 
 	"gengfu/facility"
@@ -21,17 +23,34 @@ func (s *Store) Query(ctx context.Context, p facility.Point, kind string, from, 
 	if err != nil {
 		return nil, err
 	}
+	key := seriesKey{kind: kind, point: p.ID}
+	halves := grid.Halves(longChart)
+	buckets, errs := make([][]facility.Bucket, len(halves)), make([]error, len(halves))
+	var reading sync.WaitGroup
+	for i, half := range halves {
+		reading.Go(func() { buckets[i], errs[i] = s.fold(ctx, key, half) })
+	}
+	reading.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, s.failed(ctx, fmt.Sprintf("query %s", p.ID), err)
+	}
+	return slices.Concat(buckets...), nil
+}
+
+// longChart is how long a chart may be without being read in two halves at once: a
+// year of seconds is worth a second processor.
+const longChart = 60 * 24 * time.Hour
+
+// fold adds up what is in the grid.
+func (s *Store) fold(ctx context.Context, key seriesKey, grid history.Grid) ([]facility.Bucket, error) {
 	f := folder{history.NewFold(grid), grid}
 	first, end := grid.Milliseconds()
 	whole := func(c chunkRow) bool {
 		i := grid.Index(c.start)
 		return i >= 0 && i == grid.Index(c.end)
 	}
-	err = s.walk(ctx, seriesKey{kind: kind, point: p.ID}, first, end, whole, f)
-	if err != nil {
-		return nil, s.failed(ctx, fmt.Sprintf("query %s", p.ID), err)
-	}
-	return f.Buckets(), nil
+	err := s.walk(ctx, key, first, end, whole, f)
+	return f.Buckets(), err
 }
 
 // Readings returns what was written of a point.
