@@ -30,7 +30,7 @@ const (
 	site    = "example"
 	gateway = "gw1"
 	// limit is how long a test waits for what must come.
-	limit = 60 * time.Second
+	limit = 3 * time.Minute
 )
 
 // post is a broker that a test can take away and bring back.

@@ -15,7 +15,7 @@ import (
 	"gengfu/gateway/uplink"
 )
 
-const limit = 60 * time.Second
+const limit = 3 * time.Minute
 
 func openJournal(t *testing.T, path string, o journal.Options) *journal.Journal {
 	t.Helper()
