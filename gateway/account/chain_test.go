@@ -180,8 +180,8 @@ func (w *world) meet() {
 func (w *world) consume(ctx context.Context, cursor string) error {
 	after := w.hub.Cursor(cursor)
 	for {
-		if w.hub.Wait(ctx, after) != nil {
-			return nil
+		if err := w.hub.Wait(ctx, after); err != nil {
+			return ctx.Err() // it ends with the world
 		}
 		records, err := w.hub.Read(after, 64<<10)
 		if err != nil {
