@@ -204,6 +204,14 @@ func TestServerInTrouble(t *testing.T) {
 		during(string(m), func() { w.turn(well) })
 	}
 	batch()
+	signal := func(to unix.Signal) {
+		t.Helper()
+		if err := server.Process().Signal(to); err != nil {
+			t.Error(err)
+		}
+	}
+	signal(unix.SIGSTOP)
+	during("frozen", func() { signal(unix.SIGCONT) })
 	server.Kill()
 	during("killed", func() {
 		if err := server.Start(ctx); err != nil {
@@ -226,7 +234,8 @@ func TestServerInTrouble(t *testing.T) {
 	batch()
 
 	got := 0
-	err := history.Scan(ctx, s, nil, begin, begin.Add(time.Duration(written)*time.Second), func(rows []history.Row, _ time.Time) error {
+	patient := open(t, influx.Options{URL: server.URL, Bucket: server.Bucket, Token: server.Token, Site: "here"})
+	err := history.Scan(ctx, patient, nil, begin, begin.Add(time.Duration(written)*time.Second), func(rows []history.Row, _ time.Time) error {
 		for _, r := range rows {
 			second := int(r.Time.Sub(begin) / time.Second)
 			var meter int
