@@ -69,3 +69,21 @@ func largeEstate() facility.Estate {
 	}
 	return large
 }
+
+// BenchmarkWindow takes a reading into a window and asks it, however long it is.
+func BenchmarkWindow(b *testing.B) {
+	for _, over := range []string{"1m", "1h", "31d"} {
+		b.Run("over="+over, func(b *testing.B) {
+			e, problems := rules.Compile([]rules.Rule{rule("mean", rules.Rule{For: rules.Selector{Devices: []string{"pump-1"}}, When: "avg(outlet_pressure, " + over + ") < 2.0 bar"})}, estate())
+			if problems != nil {
+				b.Fatal(problems)
+			}
+			r := reading(b, start, "pump-1/outlet_pressure=3")
+			b.ReportAllocs()
+			for b.Loop() {
+				r.Time = r.Time.Add(time.Second)
+				e.Observe(r)
+			}
+		})
+	}
+}

@@ -246,13 +246,16 @@ func (r Rule) validateOverride(id string, o Override) []facility.Problem {
 	if o.Priority != "" && !o.Priority.Valid() {
 		add(".priority", fmt.Sprintf("%q is not a priority.", string(o.Priority)), "Write P1, P2, P3 or P4.")
 	}
-	for path, d := range map[string]*time.Duration{".on_delay": o.OnDelay, ".off_delay": o.OffDelay} {
-		switch {
+	for _, delay := range []struct {
+		path string
+		d    *time.Duration
+	}{{".on_delay", o.OnDelay}, {".off_delay", o.OffDelay}} {
+		switch d := delay.d; {
 		case d == nil:
 		case r.NoData != nil:
-			add(path, "A no_data rule has no delays.", "Leave it out.")
+			add(delay.path, "A no_data rule has no delays.", "Leave it out.")
 		case *d < 0 || *d > LongestDelay:
-			add(path, fmt.Sprintf("%s is no delay.", *d), "Write a time between 0s and 744h.")
+			add(delay.path, fmt.Sprintf("%s is no delay.", *d), "Write a time between 0s and 744h.")
 		}
 	}
 	for _, c := range []struct{ path, text string }{{"when", o.When}, {"clear", o.Clear}} {
