@@ -31,7 +31,7 @@ type electricitySettings struct {
 }
 
 var shippedElectricity = electricitySettings{
-	warm: 21 * 24, weekly: 0.15, level: 48, spread: 0.1, narrow: 0.1, limit: 4, most: 6, floor: 30, alarm: 2.5, daily: 0.05,
+	warm: 21 * 24, weekly: 0.15, level: 48, spread: 0.05, narrow: 0.1, limit: 4, most: 6, floor: 30, alarm: 2.5, daily: 0.05,
 	leap: 5, ownLeap: 1.2, repeats: 6, ownSame: 1.5, forget: 30 * 24, above: 1.5, close: 0.8, fault: 72, longest: 96, mean: 0.002,
 }
 
@@ -138,17 +138,18 @@ func (e *electricity) width(hour int) float64 {
 
 func (e *electricity) weigh(z float64, watch [watches]bool) {
 	e.evidence[leapUp] = max(0.5*e.evidence[leapUp], z)
-	e.evidence[leapDown] = max(0.5*e.evidence[leapDown], -z)
+	e.evidence[leapDown] = max(0.5*e.evidence[leapDown], -0.7*z)
 	e.evidence[frozen] = e.same
 	if e.value <= 0 { // off for long is no fault of the meter
 		e.evidence[frozen] = e.same / 2
 	}
 	z = max(-e.set.limit, min(e.set.limit, z))
 	i := 0
-	for _, in := range watch {
+	for w, in := range watch {
 		for _, k := range changes {
 			for _, sign := range [...]float64{1, -1} {
-				if in {
+				// What rests, on a holiday or for good, is no fault: one takes from all hours.
+				if in && (sign > 0 || w == everyHour) {
 					llr := max(-e.set.most, min(e.set.most, k*sign*z-k*k/2))
 					e.evidence[i] = max(0, e.evidence[i]+llr)
 				}

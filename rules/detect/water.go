@@ -32,7 +32,7 @@ type waterSettings struct {
 
 var shippedWater = waterSettings{
 	warm: 14 * 24, forget: 90 * 24, prior: 60 * 24, most: 8, least: -2, spell: 0.5, busy: 0.75,
-	floor: 16, spells: 1.2, dry: 30, own: 1.4, ownSpells: 1.1, ownDry: 1.3, ownMost: 40, ownForget: 200 * 24,
+	floor: 16, spells: 1.2, dry: 25, own: 1.4, ownSpells: 1.1, ownDry: 1.3, ownMost: 40, ownForget: 200 * 24,
 	above: 1.5, close: 0.5, fault: 60, longest: 20 * 24, longDry: 72,
 }
 
