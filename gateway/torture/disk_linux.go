@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 const diskSize = "160m"
@@ -24,7 +25,14 @@ func lockDisk(folder string, locked bool) error {
 	if locked {
 		flags |= syscall.MS_RDONLY
 	}
-	return syscall.Mount("tmpfs", folder, "tmpfs", flags, "size="+diskSize+",mode=0700")
+	for tries := 0; ; tries++ {
+		err := syscall.Mount("tmpfs", folder, "tmpfs", flags, "size="+diskSize+",mode=0700")
+		// A process that another world starts has our files for a moment.
+		if !errors.Is(err, syscall.EBUSY) || tries == 100 {
+			return err
+		}
+		<-time.After(10 * time.Millisecond)
+	}
 }
 
 const ballast = "ballast"
