@@ -142,7 +142,12 @@ func TestTheLawHoldsOverKills(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		<-time.After(1500*time.Millisecond + rand.N(time.Second))
+		began := time.Now()
+		eventually(t, time.Minute, "the child to write", func() bool {
+			is, err := os.Stat(filepath.Join(b.data, telemetryFile+"-wal"))
+			return err == nil && is.Size() > 0 && is.ModTime().After(began)
+		})
+		<-time.After(500*time.Millisecond + rand.N(time.Second))
 		if err := cmd.Process.Kill(); err != nil {
 			t.Fatal(err)
 		}
@@ -156,7 +161,7 @@ func TestTheLawHoldsOverKills(t *testing.T) {
 		if err := json.Unmarshal([]byte(body), &h); err != nil || code != http.StatusOK {
 			t.Fatalf("%d, %v: %s", code, err, body)
 		}
-		return h.Law.Delivered > 50
+		return h.Law.Delivered > 50 && h.History.LastWrite != nil
 	})
 	if h.Law.Difference != 0 || h.Law.Kills == 0 {
 		t.Errorf("running: %+v", h.Law)
