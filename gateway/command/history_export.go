@@ -101,6 +101,9 @@ func (cmd historyExport) Run(c *console) (err error) {
 	if err != nil {
 		return fmt.Errorf("export history: %w", err)
 	}
+	if st := s.Stats(); st.Damaged > 0 {
+		c.log.Warn("the history is damaged; the export has not what was lost", "readings", st.Damaged, "damage", st.Damage)
+	}
 	if !cmd.Quiet {
 		fmt.Fprintf(c.err, "%d readings\n", n)
 	}
