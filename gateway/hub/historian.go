@@ -14,7 +14,7 @@ import (
 // together no more rows than this are written at once.
 const (
 	stretchesAhead = 4
-	rowsAtOnce     = 50_000
+	rowsAtOnce     = 20_000
 )
 
 // historian carries the journal's readings into the history. It moves its cursor

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	shelved = 128 // records on a shelf
+	shelved = 96 // records on a shelf
 	// shelvedBytes is how large a record on it may be: a batch of 500 readings is 35 kB.
 	shelvedBytes = 64 << 10
 )

@@ -3,7 +3,7 @@ package journal
 import "sort"
 
 // recentBytes is how much of what was written last stays in memory for its readers.
-const recentBytes = 4 << 20
+const recentBytes = 2 << 20
 
 // recent is the newest records that are durable and that a cursor has yet to pass.
 // Readers that keep up, as they mostly do, take them from here: each of them would
