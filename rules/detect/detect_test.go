@@ -202,6 +202,18 @@ func TestWaterMeterTellsLeaksAndStandstill(t *testing.T) {
 	}
 }
 
+// TestWaterMeterTellsALeakOfAnySize leaves no flow out between those that are feared.
+func TestWaterMeterTellsALeakOfAnySize(t *testing.T) {
+	const fault = 60 * 24
+	for litres := 2.0; litres < 700; litres = math.Ceil(litres * 1.07) {
+		source := household(1, func(i int) float64 { return litres * in(i, fault, fault+14*24) })
+		d := detector(t, detect.WaterMeter, 1)
+		run(d, 0, fault, time.Hour, source)
+		rose, _ := run(d, fault, 14*24, time.Hour, source)
+		risen(t, fmt.Sprint(litres, " litres an hour"), rose, fault, fault+48)
+	}
+}
+
 func TestWaterMeterBearsGapsAndGlitches(t *testing.T) {
 	d := detector(t, detect.WaterMeter, 1)
 	source := household(2, func(int) float64 { return 0 })

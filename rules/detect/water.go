@@ -14,6 +14,8 @@ type waterSettings struct {
 	most      float64 // evidence of one hour for a leak, in nats
 	least     float64 // and against it
 	spell     float64 // share of the hours in which a leak in spells flows
+	sharp     float64 // share of the leaks that flow as they flowed before
+	narrow    float64 // ... within this part of it, and half a litre
 	busy      float64 // how much less it tells that nobody rests from using water
 	floor     float64 // evidence of a leak that raises an alarm, in nats
 	spells    float64 // times as much of one in spells
@@ -31,8 +33,8 @@ type waterSettings struct {
 }
 
 var shippedWater = waterSettings{
-	warm: 14 * 24, forget: 90 * 24, prior: 60 * 24, most: 8, least: -2, spell: 0.5, busy: 0.75,
-	floor: 16, spells: 1.2, dry: 25, own: 1.4, ownSpells: 1.1, ownDry: 1.3, ownMost: 40, ownForget: 200 * 24,
+	warm: 14 * 24, forget: 90 * 24, prior: 120 * 24, most: 8, least: -2, spell: 0.5, sharp: 0.6, narrow: 0.01, busy: 0.75,
+	floor: 19, spells: 0.9, dry: 25, own: 1.4, ownSpells: 1.1, ownDry: 1.3, ownMost: 40, ownForget: 200 * 24,
 	above: 1.5, close: 0.5, fault: 60, longest: 20 * 24, longDry: 72,
 }
 
@@ -43,15 +45,16 @@ var flowBounds = [...]float64{1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19, 24, 30, 38, 4
 
 const (
 	flowBins  = len(flowBounds) + 1
-	openWidth = 600 // litres per hour that the last bin counts as wide
+	openWidth = 600  // litres per hour that the last bin counts as wide
+	mostFlow  = 1000 // litres per hour; more counts as this
 )
 
 // leaks are the flows that are feared beside what is used, in litres per hour; each
-// stands for those around it.
-var leaks = [...]float64{1, 2, 3, 5, 7, 10, 14, 20, 28, 40, 60, 90, 140, 220, 400, 700}
+// stands for those around it, so that none is left out.
+var leaks = [...]float64{2, 2.7, 3.6, 5, 6.6, 9, 12, 16, 22, 29, 39, 53, 72, 97, 130, 176, 240, 320, 430, 580}
 
-// leakSpread is around each leak.
-var leakSpread = [...]float64{0.8, 0.9, 1, 1.1, 1.2}
+// leakSpread is how many times more or less than each may flow.
+const leakSpread = 1.2
 
 // The fears: each leak steady, each in spells (a toilet that does not close), and
 // that the register stands still.
@@ -72,6 +75,7 @@ type water struct {
 	before   float64                  // flow of the hour before
 	count    [2][24][flowBins]float64 // of hours, by whether the hour before was wet
 	all      [2][flowBins]float64
+	same     [steady]float64 // the last flow that was this leak's and nothing else
 	evidence [fears]float64
 	peak     [fears]float64 // of what goes on
 	worst    [fears]float64 // of what has passed
@@ -123,7 +127,7 @@ func (w *water) observe(t time.Time, v []float64) Verdict {
 		w.evidence[stuck], w.dry = 0, 0
 		w.hours += hours
 	} else {
-		w.span(t, min(hours, 48), math.Round(litres/span))
+		w.span(t, min(hours, 48), min(mostFlow, math.Round(litres/span)))
 	}
 	w.decide(hours)
 	return w.verdict(expected)
@@ -138,41 +142,72 @@ func (w *water) span(t time.Time, hours, flow float64) {
 
 // hour weighs one hour's flow against each fear, then learns from it.
 func (w *water) hour(h int, flow float64) {
-	p := [2][flowBins]float64{w.usual(0, h), w.usual(1, h)}
-	density := func(y, before float64) float64 {
-		if y < -0.5 {
-			return 0
-		}
-		b := flowBin(max(0, math.Round(y)))
-		return p[wet(before)][b] / binWidth(b)
-	}
-	usual := density(flow, w.before)
+	p := [2]flows{w.usual(0, h), w.usual(1, h)}
+	now := &p[wet(w.before)]
+	usual := now.density(flow-0.5, flow+0.5)
 	null := usual
 	if flow > 0 {
 		// Who is at home uses water hour after hour.
-		null /= math.Pow(1-p[wet(w.before)][0], w.set.busy)
+		null /= math.Pow(1-now.p[0], w.set.busy)
 	}
 	for i, l := range leaks {
-		var leak, spell float64
-		for _, u := range leakSpread {
-			d := density(flow-u*l, w.before-u*l)
-			leak += d / float64(len(leakSpread))
-			if w.before < u*l-0.5 { // the spell has just begun
-				d = density(flow-u*l, w.before)
-			}
-			spell += d / float64(len(leakSpread))
+		least, most := l/leakSpread, l*leakSpread
+		leak := w.likely(i, flow, &p[wet(w.before-most)])
+		spell := leak
+		if w.before < least-0.5 { // it has just begun
+			spell = w.likely(i, flow, now)
+		}
+		if flow >= least && flow <= most {
+			w.same[i] = flow
 		}
 		w.weigh(i, 0.98*leak+0.02*usual, null)
 		w.weigh(steady+i, w.set.spell*spell+(1-w.set.spell)*usual, null)
 	}
 	if flow == 0 {
-		w.evidence[stuck] -= math.Log(p[wet(w.before)][0])
+		w.evidence[stuck] -= math.Log(now.p[0])
 		w.dry++
 	} else {
 		w.evidence[stuck], w.dry = 0, 0
 	}
 	w.hours++
 	w.learn(h, flow)
+}
+
+// likely is how probable a flow is if the leak is a part of it: any flow around it,
+// or just that which flowed when nothing else did. A leak repeats itself; people do
+// not.
+func (w *water) likely(leak int, flow float64, f *flows) float64 {
+	l := leaks[leak]
+	p := f.density(flow-l*leakSpread, flow-l/leakSpread)
+	if v := w.same[leak]; v > 0 {
+		some := 0.5 + w.set.narrow*v
+		p += w.set.sharp * (f.density(flow-v-some, flow-v+some) - p)
+	}
+	return p
+}
+
+// flows is how probable each bin is, and all below it.
+type flows struct {
+	p     [flowBins]float64
+	below [flowBins + 1]float64
+}
+
+// density is the mean probability, per litre, of the flows between two.
+func (f *flows) density(from, to float64) float64 {
+	return (f.less(to) - f.less(from)) / (to - from)
+}
+
+// less is the probability of a flow less than y. Whole litres are counted: none is
+// what lies around 0.
+func (f *flows) less(y float64) float64 {
+	if y <= -0.5 {
+		return 0
+	}
+	b, from := flowBin(y+0.5), -0.5
+	if b > 0 {
+		from = flowBounds[b-1] - 0.5
+	}
+	return f.below[b] + f.p[b]*min(1, (y-from)/binWidth(b))
 }
 
 func wet(flow float64) int {
@@ -207,7 +242,8 @@ func fade(xs []float64, keep float64) {
 
 // usual is how probable each bin is at an hour of the day: what was seen then, half
 // of what was seen in the hours beside it, and a little of the whole day.
-func (w *water) usual(c, h int) (p [flowBins]float64) {
+func (w *water) usual(c, h int) (f flows) {
+	p := &f.p
 	var total float64
 	for b := range p {
 		from := 0.0
@@ -226,8 +262,9 @@ func (w *water) usual(c, h int) (p [flowBins]float64) {
 	}
 	for b := range p {
 		p[b] /= total
+		f.below[b+1] = f.below[b] + p[b]
 	}
-	return p
+	return f
 }
 
 // expected is the mean flow of an hour of the day in litres per hour.
@@ -320,6 +357,7 @@ func (w *water) state(c *codec) {
 		}
 		c.list(w.all[k][:])
 	}
+	c.list(w.same[:])
 	c.list(w.evidence[:])
 	c.list(w.peak[:])
 	c.list(w.worst[:])
