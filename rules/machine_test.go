@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/expr-lang/expr"
@@ -113,7 +114,8 @@ func TestClosuresAgainstTheMachine(t *testing.T) {
 		switch {
 		case f.failed || err != nil:
 			unknown++
-			if err != nil && got != Unknown && !f.failed {
+			// Its compiler takes min(0, a) for a whole number, and fails when it is none.
+			if err != nil && got != Unknown && !f.failed && !strings.Contains(err.Error(), "interface conversion") {
 				rt.Fatalf("%s is %s; the machine fails: %v", text.ours, got, err)
 			}
 		default:
