@@ -125,18 +125,66 @@ func TestRunWhereNothingCanBeKept(t *testing.T) {
 	run(t, "", "run", "--config", siteWith(t, "127.0.0.1:1"), "--data", dir).wants(t, failed, "", "the data folder cannot be used")
 }
 
-// TestRunOnDamagedFiles: each file that is none of ours is named, and nothing is
-// left running.
-func TestRunOnDamagedFiles(t *testing.T) {
-	for _, name := range []string{"ledger.db", "history.db"} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(strings.Repeat("no database at all ", 500)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			run(t, "", "run", "--config", siteWith(t, "127.0.0.1:1"), "--data", dir).wants(t, failed, "", name)
-		})
+// TestRunOnADamagedLedger: a ledger that is none of ours is named, and nothing is left
+// running.
+func TestRunOnADamagedLedger(t *testing.T) {
+	dir := t.TempDir()
+	noDatabase(t, filepath.Join(dir, "ledger.db"))
+	run(t, "", "run", "--config", siteWith(t, "127.0.0.1:1"), "--data", dir).wants(t, failed, "", "ledger.db")
+}
+
+// TestRunOnADamagedHistory: the gateway starts with a new file, keeps the old one, says
+// so in the log and on the health page, and the history takes what comes.
+func TestRunOnADamagedHistory(t *testing.T) {
+	_, address := pump(t)
+	dir := t.TempDir()
+	wrong := noDatabase(t, filepath.Join(dir, "history.db"))
+	g := start(t, "run", "--config", siteWith(t, address), "--data", dir)
+	run(t, "geheim-1\n", "user", "add", "li", "--role", "admin", "--data", dir).wants(t, done, "li may", "")
+	c := browser(t)
+	if code, body := ask(t, c, http.MethodPost, g.url+"/api/session", `{"login":"li","password":"geheim-1"}`); code != http.StatusOK {
+		t.Fatalf("%d %s", code, body)
 	}
+	var health struct {
+		History struct {
+			Damage string
+			Stored int
+		}
+	}
+	eventually(t, "readings in the new file", func() bool {
+		_, body := ask(t, c, http.MethodGet, g.url+"/api/health", "")
+		if err := json.Unmarshal([]byte(body), &health); err != nil {
+			t.Fatalf("%v: %s", err, body)
+		}
+		return health.History.Stored > 0
+	})
+	if !strings.Contains(health.History.Damage, "damaged") {
+		t.Errorf("the health page says %+v", health.History)
+	}
+	if said := g.err.String(); !strings.Contains(said, "the history's file could not be used as it was") {
+		t.Errorf("the log says %s", said)
+	}
+	var aside []string
+	eventually(t, "the old file under its last name", func() bool {
+		aside, _ = filepath.Glob(filepath.Join(dir, "history.db.damaged-*Z"))
+		return len(aside) == 1
+	})
+	if kept, err := os.ReadFile(aside[0]); err != nil || len(kept) < len(wrong) {
+		t.Errorf("of %d bytes %d are kept, %v", len(wrong), len(kept), err)
+	}
+	if code, _ := g.stop(); code != done {
+		t.Errorf("it ended with %d: %s", code, g.err.String())
+	}
+}
+
+// noDatabase writes a file that is none.
+func noDatabase(t *testing.T, path string) string {
+	t.Helper()
+	text := strings.Repeat("no database at all ", 500)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // TestDemo starts the demo, breaks a pump from another command and sees it.

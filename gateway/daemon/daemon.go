@@ -252,6 +252,9 @@ func (d *daemon) openHub(ctx context.Context) error {
 	if d.history, err = OpenHistory(ctx, c, d.Data); err != nil {
 		return err
 	}
+	if st := d.history.Stats(); st.Damage != "" {
+		d.Logger.Error("the history's file could not be used as it was", "damage", st.Damage, "readings_lost", st.Damaged)
+	}
 	if d.refused, err = OpenQuarantine(ctx, d.Data); err != nil {
 		return err
 	}

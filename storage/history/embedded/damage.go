@@ -48,6 +48,13 @@ func (d *damage) other(readings int, why error) {
 	d.lost(readings, why)
 }
 
+// say notes what costs no reading.
+func (d *damage) say(what error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.last = what.Error()
+}
+
 func (d *damage) lost(readings int, why error) {
 	d.readings += uint64(readings)
 	d.last = fmt.Sprintf("%v; %d readings are lost in all", why, d.readings)

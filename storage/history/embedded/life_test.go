@@ -202,6 +202,60 @@ func TestFilesThatAreNotOurs(t *testing.T) {
 	}
 }
 
+// A file of an earlier version, with what that wrote into it, is kept whole, and a new
+// one takes its place.
+func TestAFileOfAnEarlierVersion(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "history.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{
+		"PRAGMA journal_mode = WAL",
+		"CREATE TABLE series (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, device TEXT NOT NULL, quantity TEXT NOT NULL, UNIQUE (kind, device, quantity)) STRICT",
+		"CREATE TABLE log (id INTEGER PRIMARY KEY AUTOINCREMENT, entries BLOB NOT NULL) STRICT",
+		"CREATE TABLE owner (epoch INTEGER NOT NULL) STRICT",
+		"INSERT INTO owner VALUES (3)",
+		"INSERT INTO series VALUES (1, 'meter', 'meter-1', 'energy')",
+		"PRAGMA user_version = 1",
+	} {
+		if _, err := db.Exec(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := embedded.Open(t.Context(), embedded.Options{Path: path, ReadOnly: true}); err == nil {
+		t.Error("who only reads takes it for its own")
+	}
+	s := open(t, embedded.Options{Path: path})
+	mustWrite(t, s, meterRows(1, 5, time.Minute))
+	aside, err := filepath.Glob(path + ".older-*Z")
+	if err != nil || len(aside) != 1 {
+		t.Fatalf("set aside are %v, %v", aside, err)
+	}
+	if st := s.Stats(); st.Damaged != 0 || !strings.Contains(st.Damage, filepath.Base(aside[0])) || !strings.Contains(st.Damage, "version 1") {
+		t.Errorf("stats %+v", st)
+	}
+	old, err := sql.Open("sqlite", aside[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer old.Close() //nolint:errcheck // it was only read
+	var device string
+	if err := old.QueryRow("SELECT device FROM series").Scan(&device); err != nil || device != "meter-1" {
+		t.Errorf("of what the old file held %q is left, %v", device, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again := open(t, embedded.Options{Path: path})
+	if st := again.Stats(); st.Damage != "" {
+		t.Errorf("the next start finds %q", st.Damage)
+	}
+}
+
 // A chunk whose bytes were damaged must not keep the readings after it out.
 func TestDamagedChunk(t *testing.T) {
 	o := embedded.Options{Path: filepath.Join(t.TempDir(), "history.db"), HeadLimit: 1}

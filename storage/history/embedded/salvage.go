@@ -24,6 +24,12 @@ const (
 	damagedMark = ".damaged-"
 )
 
+// olderMark is in the name of a file of an earlier version of the format. Nothing is
+// brought over of it: the program that wrote it can export it.
+const olderMark = ".older-"
+
+const asideTime = "20060102T150405.000Z"
+
 const (
 	salvageSlice = 64   // chunks that are brought over at a time, between two Writes
 	smallest     = 8192 // bytes of a file with readings
@@ -32,7 +38,7 @@ const (
 // replace sets the damaged file aside and begins a new one with what is in memory.
 // The caller holds s.write or is Open.
 func (s *Store) replace(ctx context.Context, cause error) error {
-	aside := s.options.Path + pendingMark + s.options.Now().UTC().Format("20060102T150405.000Z")
+	aside := s.options.Path + pendingMark + s.options.Now().UTC().Format(asideTime)
 	rows := s.head.rows()
 	if err := errors.Join(s.closeFiles(), renameBoth(s.options.Path, aside)); err != nil {
 		return fmt.Errorf("set the damaged file aside: %w", err)
@@ -48,6 +54,20 @@ func (s *Store) replace(ctx context.Context, cause error) error {
 	s.suspect.Store(false)
 	s.damage.other(0, fmt.Errorf("the file was damaged (%w) and a new one was begun", cause))
 	s.bringOver()
+	return nil
+}
+
+// retire sets a file of an earlier version aside and begins a new one, so that an update
+// of the program stops nobody. It is called by Open.
+func (s *Store) retire(ctx context.Context, cause error) error {
+	aside := s.options.Path + olderMark + s.options.Now().UTC().Format(asideTime)
+	if err := errors.Join(s.closeFiles(), renameBoth(s.options.Path, aside)); err != nil {
+		return fmt.Errorf("set the file of an earlier version aside: %w", err)
+	}
+	if err := s.open(ctx); err != nil {
+		return fmt.Errorf("begin a new file: %w", err)
+	}
+	s.damage.say(fmt.Errorf("%w; it is kept as %s, and a new file was begun; the program that wrote it can still export it", cause, filepath.Base(aside)))
 	return nil
 }
 

@@ -124,8 +124,16 @@ func versionOf(ctx context.Context, tx *sql.Tx) (version, tables int, err error)
 }
 
 func versionError(version int) error {
-	return &history.ConfigurationError{Err: fmt.Errorf("the file has version %d, this program knows %d", version, schemaVersion)}
+	err := fmt.Errorf("the file has version %d, this program knows %d", version, schemaVersion)
+	if version < schemaVersion {
+		err = fmt.Errorf("%w: %w", errOlder, err)
+	}
+	return &history.ConfigurationError{Err: err}
 }
+
+// errOlder says that a file is of an earlier version of the format, which this program
+// does not read.
+var errOlder = errors.New("the format is an old one")
 
 // classify gives an error of SQLite the type that says what the caller does next.
 func classify(ctx context.Context, doing string, err error) error {

@@ -67,8 +67,9 @@ type Store struct {
 
 var _ history.Store = (*Store)(nil)
 
-// Open opens or makes the file and takes it over from whoever has it open. It
-// fails with *history.ConfigurationError or *history.TemporaryError.
+// Open opens or makes the file and takes it over from whoever has it open. One that is
+// damaged, or of an earlier version, is set aside and a new one begun; Stats says so.
+// It fails with *history.ConfigurationError or *history.TemporaryError.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -79,7 +80,11 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{options: o, limit: o.HeadLimit, tally: history.NewTally("embedded")}
 	s.alive, s.end = context.WithCancel(context.WithoutCancel(ctx))
 	err := s.open(ctx)
-	if !o.ReadOnly && (corrupt(err) || headless(o.Path, err)) {
+	switch {
+	case o.ReadOnly:
+	case errors.Is(err, errOlder):
+		err = s.retire(ctx, err)
+	case corrupt(err) || headless(o.Path, err):
 		err = s.replace(ctx, err)
 	}
 	if err != nil {
