@@ -237,11 +237,74 @@ func TestAReplacedGatewayIsNoRival(t *testing.T) {
 	}
 }
 
+// TestABacklogOfManyStarts: a gateway sends what is live first, then what waited from
+// hundreds of starts, and then all of it again, as it was ended before it heard that
+// the hub has it. Whatever came of others meanwhile, and whether the hub restarted,
+// nothing is taken twice.
+func TestABacklogOfManyStarts(t *testing.T) {
+	for _, starts := range []int{200, 2 * maxEpochs} {
+		for _, restarts := range []bool{false, true} {
+			t.Run(fmt.Sprint(starts, restarts), func(t *testing.T) {
+				d := newDesk(t)
+				life := "0193a0c0-0000-7000-8000-000000000000"
+				name := func(n int) string { return fmt.Sprintf("%s.%014x-%08x", life, n, n) }
+				send := func(n int) {
+					d.take(message(header(name(n), 0, uint64(n)), good))
+					d.now = d.now.Add(time.Second)
+					if err := d.j.Commit("all", d.j.Last()); err != nil {
+						t.Fatal(err)
+					}
+				}
+				send(starts + 1) // what is live
+				for n := 1; n <= starts; n++ {
+					send(n)
+				}
+				taken := d.j.Last()
+				if taken != uint64(starts+1) {
+					t.Fatalf("%d of %d are taken", taken, starts+1)
+				}
+				if restarts {
+					d.restart()
+				}
+				for n := starts + 1; n > 0; n-- {
+					send(n)
+				}
+				st := d.Stats().Streams[0]
+				if d.j.Last() != taken || st.Duplicates != int64(starts+1) || st.Copies != nil || st.Rivals != nil {
+					t.Errorf("%d more are taken: %+v", d.j.Last()-taken, st)
+				}
+			})
+		}
+	}
+}
+
+// TestCopiesAreSeenAmongManyEpochs: which epochs share sequences is found when one of
+// them begins, and when one grows into another.
+func TestCopiesAreSeenAmongManyEpochs(t *testing.T) {
+	d := newDesk(t)
+	name := func(first uint64) string { return fmt.Sprintf("life.%014x-%08x", first, first) }
+	for n := range uint64(50) {
+		d.take(message(header(name(100*n+1), 0, 100*n+1), good))
+	}
+	d.take(message(header(name(201), 0, 300), good))
+	if st := d.Stats().Streams[0]; st.Copies != nil {
+		t.Fatalf("of one journal: %+v", st)
+	}
+	d.take(message(header(name(201), 0, 301), good)) // which another has given
+	if got := d.Stats().Streams[0].Copies; !slices.Equal(got, []string{name(201), name(301)}) {
+		t.Errorf("one that grows: %v", got)
+	}
+	d.take(message(header(name(296), 0, 296), good))
+	if got := d.Stats().Streams[0].Copies; !slices.Equal(got, []string{name(201), name(296), name(301)}) {
+		t.Errorf("one that begins: %v", got)
+	}
+}
+
 func TestEpochsAreForgotten(t *testing.T) {
 	d := newDesk(t)
 	for n := range 2 * maxEpochs {
 		d.take(message(header(fmt.Sprintf("e%03d", n), 0, 1), good))
-		d.now = d.now.Add(time.Second)
+		d.now = d.now.Add(10 * time.Second)
 		if err := d.j.Commit("all", d.j.Last()); err != nil {
 			t.Fatal(err)
 		}

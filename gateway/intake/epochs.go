@@ -3,6 +3,7 @@ package intake
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -11,11 +12,15 @@ import (
 	"gengfu/gateway/journal"
 )
 
-// What is kept of the epochs of a stream. An epoch ends when its journal is lost,
-// or where a backlog is set apart, so there are few; what comes from one that is forgotten is taken a second time,
-// and changes nothing in history and ledger, where the same fact is the same row.
+// What is kept of the epochs of a stream. One begins at each start of a gateway. What
+// comes from one that is forgotten is taken a second time, and changes nothing in history
+// and ledger, where the same fact is the same row. A gateway sends what is live before a
+// backlog has gone, which may be of hundreds of starts: so what was heard a short time ago
+// is kept whatever comes after it.
 const (
-	maxEpochs  = 64  // of a stream; the one that was heard the longest ago goes first
+	maxEpochs  = 512  // of a stream; the one that was heard the longest ago goes first
+	mostEpochs = 8192 // of a stream that begins more of them than that within keepFor
+	keepFor    = time.Hour
 	maxEpoch   = 128 // bytes of its name
 	youngest   = 4   // that their gateway is told of by a hub that has just come
 	rememberBy = 90  // days that an epoch is kept after it was heard
@@ -47,8 +52,18 @@ type epoch struct {
 	mark  uint64    // everything up to here is durable
 	ahead uint64    // everything up to here is known to people; 0 when that is no more than mark
 	day   uint64    // when it was heard last, in days since 1970
-	heard time.Time // likewise, since the start
+	heard time.Time // likewise, and the start for what was heard before it
 	stuck string    // why what follows the mark is not taken; empty when it is
+
+	life  string // of its name
+	first uint64 // likewise
+	// apart: no other epoch of the life shares sequences with this one while its mark
+	// is below. 0 is not known.
+	apart uint64
+}
+
+func newEpoch(name string) *epoch {
+	return &epoch{life: journal.Life(name), first: journal.First(name)}
 }
 
 // turn is one return of a stream to an epoch that another had followed.
@@ -84,30 +99,54 @@ func (s *stream) rivals(now time.Time) (names []string) {
 // oneJournal reports whether two epochs can be of one file: stretches of one life that
 // share no sequence. An epoch that is forgotten counts as one of another.
 func (s *stream) oneJournal(a, b string) bool {
-	if journal.Life(a) != journal.Life(b) {
-		return false
+	e, o := s.epochs[a], s.epochs[b]
+	return e != nil && o != nil && e.life == o.life && !e.shares(o)
+}
+
+// add takes in an epoch.
+func (s *stream) add(name string, e *epoch) {
+	s.epochs[name] = e
+	for _, other := range s.epochs {
+		other.apart = 0
 	}
-	if journal.First(a) > journal.First(b) {
-		a, b = b, a
-	}
-	e := s.epochs[a]
-	return e != nil && e.mark < journal.First(b)
 }
 
 // lookForCopies notes when an epoch shares sequences with another of the same life: a
 // file was copied, and both copies were written.
 func (s *stream) lookForCopies(name string, now time.Time) {
-	for other := range s.epochs {
-		if other == name || journal.Life(other) != journal.Life(name) || s.oneJournal(other, name) {
-			continue
-		}
-		if now.Sub(s.copiedAt) > copiesWithin {
-			s.copied = nil
-		}
-		s.copied = append(s.copied, name, other)
-		slices.Sort(s.copied)
-		s.copied, s.copiedAt = slices.Compact(s.copied), now
+	e := s.epochs[name]
+	if e.mark < e.apart {
+		return
 	}
+	e.apart = math.MaxUint64
+	var shared []string
+	for other, o := range s.epochs {
+		switch {
+		case o == e || o.life != e.life:
+		case e.shares(o):
+			shared = append(shared, other)
+		case e.first < o.first:
+			e.apart = min(e.apart, o.first)
+		}
+	}
+	if len(shared) == 0 {
+		return
+	}
+	e.apart = 0 // each time that it is heard
+	if now.Sub(s.copiedAt) > copiesWithin {
+		s.copied = nil
+	}
+	s.copied = append(append(s.copied, name), shared...)
+	slices.Sort(s.copied)
+	s.copied, s.copiedAt = slices.Compact(s.copied), now
+}
+
+// shares reports whether two epochs of one life have sequences in common.
+func (e *epoch) shares(o *epoch) bool {
+	if e.first > o.first {
+		e, o = o, e
+	}
+	return e.mark >= o.first
 }
 
 // copies returns the epochs that give the same sequences, sorted.
@@ -141,10 +180,14 @@ func (s *stream) byAge() []string {
 
 // prune forgets epochs that were not heard for long, and what is too many, but
 // never the one named keep. It returns which.
-func (s *stream) prune(today uint64, keep string) (gone []string) {
+func (s *stream) prune(now time.Time, keep string) (gone []string) {
+	today := dayOf(now)
+	old := func(e *epoch, left int) bool {
+		return left >= mostEpochs || left >= maxEpochs && now.Sub(e.heard) > keepFor || e.day+rememberBy < today
+	}
 	names := slices.DeleteFunc(s.byAge(), func(name string) bool { return name == keep })
 	for i, name := range names {
-		if left := len(names) - i; left >= maxEpochs || s.epochs[name].day+rememberBy < today {
+		if old(s.epochs[name], len(names)-i) {
 			delete(s.epochs, name)
 			gone = append(gone, name)
 		}

@@ -87,10 +87,11 @@ type Intake struct {
 	urgent   time.Time // since when the urgent stream is connected; zero when it is not
 	streams  map[streamKey]*stream
 	gateways map[gatewayKey]*GatewayStats
-	notes    []journal.Mark // to be written with the next batch
-	refused  int64
-	peers    peers
-	trouble  map[string]string // why nothing is made durable, by stream
+	// notes are written with the next batch of their stream, and so in order with its marks.
+	notes   map[facility.Stream][]journal.Mark
+	refused int64
+	peers   peers
+	trouble map[string]string // why nothing is made durable, by stream
 }
 
 // New checks the options.
@@ -125,29 +126,31 @@ func New(o Options) (*Intake, error) {
 	}
 	in := &Intake{
 		o: o, log: o.Logger, streams: map[streamKey]*stream{}, gateways: map[gatewayKey]*GatewayStats{},
-		trouble: map[string]string{}, peers: peers{own: uuid.NewString(), seen: map[string]Peer{}},
+		notes: map[facility.Stream][]journal.Mark{}, trouble: map[string]string{}, peers: peers{own: uuid.NewString(), seen: map[string]Peer{}},
 	}
-	in.recall(o.Journal.Marks(), dayOf(o.Now()))
+	in.recall(o.Journal.Marks(), o.Now())
 	return in, nil
 }
 
 // recall takes up the marks that the journal keeps, but those of streams that are
 // long gone.
-func (in *Intake) recall(marks map[string]uint64, today uint64) {
+func (in *Intake) recall(marks map[string]uint64, now time.Time) {
+	today := dayOf(now)
 	for mark, seq := range marks {
 		key, name, ok := parseMark(mark)
 		if !ok {
 			continue
 		}
-		e := &epoch{mark: seq, day: marks[key.dayMark(name)]}
+		e := newEpoch(name)
+		e.mark, e.day, e.heard = seq, marks[key.dayMark(name)], now
 		if e.day == 0 || e.day > today { // by a clock that was wrong
 			e.day = today
-			in.notes = append(in.notes, journal.Mark{Key: key.dayMark(name), Seq: today})
+			in.notes[key.stream] = append(in.notes[key.stream], journal.Mark{Key: key.dayMark(name), Seq: today})
 		}
 		in.stream(key).epochs[name] = e
 	}
 	for key, st := range in.streams {
-		in.forget(key, st.prune(today, ""))
+		in.forget(key, st.prune(now, ""))
 		if len(st.epochs) == 0 {
 			delete(in.streams, key)
 		}
@@ -158,7 +161,7 @@ func (in *Intake) recall(marks map[string]uint64, today uint64) {
 func (in *Intake) forget(key streamKey, epochs []string) {
 	for _, name := range epochs {
 		in.log.Info("a stream that was not heard for long is forgotten", "site", key.site, "gateway", key.gateway, "stream", string(key.stream), "epoch", name)
-		in.notes = append(in.notes, journal.Mark{Key: key.mark(name)}, journal.Mark{Key: key.dayMark(name)})
+		in.notes[key.stream] = append(in.notes[key.stream], journal.Mark{Key: key.mark(name)}, journal.Mark{Key: key.dayMark(name)})
 	}
 }
 

@@ -215,13 +215,13 @@ func (in *Intake) write(ctx context.Context, s facility.Stream, g *group) (wrote
 		}
 	}
 	in.mu.Lock()
-	notes := in.notes
-	in.notes = nil
+	notes := in.notes[s]
+	delete(in.notes, s)
 	in.mu.Unlock()
 	if _, err = in.o.Journal.AppendMarked(ctx, append(notes, marks...), g.records...); err != nil {
 		in.mu.Lock()
 		defer in.mu.Unlock()
-		in.notes = append(notes[:len(notes):len(notes)], in.notes...)
+		in.notes[s] = append(notes[:len(notes):len(notes)], in.notes[s]...)
 		return false, err
 	}
 	return true, nil
@@ -267,6 +267,7 @@ func (in *Intake) advance(mk markKey, seq uint64) {
 	}
 	st, now := in.stream(mk.streamKey), in.o.Now()
 	e := in.epoch(mk)
+	e.heard = now
 	if seq <= e.mark {
 		return
 	}
@@ -274,7 +275,7 @@ func (in *Intake) advance(mk markKey, seq uint64) {
 	if !known {
 		in.newEpoch(st, mk)
 	}
-	e.mark, e.day, e.heard, e.stuck = seq, max(e.day, dayOf(now)), now, ""
+	e.mark, e.day, e.stuck = seq, max(e.day, dayOf(now)), ""
 	if e.ahead <= seq {
 		e.ahead = 0
 	}
@@ -378,9 +379,11 @@ func (in *Intake) epoch(mk markKey) *epoch {
 	st := in.stream(mk.streamKey)
 	e, ok := st.epochs[mk.epoch]
 	if !ok {
-		e = &epoch{day: dayOf(in.o.Now()), heard: in.o.Now()}
-		st.epochs[mk.epoch] = e
-		in.forget(mk.streamKey, st.prune(dayOf(in.o.Now()), mk.epoch))
+		now := in.o.Now()
+		e = newEpoch(mk.epoch)
+		e.day, e.heard = dayOf(now), now
+		st.add(mk.epoch, e)
+		in.forget(mk.streamKey, st.prune(now, mk.epoch))
 	}
 	return e
 }
