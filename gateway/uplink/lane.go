@@ -18,7 +18,6 @@ type lane struct {
 	w      *window
 	ahead  []journal.Record // read, not yet sent
 	missed int              // acknowledgements in a row
-	sent   uint64           // highest sequence sent on this connection
 	budget bucket
 }
 

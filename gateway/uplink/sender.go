@@ -41,7 +41,8 @@ type sender struct {
 	acks    chan payload.Ack
 
 	mu        sync.Mutex
-	sent      uint64 // highest sequence ever sent
+	sent      uint64            // highest sequence ever sent, or tried to
+	reached   map[string]uint64 // likewise, of each run
 	resent    int64
 	window    int // batches that may be unacknowledged
 	flight    int // batches that are
@@ -210,6 +211,9 @@ func (f *flow) finish(l *lane) error {
 	if err := f.move(l.run.Last); err != nil || len(f.under) == 0 {
 		return err
 	}
+	f.mu.Lock()
+	delete(f.reached, l.run.Epoch)
+	f.mu.Unlock()
 	f.under = f.lanes()
 	return f.commit()
 }
@@ -290,6 +294,7 @@ func (f *flow) send(ctx context.Context, l *lane, recs []journal.Record, size in
 	if f.conn.Heard().After(f.asked) {
 		f.asked = time.Now()
 	}
+	f.noteSent(l.run.Epoch, recs[0].Seq, last) // it may arrive whatever becomes of the connection
 	err := f.conn.Publish(ctx, broker.Message{
 		Topic:   payload.Topic(f.o.Root, f.o.Site, f.o.Gateway, string(f.stream)),
 		Payload: payload.Wrap(h, bodies...), QoS: 1,
@@ -300,14 +305,19 @@ func (f *flow) send(ctx context.Context, l *lane, recs []journal.Record, size in
 	l.w.send(last, size, f.o.Now())
 	f.budget.take(size)
 	l.budget.take(size)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if last <= l.sent {
-		f.resent++
-	}
-	l.sent = max(l.sent, last)
-	f.sent = max(f.sent, last)
 	return nil
+}
+
+// noteSent counts a batch that is about to be sent, which is sent again when any of it
+// was sent before.
+func (s *sender) noteSent(epoch string, first, last uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if first <= s.reached[epoch] {
+		s.resent++
+	}
+	s.reached[epoch] = max(s.reached[epoch], last)
+	s.sent = max(s.sent, last)
 }
 
 func (f *flow) take(a payload.Ack) error {
@@ -363,7 +373,7 @@ func (f *flow) setApart(now time.Time) {
 	f.log.Info("a backlog is sent beside what is live", "batches", first-1-live.w.acked, "live_from", first)
 }
 
-// highest is the greatest sequence that was sent since the start.
+// highest is the greatest sequence that may have been sent since the start.
 func (f *flow) highest() uint64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -121,6 +121,7 @@ func New(o Options) (*Uplink, error) {
 			acks: make(chan payload.Ack, 4*maxFlight),
 			o:    &u.o, stream: stream, journal: o.Streams[stream],
 			log: o.Logger.With("stream", string(stream)), greeted: make(chan struct{}, 1),
+			reached: map[string]uint64{},
 		})
 	}
 	return u, nil
