@@ -74,10 +74,28 @@ func main() {
 		p = quick
 	}
 	p.profiles = *profiles
+	if err := known(*only); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(2)
+	}
 	if err := bench(ctx, p, *only, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+}
+
+// known refuses groups that do not exist.
+func known(only string) error {
+	names := make([]string, len(groups))
+	for i, g := range groups {
+		names[i] = g.name
+	}
+	for name := range strings.SplitSeq(only, ",") {
+		if name != "" && !slices.Contains(names, name) {
+			return fmt.Errorf("there is no group %q; there are %s", name, strings.Join(names, ", "))
+		}
+	}
+	return nil
 }
 
 // bench measures the groups and prints them. A group that could not be measured
