@@ -2,6 +2,7 @@ package journal
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"maps"
 	"time"
@@ -251,6 +252,28 @@ func (j *Journal) passed() uint64 {
 		lowest = min(lowest, j.st.Cursors[name])
 	}
 	return lowest
+}
+
+// makeRoom has what all cursors have passed trimmed now, which is else done a moment
+// later, and reports whether it was.
+func (j *Journal) makeRoom(ctx context.Context) bool {
+	j.mu.Lock()
+	due := len(j.moved) > 0 && j.opts.Sync == 0 && j.opts.Memory == 0
+	j.mu.Unlock()
+	if !due {
+		return false
+	}
+	r, _, err := j.enqueue(nil, nil)
+	if err != nil {
+		return false
+	}
+	select {
+	case err = <-r.done:
+		return err == nil
+	case <-ctx.Done():
+		j.withdraw(r)
+		return false
+	}
 }
 
 // putBack makes everything pending again, without numbers.

@@ -320,6 +320,9 @@ func (j *Journal) AppendMarked(ctx context.Context, marks []Mark, records ...[]b
 		return 0, err
 	}
 	r, last, err := j.enqueue(marks, records)
+	if errors.Is(err, ErrFull) && j.makeRoom(ctx) {
+		r, last, err = j.enqueue(marks, records)
+	}
 	if err != nil || r.done == nil {
 		return last, err
 	}
