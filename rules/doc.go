@@ -40,6 +40,11 @@
 //     not late for its own point, is judged as if it had come at that instant: an
 //     urgent bit overtakes the telemetry beside it, and the alarm that needs both is
 //     raised when both are known, not before.
+//   - So is a backlog behind an instant that time alone judged: the point was found
+//     stale, and then what it read before is heard. Each reading is judged with what
+//     was known of points at its own time, so that an alarm counts each occurrence,
+//     whether the network was up or not; the changes all bear the instant at which
+//     the point was found stale. It is stale again then, if nothing newer comes.
 //
 // Live, test, replay and backtest give the same changes when they give the same
 // facts, in the same order, and let time pass at the same places between them.

@@ -146,11 +146,13 @@ func (e *Engine) observe(out []Change, readings []facility.Reading) []Change {
 	if points > 1 { // the readers of one point are in order
 		slices.SortFunc(touched, func(a, b *instance) int { return int(a.index - b.index) })
 	}
+	e.frame.heard = at
 	for _, i := range touched {
 		i.touched = false
 		out = i.judge(out, at)
 		e.queue.plan(i)
 	}
+	e.frame.heard = 0
 	e.touched = touched
 	e.sort(out[before:])
 	return out

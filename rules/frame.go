@@ -12,6 +12,7 @@ type frame struct {
 	at        instant
 	wake      instant // the next instant at which time alone may change an answer
 	listening instant
+	heard     instant // time of the readings that are judged, which may be before at; 0 is for time alone
 	test      *conditionTest
 	clock     *clock
 	failed    bool // something was divided by zero
@@ -25,16 +26,16 @@ func (f *frame) wakeAt(at instant) {
 }
 
 // value is what is known of a point now, or NaN: a reading holds until the point is
-// stale.
+// stale. For a reading that is heard behind the instant it is what was known at its
+// own time: a fact is not unknown because the network was down. Time alone finds the
+// point stale next.
 func (f *frame) value(p *point) float64 {
 	if p.stale > 0 && p.At != 0 {
 		due := max(p.At, f.listening).add(p.stale)
-		if f.at >= due {
+		if f.at >= due && (f.heard == 0 || f.heard >= due) {
 			return math.NaN()
 		}
-		if due < f.wake {
-			f.wake = due
-		}
+		f.wake = min(f.wake, max(due, f.at))
 	}
 	return p.seen
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"gengfu/facility"
 	"gengfu/rules"
 )
 
@@ -160,5 +161,31 @@ func TestSwappedRules(t *testing.T) {
 		"2m1s raise mean/pump-1 unacknowledged", // its window was full
 		"2m57s raise edges/pump-1 unacknowledged",
 		"3m0s raise held/pump-1 unacknowledged", // held for two minutes, and one more
+	})
+}
+
+// TestABacklogBehindAStalePointCounts: each occurrence counts, though all are judged as
+// of the instant at which the point was found stale.
+func TestABacklogBehindAStalePointCounts(t *testing.T) {
+	estate := estate()
+	estate.Devices[0].Points[0].Period = time.Second // fault
+	e, problems := rules.Compile([]rules.Rule{rule("r", rules.Rule{For: rules.Selector{Devices: []string{"pump-1"}}, When: "fault"})}, estate)
+	if e == nil {
+		t.Fatal(problems)
+	}
+	stale := 10*time.Second + 3*facility.BadKeepAlive // somebody listens from 10 s on
+	at := func(event string) string { return fmt.Sprintf("%s %s", stale, event) }
+	wantLines(t, script(t, e,
+		"0s pump-1/fault=1", "10s tick", "1h tick", "1s pump-1/fault=0", "2s pump-1/fault=1", "3s pump-1/fault=0", "4s pump-1/fault=1", "1h tick", "2h pump-1/fault=1",
+	), []string{
+		"0s raise r/pump-1 unacknowledged",
+		at("unknown r/pump-1 unacknowledged unknown"),
+		at("known r/pump-1 unacknowledged"),
+		at("clear r/pump-1 returned"),
+		at("recur r/pump-1 unacknowledged x2"),
+		at("clear r/pump-1 returned x2"),
+		at("recur r/pump-1 unacknowledged x3"),
+		at("unknown r/pump-1 unacknowledged unknown x3"), // by the second tick
+		"2h0m0s known r/pump-1 unacknowledged x3",
 	})
 }

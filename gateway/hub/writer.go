@@ -147,6 +147,10 @@ func (w *writer) order(a *facility.Alarm, event facility.AlarmEvent, at time.Tim
 	var d dispatch.Decision
 	switch event {
 	case facility.AlarmRaise, facility.AlarmRecur:
+		counted, err := w.counted(*a)
+		if err != nil || counted {
+			return err
+		}
 		closed, err := found(w.tx.LatestOrderByKey(dispatch.Key(*a)))
 		if err != nil {
 			return err
@@ -163,6 +167,16 @@ func (w *writer) order(a *facility.Alarm, event facility.AlarmEvent, at time.Tim
 		d = dispatch.Withdraw(*a, open, missing)
 	}
 	return w.carryOut(a, d, at)
+}
+
+// counted reports whether the ledger knows of this occurrence already. It goes by the
+// alarm's count, never by times: many occurrences of a backlog may bear one.
+func (w *writer) counted(a facility.Alarm) (bool, error) {
+	kept, err := w.tx.Alarm(a.ID)
+	if errors.Is(err, facility.ErrNotFound) {
+		return false, nil
+	}
+	return a.Rule != patrol.Rule && kept.Count >= a.Count, err
 }
 
 // found turns a missing order into none.

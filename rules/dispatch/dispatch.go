@@ -50,8 +50,9 @@ func Key(a facility.Alarm) string {
 // the open order with the alarm's Key, closed the one that ended last; either may
 // be nil. An open order counts the occurrence, and comes back from completed:
 // what was mended did not stay so. An order that was verified or closed within
-// ReopenWithin before at is opened again. An alarm that is on the order already is
-// not counted twice.
+// ReopenWithin before at is opened again. Whoever calls it does so once for each
+// occurrence of a device's alarm, by the alarm's count; a missed checkpoint that is
+// on the order already is not counted twice.
 func FromAlarm(a facility.Alarm, p rules.OrderPolicy, open, closed *facility.Order, at time.Time) Decision {
 	if !p.Wanted() {
 		return Decision{}
@@ -59,7 +60,7 @@ func FromAlarm(a facility.Alarm, p rules.OrderPolicy, open, closed *facility.Ord
 	recur := facility.Act{Action: facility.OrderRecur, Target: a.ID, Note: occurrence(a)}
 	reopen := facility.Act{Action: facility.OrderReopen, Note: "故障再次出现 · the fault came again"}
 	switch {
-	case counted(a, open) || counted(a, closed):
+	case isPatrol(a) && (on(a, open) || on(a, closed)):
 		return Decision{}
 	case open != nil && open.State == facility.OrderCompleted && !isPatrol(a):
 		return Decision{Order: open.ID, Acts: []facility.Act{reopen, recur}}
@@ -71,19 +72,8 @@ func FromAlarm(a facility.Alarm, p rules.OrderPolicy, open, closed *facility.Ord
 	return Decision{Create: newOrder(a, p, at)}
 }
 
-// counted reports whether the order knows of this occurrence already. For a
-// device it goes by the very instant, not by what is earlier: after a cut the
-// facts of hours come at once, and none of their occurrences may be lost.
-func counted(a facility.Alarm, o *facility.Order) bool {
-	switch {
-	case o == nil:
-		return false
-	case isPatrol(a):
-		return a.OrderID == o.ID
-	default:
-		return a.LastAt.Equal(o.LastAt)
-	}
-}
+// on reports whether the alarm is on the order already.
+func on(a facility.Alarm, o *facility.Order) bool { return o != nil && a.OrderID == o.ID }
 
 // isPatrol reports whether the alarm is of a round. A round is over when it is
 // over: further checkpoints missed in it are no failure of the work on its order.

@@ -98,8 +98,7 @@ func TestOccurrences(t *testing.T) {
 		{"closed long ago", nil, order(facility.OrderClosed, -24*time.Hour-1), nil},
 		{"cancelled", nil, order(facility.OrderCancelled, -time.Minute), nil},
 		{"of a backlog, older than the last", order(facility.OrderNew, time.Hour), nil, []facility.Act{recur}},
-		{"counted already", order(facility.OrderNew, 0), nil, []facility.Act{}},
-		{"counted before it was closed", nil, order(facility.OrderClosed, 0), []facility.Act{}},
+		{"at the very instant of the last", order(facility.OrderNew, 0), nil, []facility.Act{recur}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -286,7 +285,7 @@ func TestAtMostOneOpenOrder(t *testing.T) {
 		}
 		at, raised := now, 0
 		for range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			at = at.Add(time.Duration(rapid.IntRange(1, 600).Draw(rt, "minutes")) * time.Minute)
+			at = at.Add(time.Duration(rapid.IntRange(0, 600).Draw(rt, "minutes")) * time.Minute)
 			if rapid.IntRange(0, 2).Draw(rt, "who") > 0 && len(orders) > 0 {
 				o := orders[len(orders)-1]
 				act := facility.Act{Action: rapid.SampledFrom(people).Draw(rt, "act"), Note: "note", Target: "boss"}
@@ -311,12 +310,8 @@ func TestAtMostOneOpenOrder(t *testing.T) {
 					rt.Fatal(err)
 				}
 			}
-			current = open()
-			if current == nil {
+			if open() == nil {
 				rt.Fatal("a fault without an open order")
-			}
-			if again := dispatch.FromAlarm(a, rules.OrderPolicy{}, current, nil, at); !again.Nothing() {
-				rt.Fatalf("the same occurrence once more: %+v", again)
 			}
 		}
 		counted := 0
