@@ -21,9 +21,6 @@ type arrived struct {
 	alarms      int // how often the fault was counted
 	alarmKeys   int // alarms
 	alarmOrders int // orders
-	// unknown says that the point was stale for a time: what comes late behind that is
-	// judged as of then, where several occurrences at one instant may count as one.
-	unknown bool
 }
 
 // most is how many faults of one sort are told.
@@ -102,7 +99,6 @@ func (a *arrived) readAlarms(ctx context.Context, l *ledger.Ledger) error {
 			if e.Event == facility.AlarmRaise || e.Event == facility.AlarmRecur {
 				came++
 			}
-			a.unknown = a.unknown || e.Event == facility.AlarmTurnUnknown
 		}
 		if came != alarm.Count {
 			a.doubled = append(a.doubled, fmt.Sprintf("alarm %s counts %d and its events %d", alarm.Key, alarm.Count, came))
@@ -114,7 +110,7 @@ func (a *arrived) readAlarms(ctx context.Context, l *ledger.Ledger) error {
 	}
 	a.alarmOrders = len(orders)
 	for _, o := range orders {
-		if o.Count > a.alarms || o.Count < a.alarms && !a.unknown {
+		if o.Count != a.alarms {
 			a.doubled = append(a.doubled, fmt.Sprintf("order %s counts %d and its alarm %d", o.ID, o.Count, a.alarms))
 		}
 	}
