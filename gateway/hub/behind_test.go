@@ -225,7 +225,7 @@ func TestAHubThatIsBehind(t *testing.T) {
 		t.Helper()
 		tick := time.NewTicker(50 * time.Millisecond)
 		defer tick.Stop()
-		for deadline := time.Now().Add(2 * time.Minute); !done(); <-tick.C {
+		for deadline := time.Now().Add(patience); !done(); <-tick.C {
 			if grown = max(grown, rss(t, child.Process.Pid)-began); time.Now().After(deadline) {
 				t.Fatalf("never: %s; %+v", what, up.Stats())
 			}
@@ -249,7 +249,7 @@ func TestAHubThatIsBehind(t *testing.T) {
 		t.Errorf("only %d of %d batches wait at the gateway", left, batches)
 	}
 	t.Logf("%d batches wait; the hub's memory grew by %d MB from %d MB", left, grown>>20, began>>20)
-	if grown > most {
+	if grown > most && !raceDetector {
 		t.Errorf("behind, the hub's memory grew by %d MB", grown>>20)
 	}
 
@@ -269,7 +269,7 @@ func TestAHubThatIsBehind(t *testing.T) {
 		t.Errorf("the history took %d readings, want %d; the fault is counted %d times, want %d", taken, batches*each+faults, counted, faults/2)
 	}
 	t.Logf("in all it grew by %d MB", grown>>20)
-	if grown > 2*most { // the backlog is worked off at full speed
+	if grown > 2*most && !raceDetector { // the backlog is worked off at full speed
 		t.Errorf("the hub's memory grew by %d MB", grown>>20)
 	}
 }

@@ -127,7 +127,7 @@ func (h *historian) add(s *stretch, f facts) {
 		for i := range item.readings {
 			r := &item.readings[i]
 			if r.Point.Device != of.ID || of.ID == "" {
-				known := false
+				var known bool
 				if of, known = h.devices[r.Point.Device]; !known {
 					h.stray(r.Point)
 					s.strays = append(s.strays, history.Rejected{Row: history.Row{Reading: *r}, Why: strayed})
