@@ -8,13 +8,22 @@ import (
 // AlarmState is a state of ANSI/ISA-18.2.
 type AlarmState string
 
-// The states. Shelved, suppressed and out-of-service alarms are those three
-// names of the standard.
+// The states that an alarm itself is in.
 const (
 	AlarmNormal         AlarmState = "normal"         // NORM
 	AlarmUnacknowledged AlarmState = "unacknowledged" // UNACK: active, nobody has seen it
 	AlarmAcknowledged   AlarmState = "acknowledged"   // ACKED: active and seen
 	AlarmReturned       AlarmState = "returned"       // RTNUN: gone again, but nobody has seen it
+	// A latched alarm stays after its condition has gone, until a person resets it.
+	AlarmLatchedUnacknowledged AlarmState = "latched_unacknowledged"
+	AlarmLatchedAcknowledged   AlarmState = "latched_acknowledged"
+)
+
+// What is shown in place of its own state of an alarm that is held.
+const (
+	AlarmShelved      AlarmState = "shelved"        // SHLVD: a person put it off for a time
+	AlarmSuppressed   AlarmState = "suppressed"     // DSUPR: by design, it follows from another alarm
+	AlarmOutOfService AlarmState = "out_of_service" // OOSRV: the device is being worked on
 )
 
 // AlarmEvent moves an alarm from state to state.
@@ -25,6 +34,19 @@ const (
 	AlarmRaise       AlarmEvent = "raise"       // the condition held for the on-delay
 	AlarmClear       AlarmEvent = "clear"       // the clear condition held for the off-delay
 	AlarmAcknowledge AlarmEvent = "acknowledge" // a person has seen it
+)
+
+// Further events of an alarm's life, see package lifecycle. Holds begin and end
+// with the last six of them.
+const (
+	AlarmRealarm    AlarmEvent = "realarm"    // it stood for the re-alarm time, or became more severe
+	AlarmReset      AlarmEvent = "reset"      // a person lets go of a latch
+	AlarmShelve     AlarmEvent = "shelve"     // a person puts it off, until a time
+	AlarmUnshelve   AlarmEvent = "unshelve"   // by a person, or the time is up
+	AlarmSuppress   AlarmEvent = "suppress"   // it follows from another alarm
+	AlarmUnsuppress AlarmEvent = "unsuppress" //
+	AlarmTakeOut    AlarmEvent = "take_out"   // of service, while an order or a reason stands
+	AlarmPutBack    AlarmEvent = "put_back"   // into service
 )
 
 // What else an alarm's history tells. All but retire move no state of their own.
