@@ -28,7 +28,7 @@ type Options struct {
 	Site facility.Site
 	// Sole refuses a file that knows another site: what stands beside it, as the
 	// journals and the embedded history, is of one site only.
-	Sole   bool
+	Sole bool
 	// Driver is the name of the SQLite driver in database/sql; empty is "sqlite". Tests
 	// name one that fails.
 	Driver string
