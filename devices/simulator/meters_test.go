@@ -206,11 +206,11 @@ func silentOf645(t *testing.T, client *os.File) {
 	if _, err := client.Write(dlt645.AskAddress().Bytes()); err != nil {
 		t.Fatal(err)
 	}
-	if err := client.SetReadDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
-		t.Fatal(err)
-	}
 	r, buf, heard := dlt645.NewReader(), make([]byte, 64), 0
-	for {
+	for wait := 10 * time.Second; ; wait = 50 * time.Millisecond { // what has begun ends soon
+		if err := client.SetReadDeadline(time.Now().Add(wait)); err != nil {
+			t.Fatal(err)
+		}
 		n, err := client.Read(buf)
 		if err != nil {
 			break

@@ -36,10 +36,10 @@ func TestRepliesComeOnTime(t *testing.T) {
 		off = append(off, time.Since(start)-due)
 	}
 	slices.Sort(off)
-	median := off[len(off)/2]
-	t.Logf("off by %v at the median, %v to %v", median, off[0], off[len(off)-1])
-	if median < -150*time.Microsecond || median > 3*time.Millisecond {
-		t.Errorf("off by %v at the median", median)
+	// A machine that does other things makes replies late, but not all of them.
+	t.Logf("off by %v to %v, %v at the median", off[0], off[len(off)-1], off[len(off)/2])
+	if off[0] < -150*time.Microsecond || off[0] > 3*time.Millisecond {
+		t.Errorf("off by %v at best", off[0])
 	}
 }
 
