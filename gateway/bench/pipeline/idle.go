@@ -89,6 +89,9 @@ func (e *estate) watch(ctx context.Context, edge *process) (w watched, err error
 		return w, m[metricStored], err
 	}
 	first, had, err := look(e.plan.settle)
+	for tries := 0; err == nil && had == 0 && tries < 60; tries++ { // a busy machine needs longer to begin
+		first, had, err = look(time.Second)
+	}
 	if err != nil {
 		return w, err
 	}
@@ -99,7 +102,7 @@ func (e *estate) watch(ctx context.Context, edge *process) (w watched, err error
 	}
 	length := time.Since(began)
 	w = watched{Weight: last, busy: 100 * float64(last.CPU-first.CPU) / float64(length), rate: (has - had) / length.Seconds()}
-	if w.rate < 500 {
+	if w.rate < e.plan.enough {
 		return w, fmt.Errorf("only %.0f readings a second came: %s", w.rate, edge.said())
 	}
 	return w, nil

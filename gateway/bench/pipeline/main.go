@@ -36,12 +36,13 @@ type plan struct {
 	year     time.Duration // of one point, read each ten seconds
 	settle   time.Duration // of an edge that has little to do, before it is weighed
 	watch    time.Duration // for so long
+	enough   float64       // readings a second that it must read, or its weight says nothing of 1,000
 	profiles string        // a folder for profiles of what the children do; empty is none
 }
 
 var (
-	whole = plan{append: 4_000_000, windows: 3, through: 1_500_000, backlog: 4_320_000, meters: 4_000_000, year: 365 * 24 * time.Hour, settle: 20 * time.Second, watch: time.Minute}
-	quick = plan{append: 500_000, windows: 1, through: 300_000, backlog: 200_000, meters: 1_000_000, year: 365 * 24 * time.Hour, settle: 8 * time.Second, watch: 10 * time.Second}
+	whole = plan{append: 4_000_000, windows: 3, through: 1_500_000, backlog: 4_320_000, meters: 4_000_000, year: 365 * 24 * time.Hour, settle: 20 * time.Second, watch: time.Minute, enough: 500}
+	quick = plan{append: 500_000, windows: 1, through: 300_000, backlog: 200_000, meters: 1_000_000, year: 365 * 24 * time.Hour, settle: 8 * time.Second, watch: 10 * time.Second, enough: 500}
 )
 
 // group is a part of the bench that can be run alone.

@@ -18,7 +18,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var smoke = plan{append: 20_000, windows: 1, through: 20_000, backlog: 5_000, meters: 40_000, year: 30 * 24 * time.Hour, settle: 3 * time.Second, watch: 2 * time.Second}
+var smoke = plan{append: 20_000, windows: 1, through: 20_000, backlog: 5_000, meters: 40_000, year: 30 * 24 * time.Hour, settle: 3 * time.Second, watch: 2 * time.Second, enough: 1}
 
 func TestSmokeRunMeasuresEverything(t *testing.T) {
 	if runtime.GOOS != "linux" {
