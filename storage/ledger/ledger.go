@@ -9,6 +9,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -60,8 +61,8 @@ func Open(ctx context.Context, path string, o Options) (_ *Ledger, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if err := createPrivate(path); err != nil {
-		return nil, fmt.Errorf("ledger: %w", err)
+	if err := create(ctx, o.Driver, path); err != nil {
+		return nil, fmt.Errorf("ledger %s: make the file: %w", path, err)
 	}
 	l := &Ledger{now: o.Now}
 	defer func() {
@@ -89,11 +90,42 @@ func Open(ctx context.Context, path string, o Options) (_ *Ledger, err error) {
 	return l, nil
 }
 
-// createPrivate makes the file readable by its owner only before SQLite makes it
-// by the umask: it holds password hashes. SQLite gives its -wal and -shm files
-// the rights of the file.
-func createPrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600) // the path is the configuration's
+// create makes the file, when it is not there, whole before anybody sees it:
+// SQLite switches a new file to its log without waiting for another process that
+// is at the same, and refuses one of them. It is readable by its owner only, as it
+// holds password hashes; SQLite gives its -wal and -shm files the same rights. A
+// file that is there is not opened but by SQLite: to close it would drop the locks
+// that this process has on it.
+func create(ctx context.Context, driver, path string) (err error) {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".new-*")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
+	if err := f.Close(); err != nil {
+		return err
+	}
+	db, err := connect(driver, f.Name(), 1, "_txlock=immediate")
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(db.PingContext(ctx), db.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return makePrivate(path) // a disk without hard links
+	}
+	return nil
+}
+
+func makePrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600) // the path is the configuration's
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
