@@ -135,7 +135,7 @@ func TestRegistersThatAreAlikeAreRead(t *testing.T) {
 					t.Fatalf("got %v, %v", words, err)
 				}
 			}
-			time.Sleep(2 * repeatable)
+			<-time.After(2 * repeatable)
 		}
 		if c := r.Counters(); c.Resyncs != 2 || c.Requests != 11 {
 			t.Errorf("counted %+v; only what was new should be doubted", c)
@@ -306,7 +306,7 @@ func TestThePaceLearnsHowLateTheSlaveIs(t *testing.T) {
 		if s.read(here, Timing{Pace: pace}) {
 			t.Fatal("it was not late")
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if !s.read(here, Timing{Pace: pace}) {
 			t.Fatal("it was not read")
 		}

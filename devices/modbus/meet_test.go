@@ -74,7 +74,7 @@ func TestASlaveIsMetOnceOnEachConnection(t *testing.T) {
 		}
 		s.master.bus.Attach(s)
 		before := len(s.asked)
-		time.Sleep(2 * lateness)
+		<-time.After(2 * lateness)
 		s.want(here)
 		if n := len(s.asked) - before; n != 1 {
 			t.Errorf("%d requests when nothing can be late any more", n)

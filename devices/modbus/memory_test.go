@@ -34,7 +34,7 @@ func TestAnAlarmThatIsShortIsBelievedAtOnceOnACalmLine(t *testing.T) {
 							t.Fatalf("got %v, %v; want %d", words, err, alarm)
 						}
 						polls++
-						time.Sleep(50 * time.Millisecond)
+						<-time.After(50 * time.Millisecond)
 					}
 				}
 				if again := len(s.asked) - polls; (again > 0) != (name != "none") {

@@ -32,7 +32,7 @@ func TestAReplyBehindOneThatCameAgainIsNotThatToTheNext(t *testing.T) {
 				}, func(t *testing.T, s *staged) {
 					for range warm {
 						s.want(other)
-						time.Sleep(100 * time.Millisecond)
+						<-time.After(100 * time.Millisecond)
 					}
 					s.want(here)
 					for _, r := range between {

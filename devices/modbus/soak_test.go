@@ -95,12 +95,12 @@ func (s *soak) run(ctx context.Context, polls int) {
 		}
 		r := s.requests[s.adversary.random.IntN(len(s.requests))]
 		if time.Now().Before(s.free[r.Unit]) && s.adversary.random.IntN(4) > 0 {
-			time.Sleep(5 * time.Millisecond) // the scheduler leaves it alone, mostly
+			<-time.After(5 * time.Millisecond) // the scheduler leaves it alone, mostly
 			continue
 		}
 		s.polls++
 		if s.restarts > 0 && s.polls%s.restarts == 0 {
-			time.Sleep(longestAgain) // a program takes its time to start
+			<-time.After(longestAgain) // a program takes its time to start
 			s.restart()
 		}
 		s.poll(ctx, r, words[:r.Quantity])

@@ -57,7 +57,7 @@ func TestASlaveThatWasMendedAnswersOnce(t *testing.T) {
 		if s.master.TwiceTold(1) {
 			t.Error("it is still thought to answer twice")
 		}
-		time.Sleep(lateness)
+		<-time.After(lateness)
 		asked := len(s.asked)
 		for range 10 {
 			s.want(here)

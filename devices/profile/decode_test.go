@@ -163,12 +163,12 @@ func TestDecodeEncodeRoundTrip(t *testing.T) {
 		words := rapid.SliceOfN(register, p.Words(), p.Words()).Draw(t, "words")
 		value, q, _ := p.Decode(words)
 		if q != facility.Good {
-			t.Skip() // only a good value can be encoded again
+			t.Skip("only a good value can be encoded again")
 		}
 		back, err := p.Encode(value)
 		if err != nil {
 			if math.Abs(value) > 1e15 || p.Type == "f64" || p.Type == "f32" || p.Type == "i32+f32" {
-				t.Skip() // the very edge of a type, lost to the rounding of float64
+				t.Skip("the very edge of a type, lost to the rounding of float64")
 			}
 			t.Fatalf("Encode(%v) of a decoded value: %v", value, err)
 		}

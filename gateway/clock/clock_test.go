@@ -92,9 +92,9 @@ func (f taken) wantTime(t *testing.T, c *clock.Clock, within time.Duration) {
 // ask lets the hub, which knows the truth, tell the time over a network.
 func ask(b *box, c *clock.Clock, network time.Duration) {
 	boot, up := c.Up()
-	time.Sleep(network / 2)
+	<-time.After(network / 2)
 	hub := b.now()
-	time.Sleep(network / 2)
+	<-time.After(network / 2)
 	c.Hear(boot, up, hub)
 }
 
@@ -124,7 +124,7 @@ func TestStartsIn1970ThenATimeServiceComes(t *testing.T) {
 		b := switchOn("a", noon, time.Unix(0, 0))
 		c, stop := watch(t, b, "")
 		defer stop()
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		early := take(b, c)
 		wantState(t, c, clock.Unknown)
 		if _, to := early.sent(c); !to.Pending || !to.Doubtful || early.stamp.Basis != payload.Unknown {
@@ -132,7 +132,7 @@ func TestStartsIn1970ThenATimeServiceComes(t *testing.T) {
 		}
 		changed := c.Changed()
 		b.ntp()
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		select {
 		case <-changed:
 		default:
@@ -156,7 +156,7 @@ func TestOnlyTheHubKnowsTheTime(t *testing.T) {
 		c, stop := watch(t, b, "")
 		defer stop()
 		early := take(b, c)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		ask(b, c, 80*time.Millisecond)
 		wantState(t, c, clock.ByHub)
 		early.wantTime(t, c, 40*time.Millisecond)
@@ -168,7 +168,7 @@ func TestOnlyTheHubKnowsTheTime(t *testing.T) {
 		if s := c.State(); s.Differs == nil || math.Abs(*s.Differs-noon.Sub(time.Unix(0, 0)).Seconds()) > 0.04 {
 			t.Errorf("the machine's clock is behind by %v", s.Differs)
 		}
-		time.Sleep(3 * 24 * time.Hour) // the hub is away
+		<-time.After(3 * 24 * time.Hour) // the hub is away
 		take(b, c).wantTime(t, c, 40*time.Millisecond)
 		wantState(t, c, clock.ByHub)
 	})
@@ -184,7 +184,7 @@ func TestAHubThatDoesNotKnowTheTimeIsNotHeard(t *testing.T) {
 			c.Hear(boot, up, hub)
 		}
 		c.Hear("of another boot", up, noon)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		c.Hear(boot, up, noon) // nobody knows where in this minute
 		wantState(t, c, clock.Unknown)
 	})
@@ -198,11 +198,11 @@ func TestSteps(t *testing.T) {
 				b.synced = true
 				c, stop := watch(t, b, "")
 				defer stop()
-				time.Sleep(time.Minute)
+				<-time.After(time.Minute)
 				before, schedule := take(b, c), c.Now()
 				b.step(by)
 				at := take(b, c) // before anybody has looked
-				time.Sleep(time.Hour)
+				<-time.After(time.Hour)
 				between := take(b, c)
 				wantState(t, c, clock.Stepped)
 				if s := c.State(); len(s.Steps) != 1 || s.Steps[0].By != by || s.Synced {
@@ -212,7 +212,7 @@ func TestSteps(t *testing.T) {
 					t.Errorf("an hour of the schedules took %v", ran)
 				}
 				b.ntp()
-				time.Sleep(2 * time.Second)
+				<-time.After(2 * time.Second)
 				wantState(t, c, clock.Synchronised)
 				for _, f := range []taken{before, at, between, take(b, c)} {
 					f.wantTime(t, c, 0)
@@ -228,16 +228,16 @@ func TestAStepThatNobodyCanCheckIsMarked(t *testing.T) {
 		c, stop := watch(t, b, "")
 		defer stop()
 		wantState(t, c, clock.Unsynchronised)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		b.step(5 * time.Hour)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		wantState(t, c, clock.Stepped)
 		wrong := take(b, c)
 		if _, to := wrong.sent(c); !to.Doubtful {
 			t.Errorf("sent without a mark: %+v", to)
 		}
 		b.step(-5 * time.Hour)
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		wantState(t, c, clock.Unsynchronised)
 		take(b, c).wantTime(t, c, 0)
 		ask(b, c, 20*time.Millisecond) // and the hub can check
@@ -256,11 +256,11 @@ func TestAClockThatSomebodyHasSetIsAcceptedAfterAnHour(t *testing.T) {
 		b := switchOn("a", noon, noon.Add(-30*time.Hour))
 		c, stop := watch(t, b, "")
 		defer stop()
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		b.step(30 * time.Hour)
-		time.Sleep(59 * time.Minute)
+		<-time.After(59 * time.Minute)
 		wantState(t, c, clock.Stepped)
-		time.Sleep(2 * time.Minute)
+		<-time.After(2 * time.Minute)
 		wantState(t, c, clock.Unsynchronised)
 		take(b, c).wantTime(t, c, 0)
 	})
@@ -275,7 +275,7 @@ func TestDriftOverDays(t *testing.T) {
 		var away []taken
 		began := time.Time{}
 		for hour := range 5 * 24 {
-			time.Sleep(time.Hour)
+			<-time.After(time.Hour)
 			if day := hour / 24; day == 2 || day == 3 { // without the hub
 				away = append(away, take(b, c))
 				continue
@@ -315,20 +315,20 @@ func TestRebootsWithoutABattery(t *testing.T) {
 		b := switchOn("a", noon, noon)
 		b.synced = true
 		c, stop := watch(t, b, file)
-		time.Sleep(24 * time.Hour)
+		<-time.After(24 * time.Hour)
 		lastKnown := b.now()
 		known := take(b, c)
 		stop()
 
-		time.Sleep(6 * time.Hour) // without power
+		<-time.After(6 * time.Hour) // without power
 		b = switchOn("b", b.now(), time.Unix(0, 0))
 		c, stop = watch(t, b, file)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		lost := take(b, c)
-		time.Sleep(30 * time.Minute)
+		<-time.After(30 * time.Minute)
 		stop()
 		c, stop = watch(t, b, file) // the process begins again, the machine does not
-		time.Sleep(10 * time.Minute)
+		<-time.After(10 * time.Minute)
 		again := take(b, c)
 		wantState(t, c, clock.Unknown)
 		stop()
@@ -340,9 +340,9 @@ func TestRebootsWithoutABattery(t *testing.T) {
 		if _, to := lost.sent(c); !to.Pending {
 			t.Errorf("before anything is known: %+v", to)
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		b.ntp()
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		known.wantTime(t, c, 0)
 		for _, f := range []taken{lost, again} {
 			at, to := f.sent(c)
@@ -364,14 +364,14 @@ func TestARestartBeforeTheTimeIsKnown(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "clock.json")
 		b := switchOn("a", noon, time.Unix(0, 0))
 		c, stop := watch(t, b, file)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		early := take(b, c)
 		stop()
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		c, stop = watch(t, b, file)
 		defer stop()
 		b.ntp()
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		early.wantTime(t, c, 0)
 	})
 }
@@ -382,7 +382,7 @@ func TestAClockBehindWhatWasKnownIsNotBelieved(t *testing.T) {
 		b := switchOn("a", noon, noon)
 		b.synced = true
 		c, stop := watch(t, b, file)
-		time.Sleep(48 * time.Hour)
+		<-time.After(48 * time.Hour)
 		_ = c.State()
 		stop()
 		b = switchOn("b", b.now(), noon.Add(time.Hour)) // the time that was saved long ago

@@ -203,7 +203,7 @@ func (h *house) crash() {
 
 // pass lets time pass until everything that is due in it has happened.
 func (h *house) pass(d time.Duration) {
-	time.Sleep(d) // of the bubble's clock
+	<-time.After(d) // of the bubble's clock
 	synctest.Wait()
 }
 

@@ -133,7 +133,7 @@ func (g gate) threeDays(t *testing.T, ctx context.Context, f numbering) {
 				t.Fatal(err)
 			}
 		}
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 	}
 	if s := g.collector.Stats(); s.Journalled != points*minutes || len(s.Dropped) > 0 {
 		t.Fatalf("the journals hold %+v", s)

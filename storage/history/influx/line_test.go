@@ -50,7 +50,7 @@ func FuzzLine(f *testing.F) {
 			Value: v, Quality: facility.Quality(q), Reason: facility.Reason(why),
 		}, Kind: kind, Place: place}
 		if r.Check() != nil || history.CheckName("site", site) != nil {
-			t.Skip()
+			return
 		}
 		lines := encodeRows(site, r)
 		handler := protocol.NewMetricHandler()
