@@ -152,7 +152,9 @@ func (j *Journal) reopen() error {
 		s.counts[name] += n
 		j.tell(name)
 	}
-	b := s.books.opened(j.opts.Now()).plus(j.books)
+	b := s.books
+	b.since = cmp.Or(b.since, j.books.since) // a new file goes on with the books of memory, which others know by their beginning
+	b = b.opened(j.opts.Now()).plus(j.books)
 	j.mu.Unlock()
 	for _, r := range mine {
 		s.runs = s.runs.begin(r.first, r.epoch)

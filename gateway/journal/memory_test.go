@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -199,7 +200,10 @@ func TestNeverRefusesToStart(t *testing.T) {
 	if _, err := Open(path, Options{}); err == nil {
 		t.Error("without memory it opened nothing")
 	}
+	var late atomic.Int64 // by how many hours the disk comes
+	o.Now = func() time.Time { return time.Now().Add(time.Duration(late.Load()) * time.Hour) }
 	j := open(t, path, o)
+	began := j.Stats().Books.Since
 	volatile(t, j, "a", "b")
 	bodies, seqs := readAll(t, j)
 	if !slices.Equal(bodies, []string{"a", "b"}) || j.Stats().Trouble == "" {
@@ -208,6 +212,7 @@ func TestNeverRefusesToStart(t *testing.T) {
 	if err := j.Commit("hub", seqs[0]); err != nil {
 		t.Fatal(err)
 	}
+	late.Store(2)
 	if err := os.Remove(obstacle); err != nil {
 		t.Fatal(err)
 	}
@@ -219,6 +224,9 @@ func TestNeverRefusesToStart(t *testing.T) {
 	j = open(t, path, o)
 	if bodies, now := readAll(t, j); !slices.Equal(bodies, []string{"b"}) || now[0] != seqs[1] || j.Epoch() != epoch {
 		t.Errorf("after a restart %q %v", bodies, now)
+	}
+	if got := j.Stats().Books; got.Since != began || got.Taken != 2 {
+		t.Errorf("the books began at %v, but now %+v", began, got)
 	}
 }
 
