@@ -78,20 +78,26 @@ func TestAnEdgeWithAWrongClock(t *testing.T) {
 		if err := slave.Set("outlet_pressure", v); err != nil {
 			t.Fatal(err)
 		}
+	}
+	served := func() {
+		t.Helper()
 		from := slave.Served()
 		eventually(t, time.Minute, "the edge to read", func() bool { return slave.Served() > from+4 })
 	}
+	set(3.1)
 	edge.start()
-	set(3.1) // before there is a hub
+	served() // before there is a hub
 	hub.start()
 	hub.ready()
 	hub.holds(3.1)
 	c := client(t, nil)
 	wrong.set(7*time.Hour, false)
 	set(3.2)
+	served()
 	hub.holds(3.1, 3.2)
 	wrong.set(-7*time.Hour, false)
 	set(3.3)
+	served()
 	hub.holds(3.1, 3.2, 3.3)
 	hub.timely(began, 3.1, 3.2, 3.3)
 	if code, body := get(t, c, edge.url+"/metrics"); code != http.StatusOK || !strings.Contains(body, `gengfu_clock_state{state="stepped"} 1`) {

@@ -209,8 +209,15 @@ func (b *box) pressures() []float64 {
 
 func (b *box) holds(want ...float64) {
 	b.t.Helper()
+	var got []float64
+	defer func() {
+		if b.t.Failed() {
+			b.t.Logf("the history has the pressures %v", got)
+		}
+	}()
 	eventually(b.t, time.Minute, fmt.Sprintf("the pressures %v in the history", want), func() bool {
-		return fmt.Sprint(b.pressures()) == fmt.Sprint(want)
+		got = b.pressures()
+		return fmt.Sprint(got) == fmt.Sprint(want)
 	})
 }
 
