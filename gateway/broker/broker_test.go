@@ -33,7 +33,14 @@ func embed(t *testing.T, o EmbeddedOptions) *Embedded {
 // connect calls use on one connection and waits for both ends.
 func connect(t *testing.T, o ClientOptions, use func(context.Context, *Connection) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	if err := connected(t.Context(), o, use); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// connected is connect for goroutines of a test.
+func connected(ctx context.Context, o ClientOptions, use func(context.Context, *Connection) error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	var got error
 	err := Maintain(ctx, o, func(ctx context.Context, c *Connection) error {
@@ -41,9 +48,7 @@ func connect(t *testing.T, o ClientOptions, use func(context.Context, *Connectio
 		got = use(ctx, c)
 		return got
 	})
-	if err != nil || got != nil {
-		t.Fatal(err, got)
-	}
+	return errors.Join(err, got)
 }
 
 func TestPublishAndSubscribe(t *testing.T) {

@@ -74,6 +74,9 @@ func Embed(o EmbeddedOptions) (*Embedded, error) {
 	if err := server.AddHook(&door{username: o.Username, password: o.Password, log: o.Logger}, nil); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
+	if err := server.AddHook(&retained{}, nil); err != nil {
+		return nil, fmt.Errorf("broker: %w", err)
+	}
 	if err := server.AddListener(b.tcp); err != nil {
 		return nil, fmt.Errorf("broker on %s: %w", address, err)
 	}
