@@ -1,20 +1,26 @@
 package rules
 
 import (
-	"fmt"
 	"slices"
 	"time"
 
 	"gengfu/facility"
+	"gengfu/rules/lifecycle"
 )
 
-// Change is one thing that happened to an alarm.
+// Change is one thing that happened to an alarm, or to what holds it.
 type Change struct {
-	Alarm facility.Alarm // as it is afterwards
-	Event facility.AlarmEvent
-	From  facility.AlarmState // before
-	At    time.Time           // the instant at which it became so, however late it was found
-	Order OrderPolicy         // of the rule
+	Alarm      facility.Alarm // as it is afterwards; without an ID when it was normal and is: only a hold changed
+	Event      facility.AlarmEvent
+	From       facility.AlarmState // before
+	At         time.Time           // the instant at which it became so, however late it was found
+	Order      OrderPolicy         // of the rule
+	By         string              // login, or facility.SystemActor
+	Note       string              // of a person
+	Annunciate bool                // people are to be told; nothing else says so
+	Why        lifecycle.Why       // they are told, or not
+	Was, Shown facility.AlarmState // what pages showed, and show: a hold before the alarm's own state
+	Unshelved  bool                // a one-shot shelf ended with it
 }
 
 // Stats counts what the engine did and what it left out, since Compile.
@@ -34,6 +40,7 @@ type Engine struct {
 	feeds     []keptFeed // each belongs to one point
 	instances []*instance
 	byID      map[string]*instance // by alarm
+	byKey     map[string]*instance // made when first asked for
 	queue     queue
 	retired   []retired
 	frame     frame       // for whoever is judged; its listening is the engine's: silence before it is held against nobody
@@ -71,7 +78,7 @@ func newEngine(site facility.Site) *Engine {
 
 // add makes the instance of a rule on a device.
 func (e *Engine) add(r *ruleInUse, d *facility.Device, t test) {
-	i := &instance{engine: e, rule: r, device: d, key: r.ID + "/" + d.ID, index: int32(len(e.instances)), test: t, queued: never, state: fresh(t)}
+	i := &instance{engine: e, rule: r, device: d, key: r.ID + "/" + d.ID, index: int32(len(e.instances)), test: t, queued: never, turns: never, state: fresh(t)}
 	e.instances = append(e.instances, i)
 	for _, p := range t.watched() {
 		if n := len(p.readers); n == 0 || p.readers[n-1] != i {
@@ -202,24 +209,6 @@ func (e *Engine) Advance(now time.Time) []Change {
 	}
 	e.sort(out)
 	return out
-}
-
-// Acknowledge says that the person by has seen the alarm. It fails with
-// facility.ErrNotFound when no such alarm stands and with facility.ErrUnlawful
-// when it is acknowledged already.
-func (e *Engine) Acknowledge(alarmID, by, note string, at time.Time) (Change, error) {
-	i, ok := e.byID[alarmID]
-	if !ok {
-		return Change{}, fmt.Errorf("acknowledge alarm %s: %w", alarmID, facility.ErrNotFound)
-	}
-	from := i.Alarm.State
-	if err := i.move(facility.AlarmAcknowledge); err != nil {
-		return Change{}, fmt.Errorf("acknowledge alarm %s: %w", alarmID, err)
-	}
-	seen := clamp(at)
-	when := seen.time()
-	i.Alarm.AckedAt, i.Alarm.AckedBy, i.Alarm.AckNote = &when, by, note
-	return i.change(facility.AlarmAcknowledge, from, seen), nil
 }
 
 // SetOrder notes the work order that an alarm raised, so that later changes of

@@ -11,6 +11,7 @@ import (
 
 	"gengfu/facility"
 	"gengfu/rules"
+	"gengfu/rules/lifecycle"
 )
 
 // start is the instant from which the scripts count.
@@ -87,6 +88,9 @@ func rule(id string, r rules.Rule) rules.Rule {
 //	7s tick                              Advance
 //	7s listen
 //	8s ack pump-fault/pump-1
+//	8s shelve pump-fault/pump-1 30s      for so long; "once" behind it is one-shot
+//	8s unshelve pump-fault/pump-1        and so on with each hold
+//	8s reset pump-fault/pump-1
 //
 // A change is "5s raise pump-fault/pump-1 unacknowledged", with what is worth
 // saying behind it.
@@ -126,12 +130,43 @@ func play(t testing.TB, e *rules.Engine, line string) []rules.Change {
 			}
 		}
 		t.Fatalf("%s: no such alarm stands", line)
+	case "shelve", "unshelve", "suppress", "unsuppress", "take_out", "put_back", "reset":
+		before := e.Advance(at.Add(-1))
+		c, err := person(e, words[1:], at)
+		if err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		return append(before, c)
 	}
 	var readings []facility.Reading
 	for _, w := range words[1:] {
 		readings = append(readings, reading(t, at, w))
 	}
 	return e.Observe(readings...)
+}
+
+// person does to an alarm what a person, or another alarm, does.
+func person(e *rules.Engine, words []string, at time.Time) (rules.Change, error) {
+	in := lifecycle.Input{Event: facility.AlarmEvent(words[0]), At: at, By: "wang", Note: "works", Cause: "mains/room"}
+	if len(words) > 2 {
+		long, err := time.ParseDuration(words[2])
+		if err != nil {
+			return rules.Change{}, err
+		}
+		in.Until, in.OneShot = at.Add(long), len(words) > 3
+	}
+	switch words[0] {
+	case "reset":
+		for _, a := range e.Standing() {
+			if a.Key == words[1] {
+				return e.Reset(a.ID, in.By, in.Note, at)
+			}
+		}
+		return e.Reset("none", in.By, in.Note, at)
+	case "shelve", "suppress", "take_out":
+		return e.Hold(words[1], in)
+	}
+	return e.Release(words[1], in)
 }
 
 func reading(t testing.TB, at time.Time, word string) facility.Reading {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"gengfu/facility"
+	"gengfu/rules/lifecycle"
 )
 
 // instance is one rule on one device. Its test says how things stand, see finding;
@@ -16,7 +17,8 @@ type instance struct {
 	// touched marks it while the readings of one instant are taken in.
 	touched bool
 	state
-	place  int32 // in the engine's queue, from 1; 0 is none
+	turns  instant // when time alone does something to the alarm, by Life; never is never
+	place  int32   // in the engine's queue, from 1; 0 is none
 	engine *Engine
 	rule   *ruleInUse
 	device *facility.Device
@@ -31,13 +33,14 @@ type ruleInUse struct {
 
 // state is what an instance remembers.
 type state struct {
-	At       instant         // the latest instant that is judged
-	Wake     instant         // the next instant at which time alone may change what the test finds
-	Deadline instant         // of Pending, while it is not blind
-	Alarm    *facility.Alarm // nil is normal
-	Blind    bool            // what it depends on is not known
-	Pending  pending         //
-	Left     time.Duration   // of Pending, while blind
+	At       instant          // the latest instant that is judged
+	Wake     instant          // the next instant at which time alone may change what the test finds
+	Deadline instant          // of Pending, while it is not blind
+	Life     *lifecycle.State // all but Unknown, which is Blind; nil is fresh, as almost all are
+	Alarm    *facility.Alarm  // of Life.Base; nil is normal
+	Blind    bool             // what it depends on is not known
+	Pending  pending          //
+	Left     time.Duration    // of Pending, while blind
 }
 
 // pending is what waits for a delay to run out.
@@ -62,10 +65,13 @@ func (i *instance) listen(now instant) {
 	}
 }
 
-func (i *instance) active() bool { return i.Alarm != nil && i.Alarm.State.Active() }
+func (i *instance) active() bool { return i.Life != nil && i.Life.Base.Active() }
 
-// due is when a delay runs out.
-func (i *instance) due() instant {
+// due is when time alone does something, whatever the test finds.
+func (i *instance) due() instant { return min(i.delay(), i.turns) }
+
+// delay is when the delay runs out.
+func (i *instance) delay() instant {
 	if i.Pending == nothing || i.Blind {
 		return never
 	}

@@ -62,6 +62,9 @@ func drawRules(rt *rapid.T) []rules.Rule {
 			When:    drawCondition(rt, 2),
 			OnDelay: time.Duration(rapid.IntRange(0, 5).Draw(rt, "on")) * time.Second, OffDelay: time.Duration(rapid.IntRange(0, 5).Draw(rt, "off")) * time.Second,
 		}
+		r.Latch = rapid.Bool().Draw(rt, "latch")
+		r.Realarm = time.Duration(rapid.IntRange(0, 2).Draw(rt, "realarm")) * time.Minute
+		r.Quiet = time.Duration(rapid.IntRange(0, 2).Draw(rt, "quiet")) * time.Minute
 		if rapid.Bool().Draw(rt, "has clear") {
 			r.Clear = drawCondition(rt, 1)
 		}
@@ -86,7 +89,14 @@ func unitless() facility.Estate {
 func drawStream(rt *rapid.T) []string {
 	var lines []string
 	for s := range rapid.IntRange(20, 150).Draw(rt, "seconds") {
-		if rapid.IntRange(0, 5).Draw(rt, "silence") == 0 {
+		switch rapid.IntRange(0, 17).Draw(rt, "silence") {
+		case 0, 1, 2:
+			continue
+		case 3:
+			lines = append(lines, fmt.Sprintf("%ds %s r0/pump-1 %ds", s+1, rapid.SampledFrom([]string{"shelve", "suppress", "take_out"}).Draw(rt, "hold"), rapid.IntRange(1, 60).Draw(rt, "long")))
+			continue
+		case 4:
+			lines = append(lines, fmt.Sprintf("%ds shelve r0/pump-1 60s once", s+1))
 			continue
 		}
 		point := rapid.SampledFrom([]string{

@@ -5,12 +5,13 @@ import (
 	"time"
 
 	"gengfu/facility"
+	"gengfu/rules/lifecycle"
 )
 
-// This file is all that makes an alarm of how a condition stands: the delays and the
-// states of facility.Alarm. It asks the test for nothing but the value that an alarm
-// shows, and the rest of the package asks it for nothing but meet, fire, due and
-// active.
+// This file is all that makes an alarm of how a condition stands: the delays, and the
+// events that package lifecycle is told of. It asks the test for nothing but the value
+// that an alarm shows, and the rest of the package asks it for nothing but meet, fire,
+// due and active.
 
 // meet takes in how the condition stands at the instant at.
 func (i *instance) meet(out []Change, f finding, at instant) []Change {
@@ -25,15 +26,14 @@ func (i *instance) meet(out []Change, f finding, at instant) []Change {
 	if i.Pending == nothing || i.Deadline > at {
 		return out
 	}
-	out = append(out, i.fire())
+	out = append(out, i.firePending())
 	i.await(f, at)
 	return out
 }
 
 // turn makes the instance blind or lets it see again. Delays stand still while it
-// is blind, and bad data neither raises nor clears.
+// is blind. It is told to people only if there is an alarm.
 func (i *instance) turn(out []Change, known bool, at instant) []Change {
-	i.Blind = !known
 	if i.Pending != nothing {
 		if known {
 			i.Deadline = at.add(i.Left)
@@ -43,14 +43,15 @@ func (i *instance) turn(out []Change, known bool, at instant) []Change {
 			i.Deadline = 0
 		}
 	}
-	if i.Alarm == nil || i.Alarm.Unknown == i.Blind {
+	event := facility.AlarmTurnUnknown
+	if known {
+		event = facility.AlarmTurnKnown
+	}
+	c, err := i.step(lifecycle.Input{Event: event, By: facility.SystemActor}, at)
+	if err != nil || c.Alarm.ID == "" {
 		return out
 	}
-	i.Alarm.Unknown = i.Blind
-	if known {
-		return append(out, i.change(facility.AlarmTurnKnown, i.Alarm.State, at))
-	}
-	return append(out, i.change(facility.AlarmTurnUnknown, i.Alarm.State, at))
+	return append(out, c)
 }
 
 // await starts, keeps or drops the delay that the finding calls for.
@@ -72,56 +73,118 @@ func (i *instance) await(f finding, at instant) {
 	}
 }
 
-// fire does what was pending, at its deadline.
+// fire does what is due first. A delay that runs out comes before what time alone does
+// to the alarm: what clears is not told again at the same instant.
 func (i *instance) fire() Change {
+	if i.delay() <= i.turns {
+		return i.firePending()
+	}
+	at := max(i.turns, i.At)
+	i.At = at
+	event, _, _ := i.life().Due(i.rule.policy())
+	c, err := i.step(lifecycle.Input{Event: event, By: facility.SystemActor}, at)
+	if err != nil {
+		i.turns = never // it said itself that it is due; it is not asked for ever
+	}
+	return c
+}
+
+// firePending does what was pending, at its deadline.
+func (i *instance) firePending() Change {
 	event, at := i.Pending, max(i.Deadline, i.At)
 	i.Pending, i.Deadline, i.At = nothing, 0, at
 	if event == clearing {
-		return i.clear(at)
+		c, _ := i.step(lifecycle.Input{Event: facility.AlarmClear, By: facility.SystemActor}, at) // lawful: only an active alarm waits to clear
+		return c
 	}
-	return i.raise(at)
+	c, _ := i.step(lifecycle.Input{Event: facility.AlarmRaise, By: facility.SystemActor, Priority: i.rule.Priority}, at) // lawful: the alarm is not active
+	return c
 }
 
-func (i *instance) raise(at instant) Change {
-	value, unit := i.test.value(at)
-	if i.Alarm == nil {
-		i.Alarm = i.newAlarm(at.time())
-		i.Alarm.Value, i.Alarm.Unit = value, unit
-		i.engine.byID[i.Alarm.ID] = i
-		return i.change(facility.AlarmRaise, facility.AlarmNormal, at)
+// life returns how the alarm stands.
+func (i *instance) life() lifecycle.State {
+	s := lifecycle.Fresh()
+	if i.Life != nil {
+		s = *i.Life
 	}
-	_ = i.move(facility.AlarmRaise) // lawful: the alarm is not active, and not normal or it would be gone
-	i.Alarm.Value, i.Alarm.Unit = value, unit
-	i.Alarm.LastAt = at.time()
-	i.Alarm.Count++
-	return i.change(facility.AlarmRecur, facility.AlarmReturned, at)
+	s.Unknown = i.Blind
+	return s
 }
 
-func (i *instance) clear(at instant) Change {
-	from := i.Alarm.State
-	_ = i.move(facility.AlarmClear) // lawful: only an active alarm waits to clear
-	cleared := at.time()
-	i.Alarm.ClearedAt = &cleared
-	return i.change(facility.AlarmClear, from, at)
-}
-
-// move applies an event of facility to the standing alarm.
-func (i *instance) move(e facility.AlarmEvent) error {
-	next, err := i.Alarm.State.Next(e)
-	if err == nil {
-		i.Alarm.State = next
+// live makes the alarm stand so. What is as good as fresh is not kept.
+func (i *instance) live(s lifecycle.State, at instant) {
+	p := i.rule.policy()
+	i.turns = never
+	if _, due, ok := s.Due(p); ok {
+		i.turns = clamp(due)
 	}
-	return err
+	i.Blind, s.Unknown = s.Unknown, false // Blind is where the engine keeps it
+	if s.Forgettable(p, at.time()) {
+		i.Life = nil
+		return
+	}
+	i.Life = &s
 }
 
-// change returns what happened and lets go of an alarm that is normal again.
-func (i *instance) change(e facility.AlarmEvent, from facility.AlarmState, at instant) Change {
-	c := Change{Alarm: copyAlarm(*i.Alarm), Event: e, From: from, At: at.time(), Order: i.rule.Order}
-	if i.Alarm.State == facility.AlarmNormal {
+// step does one event of the alarm's life. Nothing has changed when it fails.
+func (i *instance) step(in lifecycle.Input, at instant) (Change, error) {
+	in.At = at.time()
+	before := i.life()
+	after, t, err := before.Step(i.rule.policy(), in)
+	if err != nil {
+		return Change{}, err
+	}
+	i.live(after, at)
+	i.note(in, t, at)
+	c := Change{
+		Event: t.Event, From: t.From, At: in.At, Order: i.rule.Order, By: in.By, Note: in.Note,
+		Annunciate: t.Annunciate, Why: t.Why, Was: t.Was, Shown: t.Shown, Unshelved: t.Unshelved,
+	}
+	if t.Recurred {
+		c.Event = facility.AlarmRecur
+	}
+	c.Alarm = i.shown()
+	if i.Alarm != nil && t.To == facility.AlarmNormal {
 		delete(i.engine.byID, i.Alarm.ID)
 		i.Alarm = nil
 	}
-	return c
+	return c, nil
+}
+
+// shown returns a copy of the alarm, without an ID when it is normal.
+func (i *instance) shown() facility.Alarm {
+	if i.Alarm != nil {
+		return copyAlarm(*i.Alarm)
+	}
+	return facility.Alarm{
+		Key: i.key, Rule: i.rule.ID, Device: i.device.ID, Place: i.device.Place, Title: i.title(),
+		Priority: i.rule.Priority, State: facility.AlarmNormal, Unknown: i.Blind,
+	}
+}
+
+// note writes on the alarm what happened.
+func (i *instance) note(in lifecycle.Input, t lifecycle.Transition, at instant) {
+	if t.From == facility.AlarmNormal && t.To != facility.AlarmNormal {
+		i.Alarm = i.newAlarm(at.time())
+		i.Alarm.Value, i.Alarm.Unit = i.test.value(at)
+		i.engine.byID[i.Alarm.ID] = i
+	}
+	a := i.Alarm
+	if a == nil {
+		return
+	}
+	a.State, a.Unknown = t.To, i.Blind
+	when := in.At
+	switch {
+	case t.Recurred:
+		a.Value, a.Unit = i.test.value(at)
+		a.LastAt = when
+		a.Count++
+	case t.Event == facility.AlarmClear:
+		a.ClearedAt = &when
+	case t.Event == facility.AlarmAcknowledge:
+		a.AckedAt, a.AckedBy, a.AckNote = &when, in.By, in.Note
+	}
 }
 
 func (i *instance) newAlarm(at time.Time) *facility.Alarm {
@@ -131,7 +194,7 @@ func (i *instance) newAlarm(at time.Time) *facility.Alarm {
 		Rule:     i.rule.ID,
 		Device:   i.device.ID,
 		Place:    i.device.Place,
-		Title:    join(i.device.Name, i.rule.Name),
+		Title:    i.title(),
 		Advice:   whole(i.rule.Advice),
 		Priority: i.rule.Priority,
 		State:    facility.AlarmUnacknowledged,
@@ -140,6 +203,8 @@ func (i *instance) newAlarm(at time.Time) *facility.Alarm {
 		LastAt:   at,
 	}
 }
+
+func (i *instance) title() facility.Text { return join(i.device.Name, i.rule.Name) }
 
 // join puts two texts behind each other in each language.
 func join(a, b facility.Text) facility.Text {

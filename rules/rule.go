@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"gengfu/facility"
+	"gengfu/rules/lifecycle"
 )
 
 // File is the content of one rule file.
@@ -37,6 +38,9 @@ type Rule struct {
 	NoData   *NoData           `yaml:"no_data"`
 	Rate     *Rate             `yaml:"rate"`
 	Order    OrderPolicy       `yaml:"order"`
+	Latch    bool              `yaml:"latch"`   // it stays after its condition has gone, until a person resets it
+	Realarm  time.Duration     `yaml:"realarm"` // people are told again of what stands, so long after they were told; 0 is never
+	Quiet    time.Duration     `yaml:"quiet"`   // the least time between two tellings; 0 is as Realarm
 
 	Groups    map[string]Group    `yaml:"groups"`    // other devices that When and Clear ask together, as sum(subs.flow)
 	Limits    map[string]string   `yaml:"limits"`    // numbers with their units that When and Clear name
@@ -197,11 +201,34 @@ func (r Rule) Validate() []facility.Problem {
 			add(d.path, fmt.Sprintf("%s is no delay.", d.d), "Write a time between 0s and 744h.")
 		}
 	}
+	out = append(out, r.validateTelling()...)
 	out = append(out, r.validateNames()...)
 	for _, id := range slices.Sorted(maps.Keys(r.Overrides)) {
 		out = append(out, r.validateOverride(id, r.Overrides[id])...)
 	}
 	return append(out, r.validateKind()...)
+}
+
+// shortestRealarm keeps a rule from calling people each second.
+const shortestRealarm = time.Minute
+
+// validateTelling checks how often people are told.
+func (r Rule) validateTelling() []facility.Problem {
+	var out []facility.Problem
+	for _, d := range []struct {
+		path string
+		d    time.Duration
+	}{{"realarm", r.Realarm}, {"quiet", r.Quiet}} {
+		if d.d != 0 && (d.d < shortestRealarm || d.d > LongestDelay) {
+			out = append(out, facility.Problem{Path: d.path, What: fmt.Sprintf("%s is no time between two tellings.", d.d), Cure: "Write a time between 1m and 744h, or leave it out."})
+		}
+	}
+	return out
+}
+
+// policy is what the rule says of the life of its alarms.
+func (r Rule) policy() lifecycle.Policy {
+	return lifecycle.Policy{Latch: r.Latch, Realarm: r.Realarm, Quiet: r.Quiet}
 }
 
 // validateNames checks what groups and limits are called.

@@ -10,11 +10,15 @@ import (
 	"time"
 
 	"gengfu/facility"
+	"gengfu/rules/lifecycle"
 )
 
-// snapshotMark begins each snapshot. Its last character is raised when older
-// snapshots cannot be read any more.
-const snapshotMark = "gengfu rules 2\n"
+// snapshotMark begins each snapshot. Its last character is raised when another
+// program could not read it.
+const snapshotMark = "gengfu rules 3\n"
+
+// snapshotMark2 begins those that tell of an alarm nothing but the alarm.
+const snapshotMark2 = "gengfu rules 2\n"
 
 // Snapshot returns the state of the engine. What it does from here it would do
 // exactly so after Restore.
@@ -60,7 +64,7 @@ func (e *Engine) Snapshot() ([]byte, error) {
 
 // untouched reports whether the state says nothing.
 func (i *instance) untouched() bool {
-	return i.At == 0 && i.Pending == nothing && i.Alarm == nil
+	return i.At == 0 && i.Pending == nothing && i.Life == nil
 }
 
 func (e *Engine) savePoints(w *writer) {
@@ -107,6 +111,7 @@ func (i *instance) save(w *writer) error {
 	}
 	w.bytes(alarm)
 	w.bytes(order)
+	saveLife(w, i.Life)
 	return nil
 }
 
@@ -174,7 +179,11 @@ func (e *Engine) TakeOver(from *Engine) error {
 
 func read(data []byte) (snapshot, error) {
 	rest, ok := bytes.CutPrefix(data, []byte(snapshotMark))
+	old := false
 	if !ok {
+		rest, old = bytes.CutPrefix(data, []byte(snapshotMark2))
+	}
+	if !ok && !old {
 		return snapshot{}, errors.New("it is of another version")
 	}
 	r := &reader{data: rest}
@@ -189,7 +198,7 @@ func read(data []byte) (snapshot, error) {
 	}
 	for range r.count(9) {
 		key := r.string()
-		s.instances[key] = readInstance(r)
+		s.instances[key] = readInstance(r, old)
 	}
 	if r.err == nil && len(r.data) > 0 {
 		r.fail("something stands behind its end")
@@ -197,7 +206,7 @@ func read(data []byte) (snapshot, error) {
 	return s, r.err
 }
 
-func readInstance(r *reader) saved {
+func readInstance(r *reader, old bool) saved {
 	v := saved{rule: r.string()}
 	v.At, v.Wake = r.instant(), never
 	if Truth(r.byte()) == True {
@@ -214,12 +223,23 @@ func readInstance(r *reader) saved {
 			r.fail(err.Error())
 		}
 	}
+	if old {
+		v.Life = lifeOf(r, v.Alarm, max(v.At, earliest))
+	} else {
+		v.Life = readLife(r, max(v.At, earliest))
+	}
 	v.test = r.bytes()
+	base := facility.AlarmNormal
+	if v.Life != nil {
+		base = v.Life.Base
+	}
 	switch {
 	case v.Pending > clearing, v.Left < 0 || v.Left > LongestDelay:
 		r.fail("a delay that cannot be")
-	case v.Pending == clearing && (v.Alarm == nil || !v.Alarm.State.Active()):
+	case v.Pending == clearing && !base.Active():
 		r.fail("a delay without its alarm")
+	case v.Alarm == nil && base != facility.AlarmNormal, v.Alarm != nil && v.Alarm.State != base, v.Alarm != nil && base == facility.AlarmNormal:
+		r.fail("an alarm that is not in the state that it is in")
 	}
 	return v
 }
@@ -261,17 +281,38 @@ func (e *Engine) proves(s snapshot) error {
 func (e *Engine) restore(i *instance, all map[string]saved) {
 	v, ok := all[i.key]
 	i.state = fresh(i.test)
+	i.turns = never
 	i.test.reset()
-	if ok && v.rule == i.rule.print {
+	switch {
+	case ok && v.rule == i.rule.print:
 		i.state = v.state
 		i.test.load(&reader{data: v.test})
 		delete(all, i.key)
-	} else if e.frame.listening != 0 {
+	case ok:
+		i.inherit(v)
+	}
+	if i.Life != nil {
+		i.live(i.life(), i.At)
+	}
+	if (!ok || v.rule != i.rule.print) && e.frame.listening != 0 {
 		i.listen(e.frame.listening)
 	}
 	if i.Alarm != nil {
 		e.byID[i.Alarm.ID] = i
 	}
+}
+
+// inherit takes over what belongs to the key and not to what the rule judges: the holds,
+// and when people were told. The alarm itself is retired.
+func (i *instance) inherit(v saved) {
+	if v.Life == nil {
+		return
+	}
+	life := *v.Life
+	if life.Base != facility.AlarmNormal {
+		life, _, _ = life.Step(i.rule.policy(), lifecycle.Input{Event: facility.AlarmRetire, By: facility.SystemActor}) // lawful from every other state
+	}
+	i.Life, i.At = &life, v.At
 }
 
 // Retire brings to normal the alarms of a restored state whose rule or device is
@@ -283,7 +324,10 @@ func (e *Engine) Retire(at time.Time) []Change {
 	for _, r := range e.retired {
 		a, from := r.alarm, r.alarm.State
 		a.State, a.ClearedAt = facility.AlarmNormal, &at
-		out = append(out, Change{Alarm: a, Event: facility.AlarmRetire, From: from, At: at, Order: r.order})
+		out = append(out, Change{
+			Alarm: a, Event: facility.AlarmRetire, From: from, At: at, Order: r.order,
+			By: facility.SystemActor, Why: lifecycle.WhySilent, Was: from, Shown: a.State,
+		})
 	}
 	e.retired = nil
 	return out

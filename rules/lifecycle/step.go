@@ -231,6 +231,12 @@ func (s *State) tell(p Policy, in Input, again, severe bool) (bool, Why) {
 	return true, WhyRaised
 }
 
+// Forgettable reports whether from now on it does as Fresh would: nothing holds it, and
+// of what was told nobody needs to know.
+func (s State) Forgettable(p Policy, now time.Time) bool {
+	return s.Base == normal && !s.Held() && (s.Told.IsZero() || !now.Before(s.Told.Add(p.quiet())))
+}
+
 // Due returns the next event that time alone brings, and when: the end of a hold or a
 // re-alarm. The caller does it by Step at that time, as facility.SystemActor, and asks
 // again. It is false when there is none.
