@@ -83,40 +83,73 @@ func deviceOf(t *testing.T, id, profileID string) facility.Device {
 func TestShippedRulesFitShippedSites(t *testing.T) {
 	files := shippedRules(t)
 	for _, site := range []string{"demo.yaml", "example.yaml"} {
-		e := siteOf(t, filepath.Join(configs, site))
+		path := filepath.Join(configs, site)
+		var names struct{ Rules []string }
+		readYAML(t, path, &names)
+		e := siteOf(t, path)
 		var all []rules.Rule
-		for name, rs := range files {
-			if _, problems := rules.Compile(rs, e); problems != nil {
+		for _, name := range names.Rules {
+			rs := files[name+".yaml"]
+			if len(rs) == 0 {
+				t.Errorf("%s names no rules by %q", site, name)
+			}
+			if _, problems := rules.Compile(rs, e, rules.WithDetectors(rules.Learners(nil))); problems != nil {
 				t.Errorf("%s at %s: %v", name, site, problems)
 			}
 			all = append(all, rs...)
 		}
-		if _, problems := rules.Compile(all, e); problems != nil {
+		if _, problems := rules.Compile(all, e, rules.WithDetectors(rules.Learners(nil))); problems != nil {
 			t.Errorf("all at %s: %v", site, problems)
 		}
 	}
 }
 
 // TestShippedRulesAreAwake makes sure that an optional rule does not rest by a
-// slip of the pen: but for those that are for simpler pumps, each has a device in
-// the demo estate or among the drives and meters of heat and gas, of which the
+// slip of the pen: each has a device in the demo estate or among those of which the
 // estate has none.
 func TestShippedRulesAreAwake(t *testing.T) {
-	e := siteOf(t, filepath.Join(configs, "demo.yaml"))
-	e.Devices = append(e.Devices, deviceOf(t, "drive-1", "invt-goodrive"), deviceOf(t, "drive-2", "schneider-altivar"),
-		deviceOf(t, "heat-1", "cjt188-heat"), deviceOf(t, "gas-1", "cjt188-gas"))
+	e := wholeRange(t)
 	for _, rs := range shippedRules(t) {
 		for _, r := range rs {
 			if r.Advice.ZH == "" || r.Advice.EN == "" || r.Name.ZH == "" || r.Name.EN == "" {
 				t.Errorf("%s does not speak both languages", r.ID)
 			}
-			r.Optional = false
-			_, problems := rules.Compile([]rules.Rule{r}, e)
-			if awake := problems == nil; awake != (r.ID != "pump-fault-simple") {
+			engine, problems := rules.Compile([]rules.Rule{r}, e, rules.WithDetectors(rules.Learners(nil)))
+			if problems != nil {
 				t.Errorf("%s: %v", r.ID, problems)
+			} else if engine.Instances() == 0 {
+				t.Errorf("%s is for no device", r.ID)
 			}
 		}
 	}
+}
+
+// wholeRange is the demo estate with a device of each kind that it lacks.
+func wholeRange(t *testing.T) facility.Estate {
+	t.Helper()
+	e := siteOf(t, filepath.Join(configs, "demo.yaml"))
+	e.Site.Zone = time.FixedZone("CST", 8*3600)
+	for _, d := range []struct{ id, profile string }{
+		{"drive-1", "invt-goodrive"},
+		{"drive-2", "schneider-altivar"},
+		{"heat-1", "cjt188-heat"},
+		{"gas-1", "cjt188-gas"},
+		{"flat-water", "cjt188-water"},
+		{"flat-power", "dlt645-2007"},
+		{"shop-power", "dlt645-2007-three-phase"},
+		{"small-power", "pzem-016"},
+		{"booster", "wilo-booster"},
+		{"riser", "qdy30a-pressure"},
+	} {
+		e.Devices = append(e.Devices, deviceOf(t, d.id, d.profile))
+	}
+	// What a site makes of copied profiles.
+	e.Devices = append(e.Devices,
+		device("simple-pump", "pump", "shed", text("", ""), quantity("fault", facility.Signal, "")),
+		device("sump", "sump", "garage", text("", ""), quantity("level", facility.Measure, "m")),
+		device("sump-inputs", "digital_input", "garage", text("", ""),
+			quantity("sump_high", facility.Signal, ""), quantity("sump_pump_running", facility.State, "", 0, 1)))
+	return e
 }
 
 func TestShippedRulesJudge(t *testing.T) {
@@ -214,7 +247,7 @@ func TestShippedRulesJudge(t *testing.T) {
 	site.Site.Zone = time.FixedZone("CST", 8*3600)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			e, problems := rules.Compile(all, site)
+			e, problems := rules.Compile(all, site, rules.WithDetectors(rules.Learners(site.Site.Zone)))
 			if problems != nil {
 				t.Fatal(problems)
 			}

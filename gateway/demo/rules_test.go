@@ -20,7 +20,7 @@ func watch(t *testing.T, from time.Time, d, step time.Duration, c Controls) []st
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, problems := rules.Compile(cfg.Rules, cfg.Estate)
+	engine, problems := rules.Compile(cfg.Rules, cfg.Estate, rules.WithDetectors(rules.Learners(cfg.Estate.Site.Zone)))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
@@ -85,8 +85,9 @@ func (b board) readings(t *testing.T, s State, c Controls) []facility.Reading {
 	return out
 }
 
-// The sound estate raises no alarm, on a working day and at the weekend, and not
-// when pumps join and take turns in the evening peak.
+// The sound estate raises no alarm, on a working day and at the weekend, not when
+// pumps join and take turns in the evening peak, and not in the weeks in which rules
+// learn what is usual.
 func TestTheSoundEstateIsQuiet(t *testing.T) {
 	for _, c := range []struct {
 		from    time.Time
@@ -95,6 +96,7 @@ func TestTheSoundEstateIsQuiet(t *testing.T) {
 		{at(0, 0), 24 * time.Hour, 2 * time.Minute},
 		{at(0, 0).AddDate(0, 0, 2), 24 * time.Hour, 2 * time.Minute},
 		{at(18, 30), 30 * time.Minute, 2 * time.Second},
+		{at(0, 0), 35 * 24 * time.Hour, 10 * time.Minute},
 	} {
 		if raised := watch(t, c.from, c.d, c.step, Controls{}); len(raised) > 0 {
 			t.Errorf("from %s: %v", c.from, raised)
