@@ -323,9 +323,13 @@ func (f *fake) AcknowledgeAlarm(_ context.Context, by facility.Person, id, note 
 	if !ok || err != nil {
 		return a, facility.ErrNotFound
 	}
-	if a.State, err = a.State.Next(facility.AlarmAcknowledge); err != nil {
-		return a, err
+	next, ok := map[facility.AlarmState]facility.AlarmState{
+		facility.AlarmUnacknowledged: facility.AlarmAcknowledged, facility.AlarmReturned: facility.AlarmNormal,
+	}[a.State]
+	if !ok {
+		return a, facility.ErrUnlawful
 	}
+	a.State = next
 	a.AckedBy, a.AckNote, a.AckedAt = by.Login, note, new(f.now())
 	f.alarms[id] = a
 	return a, nil

@@ -1,11 +1,9 @@
 package facility
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
-// AlarmState is a state of ANSI/ISA-18.2.
+// AlarmState is a state of ANSI/ISA-18.2. What moves an alarm from one to another says
+// the table of package rules/lifecycle, and nothing else.
 type AlarmState string
 
 // The states that an alarm itself is in.
@@ -49,29 +47,14 @@ const (
 	AlarmPutBack    AlarmEvent = "put_back"   // into service
 )
 
-// What else an alarm's history tells. All but retire move no state of their own.
+// What else an alarm's history tells. All but retire move no state of their own; recur
+// is a raise that found the alarm standing.
 const (
 	AlarmRecur       AlarmEvent = "recur"   // the condition came again while the alarm stood
 	AlarmTurnUnknown AlarmEvent = "unknown" // the points that it depends on went bad
 	AlarmTurnKnown   AlarmEvent = "known"   // they are good again
 	AlarmRetire      AlarmEvent = "retire"  // the program takes it back, to normal: its rule is gone, or it was raised in error
 )
-
-var alarmTransitions = map[AlarmState]map[AlarmEvent]AlarmState{
-	AlarmNormal:         {AlarmRaise: AlarmUnacknowledged},
-	AlarmUnacknowledged: {AlarmClear: AlarmReturned, AlarmAcknowledge: AlarmAcknowledged},
-	AlarmAcknowledged:   {AlarmClear: AlarmNormal},
-	AlarmReturned:       {AlarmRaise: AlarmUnacknowledged, AlarmAcknowledge: AlarmNormal},
-}
-
-// Next returns the state after the event, or an error when the event is not
-// lawful in this state.
-func (s AlarmState) Next(e AlarmEvent) (AlarmState, error) {
-	if n, ok := alarmTransitions[s][e]; ok {
-		return n, nil
-	}
-	return s, fmt.Errorf("alarm in state %s: cannot %s: %w", s, e, ErrUnlawful)
-}
 
 // Active reports whether the condition is present.
 func (s AlarmState) Active() bool { return s == AlarmUnacknowledged || s == AlarmAcknowledged }

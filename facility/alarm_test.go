@@ -1,45 +1,11 @@
 package facility_test
 
 import (
-	"errors"
 	"testing"
 	"time"
 
 	"gengfu/facility"
 )
-
-func TestAlarmNext(t *testing.T) {
-	// ANSI/ISA-18.2 figure 3, written down once more: the only lawful moves.
-	lawful := map[string]facility.AlarmState{
-		"normal raise":               "unacknowledged",
-		"unacknowledged acknowledge": "acknowledged",
-		"unacknowledged clear":       "returned",
-		"acknowledged clear":         "normal",
-		"returned acknowledge":       "normal",
-		"returned raise":             "unacknowledged",
-	}
-	states := []facility.AlarmState{"normal", "unacknowledged", "acknowledged", "returned", "", "gone"}
-	events := []facility.AlarmEvent{"raise", "clear", "acknowledge", "recur", "unknown", "known", "retire", "", "shout"}
-	seen := 0
-	for _, s := range states {
-		for _, e := range events {
-			got, err := s.Next(e)
-			want, ok := lawful[string(s)+" "+string(e)]
-			switch {
-			case ok && (err != nil || got != want):
-				t.Errorf("%s %s: %s, %v; want %s", s, e, got, err, want)
-			case !ok && (!errors.Is(err, facility.ErrUnlawful) || got != s):
-				t.Errorf("%s %s: %s, %v; want it to stay and ErrUnlawful", s, e, got, err)
-			}
-			if ok {
-				seen++
-			}
-		}
-	}
-	if seen != len(lawful) {
-		t.Errorf("%d of %d lawful moves were tried", seen, len(lawful))
-	}
-}
 
 func TestAlarmActive(t *testing.T) {
 	for state, want := range map[facility.AlarmState]bool{

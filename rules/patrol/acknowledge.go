@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gengfu/facility"
+	"gengfu/rules/lifecycle"
 )
 
 // Acknowledge says that the person by has seen the alarm. When its round can
@@ -18,23 +19,28 @@ func (j *Judge) Acknowledge(alarmID, by, note string, at time.Time) ([]Change, e
 	if a == nil {
 		return nil, fmt.Errorf("acknowledge alarm %s: %w", alarmID, facility.ErrNotFound)
 	}
-	from := a.State
-	next, err := from.Next(facility.AlarmAcknowledge)
+	at = instant(at)
+	t, err := step(a, lifecycle.Input{Event: facility.AlarmAcknowledge, At: at, By: by, Note: note})
 	if err != nil {
 		return nil, fmt.Errorf("acknowledge alarm %s: %w", alarmID, err)
 	}
-	at = instant(at)
 	acked := at
-	a.State, a.AckedAt, a.AckedBy, a.AckNote = next, &acked, by, note
+	a.AckedAt, a.AckedBy, a.AckNote = &acked, by, note
 	r := j.find(a.Round)
-	out := []Change{alarmChange(r, a, facility.AlarmAcknowledge, from, "", at)}
-	switch {
-	case next == facility.AlarmNormal:
-		delete(j.alarms, a.Key)
-	case r == nil || !at.Before(over(r)):
+	out := []Change{alarmChange(r, a, t, "", at)}
+	if r == nil || !at.Before(over(r)) {
 		out = append(out, j.dismiss(r, a, facility.AlarmClear, Over, at))
 	}
 	return out, nil
+}
+
+// step moves an alarm by the one table. Nothing holds it, and it does not latch.
+func step(a *facility.Alarm, in lifecycle.Input) (lifecycle.Transition, error) {
+	next, t, err := lifecycle.State{Base: a.State, Priority: a.Priority}.Step(lifecycle.Policy{}, in)
+	if err == nil {
+		a.State = next.Base
+	}
+	return t, err
 }
 
 // SetOrder notes the work order that an alarm raised, so that later changes of

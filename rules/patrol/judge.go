@@ -7,6 +7,7 @@ import (
 
 	"gengfu/facility"
 	"gengfu/rules"
+	"gengfu/rules/lifecycle"
 )
 
 // Rule is the rule of every alarm of this package.
@@ -36,6 +37,8 @@ type Change struct {
 	Reason  Reason              // with retire and clear
 	Missing int                 // checkpoints of the round that are missed, afterwards
 	At      time.Time           // the instant at which it became so, however late it was found
+
+	Annunciate bool // people are to be told; nothing else says so
 }
 
 // Judge holds the rounds that are near and judges taps against them. It is a
@@ -182,7 +185,8 @@ func (j *Judge) miss(out []Change, r *facility.Round, now time.Time, quiet Quiet
 	for _, c := range missed {
 		a := j.newAlarm(r, c, end)
 		j.alarms[a.Key] = a
-		out = append(out, alarmChange(r, a, facility.AlarmRaise, facility.AlarmNormal, "", end))
+		t, _ := step(a, lifecycle.Input{Event: facility.AlarmRaise, At: end, By: facility.SystemActor, Priority: a.Priority}) // lawful: it is normal
+		out = append(out, alarmChange(r, a, t, "", end))
 	}
 	return out
 }
@@ -205,15 +209,16 @@ func (j *Judge) end(out []Change, now time.Time) []Change {
 	return out
 }
 
-// dismiss brings an alarm to normal and lets go of it.
+// dismiss brings an alarm to normal and lets go of it: one that is acknowledged by
+// clearing it, any other by retiring it.
 func (j *Judge) dismiss(r *facility.Round, a *facility.Alarm, e facility.AlarmEvent, why Reason, at time.Time) Change {
-	from := a.State
 	if a.AckedAt != nil && at.Before(*a.AckedAt) {
 		at = *a.AckedAt
 	}
-	a.State, a.ClearedAt = facility.AlarmNormal, &at
+	t, _ := step(a, lifecycle.Input{Event: e, At: at, By: facility.SystemActor}) // lawful, see above
+	a.ClearedAt = &at
 	delete(j.alarms, a.Key)
-	return alarmChange(r, a, e, from, why, at)
+	return alarmChange(r, a, t, why, at)
 }
 
 // closing is the instant from which a checkpoint that was not reached is missed.
@@ -271,10 +276,10 @@ func change(r *facility.Round, at time.Time) Change {
 	return c
 }
 
-func alarmChange(r *facility.Round, a *facility.Alarm, e facility.AlarmEvent, from facility.AlarmState, why Reason, at time.Time) Change {
+func alarmChange(r *facility.Round, a *facility.Alarm, t lifecycle.Transition, why Reason, at time.Time) Change {
 	c := change(r, at)
 	alarm := copyAlarm(*a)
-	c.Alarm, c.Event, c.From, c.Reason = &alarm, e, from, why
+	c.Alarm, c.Event, c.From, c.Reason, c.Annunciate = &alarm, t.Event, t.From, why, t.Annunciate
 	return c
 }
 
@@ -304,7 +309,7 @@ func (j *Judge) newAlarm(r *facility.Round, checkpoint string, at time.Time) *fa
 			EN: "Call the guard on duty, have the checkpoint visited and find out why it was missed",
 		},
 		Priority: facility.P3,
-		State:    facility.AlarmUnacknowledged,
+		State:    facility.AlarmNormal,
 		Count:    1,
 		RaisedAt: at,
 		LastAt:   at,
