@@ -34,6 +34,7 @@ type cli struct {
 	Wand      wandCommand      `cmd:"" help:"Bring in what a patrol wand has kept."`
 	History   historyCommand   `cmd:"" help:"Bring history out, in, and from the embedded engine to InfluxDB."`
 	Detect    detectCommand    `cmd:"" help:"Run an anomaly detector over a CSV table, in one pass."`
+	Rules     rulesCommand     `cmd:"" help:"Prove rules: what they select, what they do in scenarios, what they would have done in the past."`
 	User      userCommand      `cmd:"" help:"Add, list and change the people who may sign in."`
 	Health    healthCommand    `cmd:"" help:"Ask a running gateway whether it is ready; exit status 0 is yes."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
@@ -73,6 +74,9 @@ const (
 
 // errReported says that the configuration is wrong and that this has been told.
 var errReported = errors.New("the configuration is wrong")
+
+// errTold says that what was tested failed and that this has been told.
+var errTold = errors.New("a test failed")
 
 // Main runs one command and returns the exit status: 0 done, 1 failed, 2 wrong
 // use or a wrong configuration, 130 interrupted. A gateway that is told to stop
@@ -137,6 +141,8 @@ func status(ctx context.Context, err error, errOut io.Writer) int {
 		return done
 	case errors.Is(err, errReported):
 		return wrong
+	case errors.Is(err, errTold):
+		return failed
 	case errors.As(err, &report):
 		fmt.Fprintf(errOut, "%v\n", report)
 		return wrong

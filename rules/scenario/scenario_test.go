@@ -45,28 +45,50 @@ scenarios:
 // path of what was written.
 func TestWhatIsWrongIsSaidWhereItStands(t *testing.T) {
 	tests := []struct{ name, text, path, says string }{
-		{"nothing expected comes", tank + "    timeline:\n      - {at: 0s, given: {tank/level: 2}}\n      - {at: 1h, expect: [raise tank-very-low/tank]}\n",
-			"scenarios[0].timeline[1].expect[0]", "did not come: raise tank-very-low/tank; besides what is expected came: nothing"},
-		{"at another time", tank + "    timeline:\n      - {at: 0s, given: {tank/level: 0.5}}\n      - {at: 1h, expect: [raise tank-very-low/tank at 5s]}\n",
-			"scenarios[0].timeline[1].expect[0]", "came: raise tank-very-low/tank at 10s"},
-		{"what nobody expects", tank + "    timeline:\n      - {at: 0s, given: {tank/level: 0.5}}\n      - {at: 1h, expect: []}\n",
-			"scenarios[0].timeline[1].expect", "raise tank-very-low/tank at 10s"},
-		{"what nobody expects at the end", tank + "    end: 1h\n    timeline:\n      - {at: 0s, given: {tank/level: 0.5}}\n",
-			"scenarios[0].timeline", "Behind the last step that expects something came: raise tank-very-low/tank at 10s"},
-		{"a point that is misspelt", tank + "    timeline:\n      - {at: 0s, given: {tank/levl: 0.5}}\n",
-			"scenarios[0].timeline[0].given.tank/levl", `Did you mean "tank/level"?`},
-		{"an alarm that is misspelt", tank + "    timeline:\n      - {at: 0s, expect: [raise tank-very-lo/tank]}\n",
-			"scenarios[0].timeline[0].expect[0]", `Did you mean "tank-very-low/tank"?`},
-		{"a change that is misspelt", tank + "    timeline:\n      - {at: 0s, expect: [rise tank-very-low/tank]}\n",
-			"scenarios[0].timeline[0].expect[0]", `Did you mean "raise"?`},
-		{"a value that is none", tank + "    timeline:\n      - {at: 0s, given: {tank/level: lots}}\n",
-			"scenarios[0].timeline[0].given.tank/level", "is no value of a point"},
-		{"a time that is none", tank + "    timeline:\n      - {at: noon, given: {tank/level: 1}}\n",
-			"scenarios[0].timeline[0].at", `"noon" is no time after the start`},
-		{"an alarm that does not stand", tank + "    timeline:\n      - {at: 0s, given: {tank/level: 2}, acknowledge: [tank-very-low/tank]}\n",
-			"scenarios[0].timeline[0].acknowledge[0]", "does not stand at 0s"},
-		{"a rule that is misspelt", strings.Replace(tank, "tank-very-low", "tank-very-lo", 1) + "    timeline: [{at: 0s}]\n",
-			"scenarios[0].rules[0]", `Did you mean "tank-very-low"?`},
+		{
+			"nothing expected comes", tank + "    timeline:\n      - {at: 0s, given: {tank/level: 2}}\n      - {at: 1h, expect: [raise tank-very-low/tank]}\n",
+			"scenarios[0].timeline[1].expect[0]", "did not come: raise tank-very-low/tank; besides what is expected came: nothing",
+		},
+		{
+			"at another time", tank + "    timeline:\n      - {at: 0s, given: {tank/level: 0.5}}\n      - {at: 1h, expect: [raise tank-very-low/tank at 5s]}\n",
+			"scenarios[0].timeline[1].expect[0]", "came: raise tank-very-low/tank at 10s",
+		},
+		{
+			"what nobody expects", tank + "    timeline:\n      - {at: 0s, given: {tank/level: 0.5}}\n      - {at: 1h, expect: []}\n",
+			"scenarios[0].timeline[1].expect", "raise tank-very-low/tank at 10s",
+		},
+		{
+			"what nobody expects at the end", tank + "    end: 1h\n    timeline:\n      - {at: 0s, given: {tank/level: 0.5}}\n",
+			"scenarios[0].timeline", "Behind the last step that expects something came: raise tank-very-low/tank at 10s",
+		},
+		{
+			"a point that is misspelt", tank + "    timeline:\n      - {at: 0s, given: {tank/levl: 0.5}}\n",
+			"scenarios[0].timeline[0].given.tank/levl", `Did you mean "tank/level"?`,
+		},
+		{
+			"an alarm that is misspelt", tank + "    timeline:\n      - {at: 0s, expect: [raise tank-very-lo/tank]}\n",
+			"scenarios[0].timeline[0].expect[0]", `Did you mean "tank-very-low/tank"?`,
+		},
+		{
+			"a change that is misspelt", tank + "    timeline:\n      - {at: 0s, expect: [rise tank-very-low/tank]}\n",
+			"scenarios[0].timeline[0].expect[0]", `Did you mean "raise"?`,
+		},
+		{
+			"a value that is none", tank + "    timeline:\n      - {at: 0s, given: {tank/level: lots}}\n",
+			"scenarios[0].timeline[0].given.tank/level", "is no value of a point",
+		},
+		{
+			"a time that is none", tank + "    timeline:\n      - {at: noon, given: {tank/level: 1}}\n",
+			"scenarios[0].timeline[0].at", `"noon" is no time after the start`,
+		},
+		{
+			"an alarm that does not stand", tank + "    timeline:\n      - {at: 0s, given: {tank/level: 2}, acknowledge: [tank-very-low/tank]}\n",
+			"scenarios[0].timeline[0].acknowledge[0]", "does not stand at 0s",
+		},
+		{
+			"a rule that is misspelt", strings.Replace(tank, "tank-very-low", "tank-very-lo", 1) + "    timeline: [{at: 0s}]\n",
+			"scenarios[0].rules[0]", `Did you mean "tank-very-low"?`,
+		},
 		{"a step behind the end", tank + "    end: 1m\n    timeline: [{at: 2m}]\n", "scenarios[0].timeline[0].at", "behind the end"},
 		{"late before it was taken", tank + "    timeline: [{at: 2m, taken: 3m, given: {tank/level: 1}}]\n", "scenarios[0].timeline[0].taken", "taken before it came"},
 		{"a start that is none", tank + "    start: monday\n    timeline: [{at: 2m}]\n", "scenarios[0].start", "no day and time"},
@@ -154,4 +176,3 @@ func FuzzScenario(f *testing.F) {
 		}
 	})
 }
-
