@@ -193,3 +193,25 @@ func TestAlarmHistory(t *testing.T) {
 		t.Errorf("history of an alarm that is not there: %v", err)
 	}
 }
+
+// TestAlarmsThatLatch: they stand until they are reset, and no word is a state that is
+// none.
+func TestAlarmsThatLatch(t *testing.T) {
+	l := staffed(t)
+	for _, state := range []facility.AlarmState{"latched_unacknowledged", "latched_acknowledged"} {
+		a := newAlarm("of "+string(state), string(state))
+		a.State = state
+		if err := save(t, l, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	standing, err := l.Alarms(t.Context(), facility.AlarmFilter{Standing: true})
+	if err != nil || len(standing) != 2 {
+		t.Fatalf("standing: %v, %v", standing, err)
+	}
+	a := newAlarm("shelved", "shelved")
+	a.State = facility.AlarmShelved
+	if err := save(t, l, a); err == nil {
+		t.Error("a hold was kept as a state of its own")
+	}
+}
