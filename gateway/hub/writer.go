@@ -13,6 +13,7 @@ import (
 	"gengfu/facility"
 	"gengfu/rules"
 	"gengfu/rules/dispatch"
+	"gengfu/rules/lifecycle"
 	"gengfu/rules/patrol"
 	"gengfu/storage/ledger"
 )
@@ -40,7 +41,10 @@ func (w *writer) write(o outcome) error {
 		return err
 	}
 	for _, c := range o.rules {
-		if err := w.alarm(c.Alarm, c.Event, c.From, c.At, c.Order, 0); err != nil {
+		if c.Alarm.ID == "" {
+			continue // what holds a normal alarm has changed: the state of the rules knows
+		}
+		if err := w.alarm(c, 0); err != nil {
 			return err
 		}
 	}
@@ -52,7 +56,8 @@ func (w *writer) write(o outcome) error {
 		if event == facility.AlarmRetire && c.Reason == patrol.LateSync {
 			event = lateSync
 		}
-		if err := w.alarm(*c.Alarm, event, c.From, c.At, dispatch.PatrolPolicy(), c.Missing); err != nil {
+		change := rules.Change{Alarm: *c.Alarm, Event: event, From: c.From, At: c.At, Order: dispatch.PatrolPolicy(), Annunciate: c.Annunciate}
+		if err := w.alarm(change, c.Missing); err != nil {
 			return err
 		}
 	}
@@ -93,22 +98,26 @@ func (w *writer) rounds(changes []patrol.Change) error {
 
 // alarm keeps one change of an alarm and does to the work orders what follows
 // from it. missing is how many checkpoints of its round are missed.
-func (w *writer) alarm(a facility.Alarm, event facility.AlarmEvent, from facility.AlarmState, at time.Time, policy rules.OrderPolicy, missing int) error {
+func (w *writer) alarm(c rules.Change, missing int) error {
+	a := c.Alarm
 	if err := w.know(&a); err != nil {
 		return err
 	}
-	if err := w.order(&a, event, at, policy, missing); err != nil {
+	if err := w.order(&a, c, missing); err != nil {
 		return fmt.Errorf("work order of alarm %s: %w", a.Key, err)
 	}
 	if err := w.tx.SaveAlarm(a); err != nil {
 		return fmt.Errorf("keep alarm %s: %w", a.Key, err)
 	}
 	record := facility.AlarmRecord{
-		Alarm: a.ID, At: at, Actor: facility.SystemActor, Event: event,
-		From: from, To: a.State, Value: a.Value,
+		Alarm: a.ID, At: c.At, Actor: facility.SystemActor, Event: c.Event,
+		From: c.From, To: a.State, Value: a.Value,
 	}
-	if event == facility.AlarmAcknowledge {
+	switch {
+	case c.Event == facility.AlarmAcknowledge:
 		record.Actor, record.Note = w.actor, w.note
+	case c.By != "":
+		record.Actor, record.Note = c.By, c.Note
 	}
 	if err := w.tx.AddAlarmEvent(record); err != nil {
 		return fmt.Errorf("history of alarm %s: %w", a.Key, err)
@@ -139,34 +148,60 @@ func (w *writer) know(a *facility.Alarm) error {
 	return nil
 }
 
-func (w *writer) order(a *facility.Alarm, event facility.AlarmEvent, at time.Time, policy rules.OrderPolicy, missing int) error {
+func (w *writer) order(a *facility.Alarm, c rules.Change, missing int) error {
 	open, err := found(w.tx.OpenOrderByKey(dispatch.Key(*a)))
 	if err != nil {
 		return err
 	}
 	var d dispatch.Decision
-	switch event {
+	switch c.Event {
 	case facility.AlarmRaise, facility.AlarmRecur:
 		counted, err := w.counted(*a)
-		if err != nil || counted {
+		if err != nil || counted || keptBack(c) && !atWork(open) {
 			return err
 		}
-		closed, err := found(w.tx.LatestOrderByKey(dispatch.Key(*a)))
-		if err != nil {
+		if d, err = w.dispatch(*a, c, open); err != nil {
 			return err
 		}
-		if closed != nil && closed.State.Open() {
-			closed = nil
-		}
-		d = dispatch.FromAlarm(*a, policy, open, closed, w.now)
 	case facility.AlarmClear:
 		d = dispatch.Returned(*a, open)
 	case facility.AlarmRetire:
 		d = dispatch.Retired(*a, open)
 	case lateSync:
 		d = dispatch.Withdraw(*a, open, missing)
+	default:
+		if !c.Annunciate || atWork(open) {
+			return nil
+		}
+		if d, err = w.dispatch(*a, c, open); err != nil {
+			return err
+		}
 	}
-	return w.carryOut(a, d, at)
+	return w.carryOut(a, d, c.At)
+}
+
+// keptBack reports whether people are not told of an alarm that was raised, because
+// something holds it or they were told a short while ago. Nor do they get an order.
+func keptBack(c rules.Change) bool {
+	return !c.Annunciate && (c.Why == lifecycle.WhyHeld || c.Why == lifecycle.WhyQuiet)
+}
+
+// atWork reports whether the order, which may be nil, tells people already that there is
+// something to do: what comes again is counted on it and calls nobody.
+func atWork(o *facility.Order) bool {
+	return o != nil && o.State.Open() && o.State != facility.OrderCompleted
+}
+
+// dispatch decides what an alarm that people are told of does to the orders.
+func (w *writer) dispatch(a facility.Alarm, c rules.Change, open *facility.Order) (dispatch.Decision, error) {
+	closed, err := found(w.tx.LatestOrderByKey(dispatch.Key(a)))
+	if err != nil {
+		return dispatch.Decision{}, err
+	}
+	if closed != nil && closed.State.Open() {
+		closed = nil
+	}
+	return dispatch.FromAlarm(a, c.Order, open, closed, w.now), nil
 }
 
 // counted reports whether the ledger knows of this occurrence already. It goes by the
