@@ -3,6 +3,7 @@ package scenario_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,6 +84,30 @@ func TestShippedScenarios(t *testing.T) {
 				}
 				t.Logf("%d readings, %d changes", o.Readings, len(o.Changes))
 			})
+		}
+	}
+}
+
+// TestTheGuideIsTrue plays the scenarios of the guide, in both languages.
+func TestTheGuideIsTrue(t *testing.T) {
+	w := world(t)
+	for _, name := range []string{"README.md", "README.zh-CN.md"} {
+		text, err := os.ReadFile(filepath.Join(configs, "rules", "tests", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rest, found := strings.Cut(string(text), "```yaml\n")
+		example, _, closed := strings.Cut(rest, "```")
+		if !found || !closed {
+			t.Fatalf("%s has no example", name)
+		}
+		for _, o := range parse(t, example).Run(w) {
+			for _, p := range o.Failures {
+				t.Errorf("%s: %s: %s %s", name, p.Path, p.What, p.Cure)
+			}
+			if len(o.Changes) != 3 {
+				t.Errorf("%s: %d changes", name, len(o.Changes))
+			}
 		}
 	}
 }
