@@ -122,6 +122,7 @@ func TestEveryValueOfTheDomainHasAWord(t *testing.T) {
 	}
 	for _, s := range []facility.AlarmState{
 		facility.AlarmNormal, facility.AlarmUnacknowledged, facility.AlarmAcknowledged, facility.AlarmReturned,
+		facility.AlarmLatchedUnacknowledged, facility.AlarmLatchedAcknowledged,
 	} {
 		add("alarm_state", string(s))
 	}
