@@ -309,3 +309,26 @@ func text(t *testing.T, changes []rules.Change) string {
 	}
 	return string(out)
 }
+
+// BenchmarkReading is what one reading of the past costs three rules with windows.
+func BenchmarkReading(b *testing.B) {
+	rs := []rules.Rule{
+		rule("a", rules.Rule{When: "avg(pressure, 15m) > 2", OnDelay: time.Minute}),
+		rule("b", rules.Rule{When: "held(pressure > 2, 10m)"}),
+		rule("c", rules.Rule{NoData: &rules.NoData{After: 15 * time.Minute}}),
+	}
+	r, problems := backtest.New(backtest.Settings{Rules: rs, Estate: estate(), Begin: start, From: start})
+	if problems != nil {
+		b.Fatal(problems)
+	}
+	batch := make([]facility.Reading, 0, 1000)
+	at := time.Duration(0)
+	for b.Loop() {
+		at += 10 * time.Second
+		batch = append(batch, reading("pump-1/pressure", at, float64(int(at/time.Hour)%4)))
+		if len(batch) == cap(batch) {
+			r.Take(batch)
+			batch = batch[:0]
+		}
+	}
+}

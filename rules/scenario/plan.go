@@ -159,6 +159,9 @@ func (p *planner) step(path string, s Step, end time.Duration) step {
 	if s.Every != "" && out.every < 100*time.Millisecond {
 		p.wrong(path+".every", fmt.Sprintf("%q is too often.", s.Every), "Write a time such as 1m.")
 	}
+	if out.every > 0 && (out.until-at)/out.every > mostTurns {
+		p.wrong(path+".every", fmt.Sprintf("The step would come more than %d times.", mostTurns), "Write a longer time, an earlier until, or let poll repeat the readings.")
+	}
 	switch {
 	case at > end:
 		p.wrong(path+".at", "The step is behind the end of the scenario.", "Write a later end, or leave it out.")

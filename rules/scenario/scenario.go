@@ -56,6 +56,9 @@ const Longest = 400 * 24 * time.Hour
 // mostReadings bounds how many readings one story may poll.
 const mostReadings = 50_000_000
 
+// mostTurns bounds how often one step may come.
+const mostTurns = 1_000_000
+
 // Step is what happens at one time, or again and again.
 type Step struct {
 	At    string `yaml:"at"`    // after the start: 90s, 1h30m, 2d3h

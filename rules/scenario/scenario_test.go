@@ -92,6 +92,10 @@ func TestWhatIsWrongIsSaidWhereItStands(t *testing.T) {
 		{"a step behind the end", tank + "    end: 1m\n    timeline: [{at: 2m}]\n", "scenarios[0].timeline[0].at", "behind the end"},
 		{"late before it was taken", tank + "    timeline: [{at: 2m, taken: 3m, given: {tank/level: 1}}]\n", "scenarios[0].timeline[0].taken", "taken before it came"},
 		{"a start that is none", tank + "    start: monday\n    timeline: [{at: 2m}]\n", "scenarios[0].start", "no day and time"},
+		{
+			"a step too often", tank + "    end: 300d\n    timeline: [{at: 0s, every: 1s, given: {tank/level: 2}}]\n",
+			"scenarios[0].timeline[0].every", "more than 1000000 times",
+		},
 		{"far too much", strings.Replace(tank, "10s", "100ms", 1) + "    end: 399d\n    timeline: [{at: 0s, given: {tank/level: 1}}]\n", "scenarios[0].poll", "50 million"},
 		{"no scenario", "devices: []\n", "scenarios", "has no scenario"},
 		{"a profile that is none", "devices: [{id: x, profile: nothing}]\nscenarios: [{name: s, timeline: [{at: 0s}]}]\n", "devices[0].profile", `no profile "nothing"`},
