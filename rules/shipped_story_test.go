@@ -79,7 +79,7 @@ func byDay(at time.Duration) float64 {
 }
 
 func TestShippedWaterRules(t *testing.T) {
-	tellAll(t, []string{"water.yaml", "balance.yaml"}, []story{
+	tellAll(t, []string{"water.yaml", "balance.yaml", "pumping.yaml"}, []story{
 		{
 			"a flat that leaks 20 l/h never stands still", eachStep(10*minute, 0, 10*day, flat(0.02, 6*day, 9*day)),
 			[]string{"168h0m0s raise water-never-still/flat-water unacknowledged", "217h50m0s clear water-never-still/flat-water returned"},
@@ -138,7 +138,8 @@ func TestShippedWaterRules(t *testing.T) {
 			[]string{"51h20m0s raise water-main-short/main-water unacknowledged", "106h0m0s clear water-main-short/main-water returned"},
 		},
 		{
-			"a transformer ratio is wrong", eachStep(10*minute, 0, 5*day, together(grows("main-power/energy_import", 10*minute, 20, 4, 2*day, 3*day+12*hour), grows("pump-power/energy_import", 10*minute, 5, 5, 0, 0))),
+			"a transformer ratio is wrong", eachStep(10*minute, 0, 5*day, together(grows("main-power/energy_import", 10*minute, 20, 4, 2*day, 3*day+12*hour), grows("pump-power/energy_import", 10*minute, 3, 3, 0, 0),
+				grows("flat-power/energy_import", 10*minute, 1, 1, 0, 0), grows("shop-power/energy_import", 10*minute, 1, 1, 0, 0))),
 			[]string{"70h40m0s raise power-main-short/main-power unacknowledged", "85h10m0s clear power-main-short/main-power returned"},
 		},
 		{
@@ -400,4 +401,63 @@ func shippedOn(t *testing.T) *rules.Engine {
 		t.Fatal(problems)
 	}
 	return e
+}
+
+// TestShippedRulesOfPumpHousesAndMeters tells of each rule that it raises and clears;
+// TestShippedRulesJudge has more of them.
+func TestShippedRulesOfPumpHousesAndMeters(t *testing.T) {
+	const sound = "pump-1/running=1 pump-1/fault=0 pump-1/dry_run=0 pump-1/overpressure=0 pump-1/sensor_fault=0 pump-1/duty=1 pump-1/mode=2 pump-1/setpoint=4 pump-1/outlet_pressure=4"
+	var stories []story
+	// One quantity goes wrong from the first minute on, until a time.
+	simple := func(rule, device, right, wrong string, raised, until, cleared time.Duration) {
+		right, wrong = device+"/"+right, device+"/"+wrong
+		if strings.HasPrefix(wrong, "pump-1/") {
+			quantity, _, _ := strings.Cut(wrong, "=")
+			words := strings.Fields(sound)
+			for i, w := range words {
+				if strings.HasPrefix(w, quantity+"=") {
+					words[i] = wrong
+				}
+			}
+			right, wrong = sound, strings.Join(words, " ")
+		}
+		stories = append(stories, story{
+			rule, eachStep(5*time.Second, 0, cleared+minute, is(right, wrong, minute, until)),
+			[]string{fmt.Sprintf("%s raise %s/%s unacknowledged", raised, rule, device), fmt.Sprintf("%s clear %s/%s returned", cleared, rule, device)},
+		})
+	}
+	const s = time.Second
+	simple("pump-fault", "pump-1", "", "fault=1", minute, 2*minute, 2*minute+3*s)
+	simple("pump-fault-simple", "simple-pump", "fault=0", "fault=1", minute, 2*minute, 2*minute+3*s)
+	simple("drive-fault", "drive-2", "fault=0", "fault=1", minute, 2*minute, 2*minute+3*s)
+	simple("drive-fault-code", "drive-1", "fault_code=0", "fault_code=7", minute, 2*minute, 2*minute+3*s)
+	simple("pump-dry-run", "pump-1", "", "dry_run=1", minute, 2*minute, 2*minute+10*s)
+	simple("pump-sensor-fault", "pump-1", "", "sensor_fault=1", minute+5*s, 2*minute, 2*minute+10*s)
+	simple("outlet-pressure-low", "pump-1", "", "outlet_pressure=2.9", minute+15*s, 2*minute, 2*minute+30*s)
+	simple("outlet-pressure-high", "pump-1", "", "outlet_pressure=5.1", minute+15*s, 2*minute, 2*minute+30*s)
+	simple("running-without-pressure", "pump-1", "", "outlet_pressure=0.2", minute+30*s, 2*minute, 2*minute+5*s)
+	simple("pump-not-automatic", "pump-1", "", "mode=1", 31*minute, 40*minute, 40*minute)
+	simple("tank-very-high", "tank", "level=2.3", "level=2.9", minute+10*s, minute+30*s, 2*minute+30*s)
+	simple("tank-high", "tank", "level=2.3", "level=2.8", 2*minute, 3*minute, 4*minute)
+	simple("tank-low", "tank", "level=2.3", "level=1.4", 2*minute, 3*minute, 4*minute)
+	simple("tank-very-low", "tank", "level=2.3", "level=0.7", minute+10*s, minute+30*s, 2*minute+30*s)
+	const room = "pump-room-inputs"
+	simple("tank-overflow", room, "tank_overflow=0", "tank_overflow=1", minute+5*s, 2*minute, 2*minute+30*s)
+	simple("tank-empty", room, "tank_empty=0", "tank_empty=1", minute+5*s, 2*minute, 2*minute+30*s)
+	simple("floor-water", room, "floor_water=0", "floor_water=1", minute+2*s, 2*minute, 2*minute+30*s)
+	simple("sump-high", room, "floor_water=0 pump-room-inputs/sump_high=0", "floor_water=0 pump-room-inputs/sump_high=1", minute+10*s, 2*minute, 2*minute+30*s)
+	simple("cabinet-power-loss", room, "power_loss=0", "power_loss=1", minute+5*s, 2*minute, 2*minute+10*s)
+	simple("smoke", room, "smoke=0", "smoke=1", minute, 2*minute, 2*minute+10*s)
+	simple("door-open", room, "door_open=0", "door_open=1", 16*minute, 20*minute, 20*minute)
+	simple("device-offline", "tank", "online=1", "online=0", minute+30*s, 2*minute, 2*minute+10*s)
+	simple("water-burst", "main-water", "flow=7", "flow=25", 2*minute, 3*minute, 8*minute)
+	simple("voltage-high", "main-power", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=230", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=236", 2*minute, 3*minute, 4*minute)
+	simple("voltage-low", "main-power", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=230", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=197", 2*minute, 3*minute, 4*minute)
+	simple("phase-loss", "main-power", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=230", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=20", minute+10*s, 2*minute, 2*minute+30*s)
+	stories = append(stories,
+		story{"pump-starts-often", eachStep(5*minute, 0, 5*hour, grows("pump-1/starts", 5*minute, 6, 20, hour, 3*hour)), []string{"1h35m0s raise pump-starts-often/pump-1 unacknowledged", "3h50m0s clear pump-starts-often/pump-1 returned"}},
+		story{"water-high-use", eachStep(minute, 0, 4*hour, grows("flat-water/total", minute, 7, 24, hour, 2*hour)), []string{"1h22m0s raise water-high-use/flat-water unacknowledged", "2h12m0s clear water-high-use/flat-water returned"}},
+		story{"water-night-flow", eachStep(minute, 12*hour, 20*hour, is("water-a/flow=1", "water-a/flow=4", 13*hour, 15*hour)), []string{"14h30m0s raise water-night-flow/water-a unacknowledged", "15h15m0s clear water-night-flow/water-a returned"}},
+	)
+	tellAll(t, []string{"pump-house.yaml", "meters.yaml", "devices.yaml"}, stories)
 }
