@@ -170,10 +170,11 @@ func (c *compilation) condition(r Rule, d facility.Device) (test, []facility.Pro
 	for _, name := range slices.Sorted(maps.Keys(r.Limits)) {
 		fmt.Fprintf(&b.key, "%s=%s\x00", name, r.Limits[name])
 	}
+	path, clearing := r.clearing()
 	for _, part := range []struct {
 		path, text string
 		into       *func(*frame) Truth
-	}{{"when", r.When, &b.program.raise}, {"clear", r.Clear, &b.program.clear}} {
+	}{{"when", r.When, &b.program.raise}, {path, clearing, &b.program.clear}} {
 		if part.text == "" {
 			continue
 		}

@@ -35,6 +35,7 @@ type Rule struct {
 	Clear    string            `yaml:"clear"`     // condition that clears; without it: not When
 	OnDelay  time.Duration     `yaml:"on_delay"`  // how long When must hold
 	OffDelay time.Duration     `yaml:"off_delay"` // how long Clear must hold
+	Deadband string            `yaml:"deadband"`  // how far a compared value must come back for the rule to clear, instead of Clear: "0.1 m"
 	NoData   *NoData           `yaml:"no_data"`
 	Rate     *Rate             `yaml:"rate"`
 	Order    OrderPolicy       `yaml:"order"`
@@ -76,6 +77,9 @@ func (o Override) touches(path string) bool {
 func (r Rule) with(o Override) Rule {
 	r.Overrides = nil
 	r.When, r.Clear = cmp.Or(o.When, r.When), cmp.Or(o.Clear, r.Clear)
+	if o.Clear != "" {
+		r.Deadband = ""
+	}
 	r.Priority = cmp.Or(o.Priority, r.Priority)
 	if o.OnDelay != nil {
 		r.OnDelay = *o.OnDelay
@@ -202,6 +206,7 @@ func (r Rule) Validate() []facility.Problem {
 		}
 	}
 	out = append(out, r.validateTelling()...)
+	out = append(out, r.validateDeadband()...)
 	out = append(out, r.validateNames()...)
 	for _, id := range slices.Sorted(maps.Keys(r.Overrides)) {
 		out = append(out, r.validateOverride(id, r.Overrides[id])...)
@@ -283,6 +288,12 @@ func (r Rule) validateOverride(id string, o Override) []facility.Problem {
 			add(delay.path, "A no_data rule has no delays.", "Leave it out.")
 		case *d < 0 || *d > LongestDelay:
 			add(delay.path, fmt.Sprintf("%s is no delay.", *d), "Write a time between 0s and 744h.")
+		}
+	}
+	if o.When != "" && r.Clear == "" {
+		for _, p := range r.with(o).validateDeadband() {
+			p.Path = "overrides." + id + ".when"
+			out = append(out, p)
 		}
 	}
 	for _, c := range []struct{ path, text string }{{"when", o.When}, {"clear", o.Clear}} {
@@ -377,7 +388,8 @@ func (r Rule) fingerprint() string {
 		Rate              *Rate
 		Groups            map[string]Group
 		Limits            map[string]string
-	}{r.When, r.Clear, r.OnDelay, r.OffDelay, r.NoData, r.Rate, r.Groups, r.Limits})
+		Deadband          string `json:",omitempty"` // so that rules without one are the same as before there were any
+	}{r.When, r.Clear, r.OnDelay, r.OffDelay, r.NoData, r.Rate, r.Groups, r.Limits, r.Deadband})
 	if err != nil {
 		panic(err) // only an infinite limit could not be written, and Validate refuses it
 	}
