@@ -20,7 +20,7 @@ func TestMeasure(t *testing.T) {
 	hidden := raise(-24*time.Hour, "hidden", facility.P3)
 	hidden.Held, hidden.Told = true, false
 	records = append(records, hidden)
-	for n := range 11 {  // a flood of 596 s: from the eleventh until ten minutes after the seventh
+	for n := range 11 { // a flood of 596 s: from the eleventh until ten minutes after the seventh
 		records = append(records, raise(time.Duration(n)*time.Second, fmt.Sprint("k", n), facility.P3))
 	}
 	for n := range 3 {

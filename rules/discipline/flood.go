@@ -24,16 +24,14 @@ type flood struct {
 	Times []time.Time // of the last FloodWindow, oldest first
 }
 
-// count takes note of n alarms told at an instant, and reports whether a flood begins.
-func (f *flood) count(at time.Time, n, duty int) bool {
+// count takes note of n alarms told at an instant.
+func (f *flood) count(at time.Time, n, duty int) {
 	for range n {
 		f.Times = append(f.Times, at)
 	}
-	if f.On || len(f.Times) <= FloodBegins*duty {
-		return false
+	if !f.On && len(f.Times) > FloodBegins*duty {
+		f.On, f.Since = true, at
 	}
-	f.On, f.Since = true, at
-	return true
 }
 
 // forget drops what lies behind the window, and reports whether a flood ends with it.

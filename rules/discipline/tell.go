@@ -83,22 +83,31 @@ func (c *Control) OnDuty(persons int, now time.Time) Outcome {
 }
 
 // tellDue makes one notification of all that waits, if anything of it is due; only what
-// has time to recover and what the flood holds back waits on.
+// the flood holds back waits on, and what has time to recover until the first of that
+// has had its time.
 func (c *Control) tellDue(at time.Time) []Notification {
-	var keys []string
-	late := false
+	var keys, recovering []string
+	late, recovered := false, false
 	for key, a := range c.alarms {
 		if a.Waits == forNothing {
 			continue
 		}
 		due := !c.deadline(a).After(at)
 		late = late || due
+		if a.Waits == forRecovery {
+			recovered = recovered || due
+			recovering = append(recovering, key)
+			continue
+		}
 		if due || a.Waits == forOthers && !c.withheld(a) {
 			keys = append(keys, key)
 		}
 	}
 	if !late {
 		return nil
+	}
+	if recovered {
+		keys = append(keys, recovering...)
 	}
 	n := Notification{At: at}
 	fresh, old := 0, 0
