@@ -24,7 +24,7 @@
 // and nothing ever suppresses it. Of P1 at once, but Group after the notification
 // before. Of all else Group after the first that waits, all together; what was released
 // after Recovery, so that what is coming back by itself is not told. During a flood P3
-// and P4 wait for its end, Withhold at most. So when a cause shows within Group of its
+// and P4 wait for its end, Withhold at most. So when a cause shows less than Group after its
 // first consequence, there are at most three notifications however many alarms: the
 // first consequence if it is P1, the cause, and once what did not come back.
 package discipline

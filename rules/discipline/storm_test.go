@@ -21,7 +21,7 @@ func TestStorms(t *testing.T) {
 			return time.Duration(rapid.IntRange(0, most).Draw(t, name)) * time.Second
 		}
 		count := rapid.IntRange(1, 80).Draw(t, "alarms")
-		when, root := time.Duration(0), seconds("root", 15)
+		when, root := time.Duration(0), seconds("root", 14)
 		told := false
 		for n := range count {
 			if !told && when >= root {
