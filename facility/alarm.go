@@ -84,6 +84,8 @@ type Alarm struct {
 	AckedBy    string // login of the person
 	AckNote    string
 	OrderID    string // the work order it raised
+
+	Holds []AlarmHold // what keeps its key quiet; filled in when it is read
 }
 
 // AlarmRecord is one line of an alarm's history. It is only ever added.

@@ -29,7 +29,10 @@ const (
 	SeeEstate        Permission = "see_estate"        // overview, devices, charts, alarms
 	SeeAllOrders     Permission = "see_all_orders"    // without it: one's own
 	SeePatrol        Permission = "see_patrol"        // all rounds; without it: one's own taps
-	AcknowledgeAlarm Permission = "acknowledge_alarm" //
+	AcknowledgeAlarm Permission = "acknowledge_alarm" // and reset one that is latched
+	HoldAlarm        Permission = "hold_alarm"        // shelve, take out of service; a technician also for an order of one's own, without it
+	SeeFigures       Permission = "see_figures"       // how many alarms there were, and how people fared
+	EditRules        Permission = "edit_rules"        // what counts as wrong; without it they can be read and tried
 	CreateOrder      Permission = "create_order"      //
 	MakeTap          Permission = "make_tap"          // from a phone
 	ImportTaps       Permission = "import_taps"       // the dumps of patrol wands
@@ -40,13 +43,13 @@ const (
 
 // Permissions lists them all.
 var Permissions = []Permission{
-	SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, MakeTap, ImportTaps, ManagePeople, SeeAudit, SeeHealth,
+	SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, HoldAlarm, SeeFigures, EditRules, CreateOrder, MakeTap, ImportTaps, ManagePeople, SeeAudit, SeeHealth,
 }
 
 var granted = map[Role]map[Permission]bool{
-	RoleAdmin:      set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, MakeTap, ImportTaps, ManagePeople, SeeAudit, SeeHealth),
-	RoleManager:    set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, ImportTaps, SeeAudit, SeeHealth),
-	RoleDesk:       set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, CreateOrder, ImportTaps),
+	RoleAdmin:      set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, HoldAlarm, SeeFigures, EditRules, CreateOrder, MakeTap, ImportTaps, ManagePeople, SeeAudit, SeeHealth),
+	RoleManager:    set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, HoldAlarm, SeeFigures, EditRules, CreateOrder, ImportTaps, SeeAudit, SeeHealth),
+	RoleDesk:       set(SeeEstate, SeeAllOrders, SeePatrol, AcknowledgeAlarm, HoldAlarm, SeeFigures, CreateOrder, ImportTaps),
 	RoleTechnician: set(SeeEstate, AcknowledgeAlarm, CreateOrder),
 	RoleGuard:      set(SeePatrol, CreateOrder, MakeTap),
 	RoleViewer:     set(SeeEstate, SeeAllOrders, SeePatrol),
