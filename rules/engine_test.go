@@ -2,6 +2,7 @@ package rules_test
 
 import (
 	"errors"
+	"reflect"
 	"testing"
 	"time"
 
@@ -33,7 +34,7 @@ func TestAlarmSaysWhatAndWhere(t *testing.T) {
 		Title: text("1号生活泵 异常", "Pump 1 trouble"), Advice: text("检查进水", "检查进水"), Priority: facility.P2,
 		State: facility.AlarmUnacknowledged, Value: 1.5, Unit: "bar", Count: 1, RaisedAt: start, LastAt: start,
 	}
-	if a != want {
+	if !reflect.DeepEqual(a, want) {
 		t.Errorf("alarm\n%+v, want\n%+v", a, want)
 	}
 }
