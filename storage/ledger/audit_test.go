@@ -61,6 +61,9 @@ func TestHistoryIsOnlyAddedTo(t *testing.T) {
 		if err := tx.Audit(facility.AuditEntry{ID: "1", At: noon, Actor: "li", Action: "sign_in"}); err != nil {
 			return err
 		}
+		if err := tx.AddNotice(newNotice("n1", noon)); err != nil {
+			return err
+		}
 		_, err := tx.InsertTap(facility.JudgedTap{Tap: facility.Tap{ID: "t1", Source: facility.TapQR, TappedAt: noon}})
 		return err
 	})
@@ -82,6 +85,10 @@ func TestHistoryIsOnlyAddedTo(t *testing.T) {
 		`DELETE FROM order_event WHERE site = 'jinxiu'`,
 		`UPDATE alarm_event SET value = 0`,
 		`DELETE FROM alarm_event`,
+		`UPDATE notice SET at = 0`,
+		`DELETE FROM notice`,
+		`UPDATE notice_alarm SET follow = 0`,
+		`DELETE FROM notice_alarm`,
 		`UPDATE tap SET tapped_at = tapped_at - 1`,
 		`UPDATE tap SET person = 'guard'`,
 		`DELETE FROM tap`,
