@@ -68,6 +68,26 @@ type Watch interface {
 	Taps(ctx context.Context, from, to time.Time) ([]facility.JudgedTap, error)
 }
 
+// Holds changes what keeps alarms quiet, and lets go of latches. It is the hub. Who may
+// do it is checked there too.
+type Holds interface {
+	// ResetAlarm lets go of the latch of an alarm; facility.ErrUnlawful while its condition
+	// is there, or where nothing is latched.
+	ResetAlarm(ctx context.Context, by facility.Person, id, note string) (facility.Alarm, error)
+	// HoldAlarm shelves the alarm of a key or takes it out of service, in place of a hold of
+	// the same kind: Key, Kind, Reason, Until, OneShot and Order of h are what is asked for.
+	HoldAlarm(ctx context.Context, by facility.Person, h facility.AlarmHold) (facility.AlarmHold, error)
+	// ReleaseAlarm ends a hold of a person; facility.ErrUnlawful where there is none.
+	ReleaseAlarm(ctx context.Context, by facility.Person, key string, kind facility.AlarmState, note string) error
+}
+
+// HoldRegister is the ledger's register of what keeps alarms quiet, and of what became of
+// each alarm.
+type HoldRegister interface {
+	AlarmHolds(ctx context.Context) ([]facility.AlarmHold, error)
+	AlarmEvents(ctx context.Context, id string) ([]facility.AlarmRecord, error) // oldest first
+}
+
 // Live is the estate now.
 type Live interface {
 	// Latest returns the last reading of every point that has one.
@@ -124,6 +144,8 @@ type Options struct {
 	Watch   Watch
 	Live    Live
 	History History
+	Holds   Holds        // may be nil
+	Held    HoldRegister // may be nil
 	Metrics http.Handler // may be nil
 	// DeadLetters answers with every message that could not be taken, each as a line
 	// of JSON; may be nil.

@@ -37,7 +37,10 @@ func (l *Ledger) Alarms(ctx context.Context, f facility.AlarmFilter) ([]facility
 		return nil, err
 	}
 	alarms, err := collect(ctx, r, scanAlarm, `SELECT `+alarmColumns+` FROM alarm `+c.where()+tail, c.args...)
-	return alarms, failure(err, "list alarms")
+	if err != nil {
+		return nil, failure(err, "list alarms")
+	}
+	return r.withHolds(ctx, alarms)
 }
 
 // Alarm returns one alarm, or facility.ErrNotFound.
@@ -54,7 +57,11 @@ func (r register) alarm(ctx context.Context, id string) (facility.Alarm, error) 
 	if err != nil {
 		return facility.Alarm{}, failure(err, "alarm %s", id)
 	}
-	return a, nil
+	held, err := r.withHolds(ctx, []facility.Alarm{a})
+	if err != nil {
+		return facility.Alarm{}, err
+	}
+	return held[0], nil
 }
 
 // StandingAlarms returns all alarms that are not normal, the last raised first.
@@ -71,7 +78,10 @@ func (r register) alarmsWhere(ctx context.Context, where string, args ...any) ([
 	alarms, err := collect(ctx, r, scanAlarm, `
 		SELECT `+alarmColumns+` FROM alarm WHERE site = $1 AND `+where+` ORDER BY raised_at DESC, id DESC`,
 		append([]any{r.site}, args...)...)
-	return alarms, failure(err, "read alarms")
+	if err != nil {
+		return nil, failure(err, "read alarms")
+	}
+	return r.withHolds(ctx, alarms)
 }
 
 // SaveAlarm keeps the alarm as it is now, a new one or one that was kept before;

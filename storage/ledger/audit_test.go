@@ -61,6 +61,9 @@ func TestHistoryIsOnlyAddedTo(t *testing.T) {
 		if err := tx.Audit(facility.AuditEntry{ID: "1", At: noon, Actor: "li", Action: "sign_in"}); err != nil {
 			return err
 		}
+		if err := tx.BeginHold(shelf("k"), begins(shelf("k"), "h1")); err != nil {
+			return err
+		}
 		if err := tx.AddNotice(newNotice("n1", noon)); err != nil {
 			return err
 		}
@@ -85,6 +88,8 @@ func TestHistoryIsOnlyAddedTo(t *testing.T) {
 		`DELETE FROM order_event WHERE site = 'jinxiu'`,
 		`UPDATE alarm_event SET value = 0`,
 		`DELETE FROM alarm_event`,
+		`UPDATE hold_event SET note = 'x'`,
+		`DELETE FROM hold_event`,
 		`UPDATE notice SET at = 0`,
 		`DELETE FROM notice`,
 		`UPDATE notice_alarm SET follow = 0`,

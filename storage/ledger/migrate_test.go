@@ -88,6 +88,7 @@ func rows(t *testing.T, db *sql.DB) map[string]int {
 	for _, table := range []string{
 		"site", "person", "badge", "session", "audit", "provisioned", "tap", "patrol_round", "visit",
 		"work_order", "order_number", "photo", "order_event", "alarm", "alarm_event", "judge_state", "journal_cursor",
+		"alarm_hold", "hold_event",
 		"notice", "notice_alarm",
 	} {
 		var n int
