@@ -11,8 +11,16 @@ type Site struct {
 
 // Place is a room, building or area of the site.
 type Place struct {
-	ID   string
-	Name Text
+	ID        string
+	Name      Text
+	DependsOn []string // devices through which all in it is fed
+}
+
+// Line is one bus or socket of the field, and what it hangs on.
+type Line struct {
+	ID        string
+	Gateway   string   // that reads it, empty when it is not known
+	DependsOn []string // devices through which its converter is fed
 }
 
 // Device is one thing in the field with an address on a line.
@@ -25,6 +33,8 @@ type Device struct {
 	Address string // on the line: 1-247 for Modbus, a meter's digits otherwise
 	Profile string
 	Points  []Point
+
+	DependsOn []string // devices through which it is fed, as the meter or breaker before it
 }
 
 // Point is what is known about one quantity of a device beforehand.
@@ -49,6 +59,7 @@ type Point struct {
 type Estate struct {
 	Site        Site
 	Places      []Place
+	Lines       []Line
 	Devices     []Device
 	Readers     []Reader
 	Checkpoints []Checkpoint

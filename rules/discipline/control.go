@@ -25,7 +25,9 @@ func (s Settings) filled() Settings {
 	}
 }
 
-// Event is one transition of an alarm's life. Events come in the order of At.
+// Event is one transition of an alarm's life. One that happened before what the Control
+// knows of already counts as of then: people are told in the order in which things
+// become known.
 type Event struct {
 	Key      string
 	Device   string // empty for alarms of no device: nothing suppresses them
@@ -49,6 +51,9 @@ type Event struct {
 type Hold struct {
 	Key   string
 	Cause string // key of the root that it follows from
+	// Untold says that people were to be told of it and will not be: it was suppressed
+	// before it came to that.
+	Untold bool
 }
 
 // Told is one alarm in a notification.
@@ -74,6 +79,7 @@ type Outcome struct {
 
 // alarm is what is known of an alarm that is active, suppressed or waits to be told.
 type alarm struct {
+	key      string
 	Device   string
 	Downs    Node
 	Safety   bool
@@ -95,53 +101,79 @@ const (
 	forRecovery waits = "recovery" // it was released a moment ago
 )
 
-// Control is the discipline of one site. It is for one goroutine.
+// Control is the discipline of one site. It is for one goroutine. A step costs as much
+// as it changes, however many alarms there are.
 type Control struct {
 	topology *Topology
 	settings Settings
 	alarms   map[string]*alarm
-	down     map[Node][]string // keys of the active alarms that take the node down, sorted
+	seats    map[Node]map[string]*alarm // the same by where they stand
+	down     map[Node][]string          // keys of the active alarms that take the node down, sorted
+	speaks   map[string]string          // line of which every device is down by itself -> the alarm that stands for all
+	follow   map[string]int             // how many active alarms are suppressed because of a key
+	waiting  [classes]queue
 	chatter  map[string]*chatter
 	flood    flood
 	told     time.Time // the last notification but those of safety
+	latest   time.Time // what it knows of last
 }
 
 // New returns a Control that knows of no alarm.
 func New(t *Topology, s Settings) *Control {
-	return &Control{topology: t, settings: s.filled(), alarms: map[string]*alarm{}, down: map[Node][]string{}, chatter: map[string]*chatter{}}
+	return &Control{
+		topology: t, settings: s.filled(), alarms: map[string]*alarm{}, seats: map[Node]map[string]*alarm{}, down: map[Node][]string{},
+		speaks: map[string]string{}, follow: map[string]int{}, chatter: map[string]*chatter{},
+	}
 }
 
 // Step takes the next transition. What was due before it is done first.
 func (c *Control) Step(e Event) Outcome {
 	out := c.Advance(e.At)
+	e.At = c.latest
 	a := c.alarms[e.Key]
 	if a == nil {
-		a = &alarm{}
+		a = &alarm{key: e.Key}
 		c.alarms[e.Key] = a
 	}
 	before, was := a.Downs, c.causes(a)
 	c.note(a, e)
+	c.await(a, e)
 	if is := c.causes(a); was != is || is && before != a.Downs {
-		c.setDown(e.Key, before, false)
-		c.setDown(e.Key, a.Downs, is)
-		out.Holds = append(out.Holds, c.judgeBelow(before, a.Downs)...)
+		out.Holds = c.change(a, before, is)
 	}
-	if h, changed := c.judge(e.Key, a); changed {
+	if h, changed := c.judge(a); changed {
 		out.Holds = append(out.Holds, h)
 	}
 	out.Holds = tidy(out.Holds)
-	switch {
-	case e.Annunciate && a.Cause == "":
-		out.Tell = append(out.Tell, c.announce(e.Key, a, e)...)
-	case a.Waits == forRecovery && !a.Active:
-		a.Waits = forNothing // it came back by itself
-	case e.To != facility.AlarmUnacknowledged && e.To != facility.AlarmReturned && e.To != facility.AlarmLatchedUnacknowledged:
-		a.Waits = forNothing // somebody has seen it, or nobody needs to
+	if e.Annunciate && a.Cause == "" {
+		out.Tell = append(out.Tell, c.announce(a)...)
 	}
-	if !a.Active && a.Cause == "" && a.Waits == forNothing {
-		delete(c.alarms, e.Key)
-	}
+	c.forget(a)
 	return out
+}
+
+// forget lets go of an alarm of which nothing is to be known.
+func (c *Control) forget(a *alarm) {
+	if !a.Active && a.Cause == "" && a.Waits == forNothing {
+		delete(c.alarms, a.key)
+		c.unseat(a)
+	}
+}
+
+func (c *Control) seatIn(a *alarm) {
+	at := a.seat()
+	if c.seats[at] == nil {
+		c.seats[at] = map[string]*alarm{}
+	}
+	c.seats[at][a.key] = a
+}
+
+func (c *Control) unseat(a *alarm) {
+	at := a.seat()
+	delete(c.seats[at], a.key)
+	if len(c.seats[at]) == 0 {
+		delete(c.seats, at)
+	}
 }
 
 // note takes the facts of the event.
@@ -150,21 +182,57 @@ func (c *Control) note(a *alarm, e Event) {
 	if active && !a.Active {
 		a.Since = e.At
 	}
+	c.unseat(a)
+	c.count(a, -1)
+	rank := a.class()
 	a.Device, a.Downs, a.Safety, a.Held, a.Active, a.Priority = e.Device, e.Downs, e.Safety, e.Held, active, e.Priority
+	c.count(a, 1)
+	c.seatIn(a)
+	if a.class() != rank {
+		c.enqueue(a)
+	}
 	if e.Event != facility.AlarmRaise {
 		return
 	}
 	ch := c.chatter[e.Key]
-	if ch == nil {
+	if ch == nil || ch.over(e.At) {
 		ch = &chatter{}
 		c.chatter[e.Key] = ch
 	}
 	ch.raise(e.At)
 }
 
+// count keeps how many active alarms follow from the cause of this one.
+func (c *Control) count(a *alarm, by int) {
+	if !a.Active || a.Cause == "" {
+		return
+	}
+	if c.follow[a.Cause] += by; c.follow[a.Cause] == 0 {
+		delete(c.follow, a.Cause)
+	}
+}
+
 // causes reports whether other alarms follow from this one.
 func (c *Control) causes(a *alarm) bool {
 	return a.Active && !a.Held && c.topology.Has(a.Downs)
+}
+
+// change makes an alarm begin or cease to take its node down, in place of the one
+// before, and judges all that hangs on either.
+func (c *Control) change(a *alarm, before Node, on bool) []Hold {
+	c.setDown(a.key, before, false)
+	c.setDown(a.key, a.Downs, on)
+	changed := []Node{before, a.Downs}
+	for _, line := range c.topology.linesOf(before, a.Downs) {
+		if now := c.elect(line); now != c.speaks[line] {
+			c.speaks[line] = now
+			changed = append(changed, Node{Line, line})
+			if now == "" {
+				delete(c.speaks, line)
+			}
+		}
+	}
+	return c.judgeBelow(changed)
 }
 
 func (c *Control) setDown(key string, n Node, on bool) {
@@ -179,15 +247,50 @@ func (c *Control) setDown(key string, n Node, on bool) {
 	}
 }
 
-// judgeBelow judges all alarms that hang on one of the nodes.
-func (c *Control) judgeBelow(nodes ...Node) (out []Hold) {
-	for key, a := range c.alarms {
-		_, excuses := c.excuses(a)
-		if !slices.ContainsFunc(excuses, func(n Node) bool { return slices.Contains(nodes, n) }) && !slices.Contains(nodes, a.seat()) {
+// elect returns the alarm that stands for all when every device of a line, two at
+// least, is down by itself: what they have in common is the line, of which no alarm
+// says so. It is the first of those that follow from nothing else, empty when there is
+// none.
+func (c *Control) elect(line string) string {
+	devices := c.topology.lines[line]
+	if len(devices) < 2 || len(c.down[Node{Line, line}]) > 0 {
+		return ""
+	}
+	var first *alarm
+	for _, d := range devices {
+		keys := c.down[Node{DeviceAt, d}]
+		if len(keys) == 0 {
+			return ""
+		}
+		if c.anyDown(c.topology.Above(Node{DeviceAt, d})) {
 			continue
 		}
-		if h, changed := c.judge(key, a); changed {
-			out = append(out, h)
+		for _, key := range keys {
+			if a := c.alarms[key]; first == nil || cmp.Or(a.Since.Compare(first.Since), cmp.Compare(key, first.key)) < 0 {
+				first = a
+			}
+		}
+	}
+	if first == nil {
+		return ""
+	}
+	return first.key
+}
+
+// judgeBelow judges all alarms at the nodes and at what hangs on them.
+func (c *Control) judgeBelow(nodes []Node) (out []Hold) {
+	judgeAt := func(n Node) {
+		for _, a := range c.seats[n] {
+			if h, changed := c.judge(a); changed {
+				out = append(out, h)
+				c.forget(a)
+			}
+		}
+	}
+	for _, n := range nodes {
+		judgeAt(n)
+		for _, below := range c.topology.below[n] {
+			judgeAt(below)
 		}
 	}
 	return out
@@ -214,7 +317,7 @@ func (c *Control) excuses(a *alarm) (self Node, above []Node) {
 // judge brings the cause of the alarm up to date. One that is active takes a cause when
 // there is one; one that is suppressed keeps a cause for as long as there is one, though
 // its condition comes and goes.
-func (c *Control) judge(key string, a *alarm) (Hold, bool) {
+func (c *Control) judge(a *alarm) (Hold, bool) {
 	cause := ""
 	if a.Active || a.Cause != "" {
 		cause = c.root(a)
@@ -222,13 +325,15 @@ func (c *Control) judge(key string, a *alarm) (Hold, bool) {
 	if cause == a.Cause {
 		return Hold{}, false
 	}
+	c.count(a, -1)
 	a.Cause = cause
+	c.count(a, 1)
+	h := Hold{Key: a.key, Cause: cause}
 	if cause != "" {
+		h.Untold = a.Waits != forNothing
 		a.Waits = forNothing
-	} else if !a.Active {
-		delete(c.alarms, key)
 	}
-	return Hold{Key: key, Cause: cause}, true
+	return h, true
 }
 
 // root returns the alarm that this one follows from and that follows from none itself,
@@ -244,6 +349,9 @@ func (c *Control) root(a *alarm) string {
 			if cause := c.alarms[key]; cause.Safety || !c.anyDown(c.topology.Above(n)) {
 				return key
 			}
+		}
+		if key := c.speaks[n.ID]; n.Kind == Line && key != "" && key != a.key {
+			return key
 		}
 	}
 	if keys := c.down[self]; len(keys) > 0 {

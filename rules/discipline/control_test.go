@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,17 +19,19 @@ var start = time.Date(2026, 6, 1, 8, 0, 0, 0, time.UTC)
 
 // estate is mains, two lines behind them with devices each, and one device with a battery.
 func estate(t interface{ Fatal(...any) }, each int) *discipline.Topology {
-	e := facility.Estate{Places: []facility.Place{{ID: "cellar"}}, Devices: []facility.Device{{ID: "mains", Line: "solo"}, {ID: "battery", Line: "solo"}}}
-	links := discipline.Links{
-		Gateways:  map[string]string{"a": "gw1", "b": "gw1", "solo": "gw2"},
-		DependsOn: map[string][]string{"line/a": {"mains"}, "place/cellar": {"mains"}, "mains": {"mains"}},
+	e := facility.Estate{
+		Places: []facility.Place{{ID: "cellar", DependsOn: []string{"mains"}}},
+		Lines: []facility.Line{
+			{ID: "a", Gateway: "gw1", DependsOn: []string{"mains"}}, {ID: "b", Gateway: "gw1"}, {ID: "solo", Gateway: "gw2"},
+		},
+		Devices: []facility.Device{{ID: "mains", Line: "solo", DependsOn: []string{"mains"}}, {ID: "battery", Line: "solo"}},
 	}
 	for n := range each {
 		e.Devices = append(e.Devices,
 			facility.Device{ID: fmt.Sprintf("a%d", n), Line: "a"},
 			facility.Device{ID: fmt.Sprintf("b%d", n), Line: "b", Place: "cellar"})
 	}
-	top, err := discipline.NewTopology(e, links)
+	top, err := discipline.NewTopology(e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,17 +39,19 @@ func estate(t interface{ Fatal(...any) }, each int) *discipline.Topology {
 }
 
 func TestTopologyRefuses(t *testing.T) {
-	e := facility.Estate{Devices: []facility.Device{{ID: "x"}, {ID: "y"}}}
-	for name, l := range map[string]discipline.Links{
-		"circle":      {DependsOn: map[string][]string{"x": {"y"}, "y": {"x"}}},
-		"no device":   {DependsOn: map[string][]string{"z": {"x"}}},
-		"no supply":   {DependsOn: map[string][]string{"x": {"z"}}},
-		"no place":    {DependsOn: map[string][]string{"place/z": {"x"}}},
-		"a gateway":   {Gateways: map[string]string{"l": "gw"}, DependsOn: map[string][]string{"gateway/gw": {"x"}}},
-		"no name":     {Gateways: map[string]string{"l": ""}},
-		"own supply?": {DependsOn: map[string][]string{"supply/x": {"y"}}},
+	devices := func(x, y []string) []facility.Device {
+		return []facility.Device{{ID: "x", DependsOn: x}, {ID: "y", DependsOn: y}}
+	}
+	for name, e := range map[string]facility.Estate{
+		"circle":            {Devices: devices([]string{"y"}, []string{"x"})},
+		"no device":         {Devices: devices([]string{"z"}, nil)},
+		"no device, line":   {Devices: devices(nil, nil), Lines: []facility.Line{{ID: "l", DependsOn: []string{"z"}}}},
+		"no device, place":  {Devices: devices(nil, nil), Places: []facility.Place{{ID: "p", DependsOn: []string{"z"}}}},
+		"a line feeds none": {Devices: devices([]string{"l"}, nil), Lines: []facility.Line{{ID: "l"}}},
 	} {
-		if _, err := discipline.NewTopology(e, l); !errors.Is(err, facility.ErrInvalid) {
+		_, err := discipline.NewTopology(e)
+		var circle *discipline.CircleError
+		if !errors.Is(err, facility.ErrInvalid) || errors.As(err, &circle) != (name == "circle") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -138,8 +143,8 @@ func TestMainsLoss(t *testing.T) {
 			}
 			l.carry(l.control.Advance(start.Add(time.Hour)), start.Add(time.Hour))
 			l.clear(time.Hour, "mains-lost/mains")
-			for key, cause := range l.cause { // what cannot be read yet says nothing
-				if device := l.last[key].Device; cause != "offline/"+device {
+			for key, cause := range l.cause { // what cannot be read yet says nothing, nor does a line of which nothing can be
+				if device := l.last[key].Device; cause != "offline/"+device && cause != "offline/a0" && cause != "offline/b0" {
 					t.Fatalf("%s stays suppressed by %s", key, cause)
 				}
 			}
@@ -302,10 +307,11 @@ func check(t *rapid.T, top *discipline.Topology, l *life) {
 				above = above || n == c.Downs
 			}
 			want = want || above
-			if l.cause[key] == cause && !above {
+			if l.cause[key] == cause && !above && !together(l, top, key, cause) {
 				t.Fatalf("%s is not above %s", cause, key)
 			}
 		}
+		want = want || stands(l, top, key) && key != speaker(l, top, lineOf(l, key))
 		cause := l.cause[key]
 		switch {
 		case e.Safety && cause != "":
@@ -318,6 +324,86 @@ func check(t *rapid.T, top *discipline.Topology, l *life) {
 			t.Fatalf("%s follows from %s, which is no root", key, cause)
 		}
 	}
+}
+
+// ways are the devices of each line of the estate.
+var ways = map[string][]string{"a": {"a0", "a1", "a2"}, "b": {"b0", "b1", "b2"}, "solo": {"battery", "mains"}}
+
+// lone returns the alarms that say that a device is down and follow from nothing, when
+// every device of the line is down and the line itself is not said to be.
+func lone(l *life, top *discipline.Topology, line string) map[string]bool {
+	out := map[string]bool{}
+	downs := func(n discipline.Node) (keys []string) {
+		for key, e := range l.last {
+			if e.Downs == n && e.To.Active() && !e.Held {
+				keys = append(keys, key)
+			}
+		}
+		return keys
+	}
+	if len(downs(discipline.Node{Kind: discipline.Line, ID: line})) > 0 {
+		return out
+	}
+	for _, device := range ways[line] {
+		n := discipline.Node{Kind: discipline.DeviceAt, ID: device}
+		keys := downs(n)
+		if len(keys) == 0 {
+			return map[string]bool{}
+		}
+		alone := true
+		for _, above := range top.Above(n) {
+			alone = alone && len(downs(above)) == 0
+		}
+		for _, key := range keys {
+			out[key] = alone
+		}
+	}
+	return out
+}
+
+func lineOf(l *life, key string) string {
+	device := l.last[key].Device
+	if n := l.last[key].Downs; n != (discipline.Node{}) {
+		device = n.ID
+		if n.Kind != discipline.DeviceAt {
+			return ""
+		}
+	}
+	for line, devices := range ways {
+		if slices.Contains(devices, device) {
+			return line
+		}
+	}
+	return ""
+}
+
+// together reports whether the cause may stand for all silent devices of the line of the
+// other.
+func together(l *life, top *discipline.Topology, key, cause string) bool {
+	line := lineOf(l, key)
+	return line != "" && line == lineOf(l, cause) && lone(l, top, line)[cause]
+}
+
+// stands reports whether an alarm stands for all devices of the line of this one.
+func stands(l *life, top *discipline.Topology, key string) bool {
+	line := lineOf(l, key)
+	return line != "" && speaker(l, top, line) != ""
+}
+
+// speaker is the alarm that stands for all devices of the line: the one that is not
+// suppressed; "several" is never right.
+func speaker(l *life, top *discipline.Topology, line string) string {
+	found := ""
+	for key, alone := range lone(l, top, line) {
+		switch {
+		case !alone || l.cause[key] != "":
+		case found != "":
+			return "several"
+		default:
+			found = key
+		}
+	}
+	return found
 }
 
 func restart(t *rapid.T, top *discipline.Topology, l *life, now time.Time) {

@@ -40,7 +40,7 @@ func (f *flood) forget(now time.Time, duty int) bool {
 	for old < len(f.Times) && !f.Times[old].Add(FloodWindow).After(now) {
 		old++
 	}
-	f.Times = slices.Delete(f.Times, 0, old)
+	f.Times = f.Times[old:]
 	if !f.On || len(f.Times) >= FloodEnds*duty {
 		return false
 	}

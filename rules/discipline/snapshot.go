@@ -15,14 +15,14 @@ type saved struct {
 	Chatter map[string]*chatter
 	Flood   flood
 	Told    time.Time
-	Duty    int
+	Latest  time.Time
 }
 
 const snapshotVersion = 1
 
 // Snapshot returns all that the Control remembers. Equal Controls give equal bytes.
 func (c *Control) Snapshot() ([]byte, error) {
-	data, err := json.Marshal(saved{snapshotVersion, c.alarms, c.chatter, c.flood, c.told, c.settings.Duty})
+	data, err := json.Marshal(saved{snapshotVersion, c.alarms, c.chatter, c.flood, c.told, c.latest})
 	if err != nil {
 		return nil, fmt.Errorf("write snapshot of the alarm discipline: %w", err)
 	}
@@ -41,27 +41,44 @@ func Restore(data []byte, t *Topology, s Settings, now time.Time) (*Control, Out
 		return nil, Outcome{}, fmt.Errorf("snapshot of the alarm discipline: version %d is unknown: %w", from.Version, facility.ErrInvalid)
 	}
 	c := New(t, s)
-	c.flood, c.told, c.settings.Duty = from.Flood, from.Told, max(from.Duty, 1)
+	c.flood, c.told, c.latest = from.Flood, from.Told, from.Latest
 	for key, ch := range from.Chatter {
 		if ch != nil && len(ch.Recent) > 0 {
 			c.chatter[key] = ch
 		}
 	}
 	for key, a := range from.Alarms {
-		if a == nil {
-			continue
+		if a != nil {
+			a.key = key
+			c.alarms[key] = a
+			c.seatIn(a)
+			c.count(a, 1)
 		}
-		c.alarms[key] = a
-		if c.causes(a) {
+	}
+	return c, c.settle(now), nil
+}
+
+// settle finds what follows from what, and tells what is due.
+func (c *Control) settle(now time.Time) (out Outcome) {
+	keys := sortedKeys(c.alarms)
+	for _, key := range keys {
+		if a := c.alarms[key]; c.causes(a) {
 			c.setDown(key, a.Downs, true)
 		}
 	}
-	var out Outcome
-	for _, key := range sortedKeys(c.alarms) {
-		if h, changed := c.judge(key, c.alarms[key]); changed {
+	for line := range c.topology.lines {
+		if speaks := c.elect(line); speaks != "" {
+			c.speaks[line] = speaks
+		}
+	}
+	c.requeue()
+	for _, key := range keys {
+		a := c.alarms[key]
+		if h, changed := c.judge(a); changed {
 			out.Holds = append(out.Holds, h)
+			c.forget(a)
 		}
 	}
 	out.Tell = c.Advance(now).Tell
-	return c, out, nil
+	return out
 }

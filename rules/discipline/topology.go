@@ -30,26 +30,44 @@ func (n Node) String() string { return string(n.Kind) + "/" + n.ID }
 
 func (n Node) compare(o Node) int { return strings.Compare(n.String(), o.String()) }
 
-// Links is what the configuration knows of the estate beside facility.Estate.
-type Links struct {
-	Gateways map[string]string // line -> the gateway that reads it
-	// DependsOn says through which devices something is fed: a device by its id, a
-	// line (its converter) as "line/ID", a place with all that is in it as "place/ID".
-	DependsOn map[string][]string
-}
-
 // Topology says what hangs on what. It does not change and may be shared.
 type Topology struct {
-	above map[Node][]Node // all ancestors, sorted; every node has an entry
+	above  map[Node][]Node     // all ancestors, sorted; every node has an entry
+	below  map[Node][]Node     // the other way round
+	lines  map[string][]string // the devices of each line
+	lineOf map[string]string   // the line of a device
 }
 
-// NewTopology makes the topology of the estate. It fails with facility.ErrInvalid when
-// a link names something that does not exist, or when supplies feed each other in a
-// circle.
-func NewTopology(e facility.Estate, links Links) (*Topology, error) {
+// CircleError says that a supply feeds itself.
+type CircleError struct {
+	Device string // whose supply it is
+	Path   []Node // by way of
+}
+
+func (e *CircleError) Error() string {
+	return fmt.Sprintf("depends_on: %s is fed by itself, by way of %v", e.Device, e.Path)
+}
+
+// Unwrap makes it a facility.ErrInvalid.
+func (e *CircleError) Unwrap() error { return facility.ErrInvalid }
+
+// NewTopology makes the topology of the estate: a device hangs on its line and its
+// place, a line on its gateway, and each of them on what it is fed through. It fails
+// with facility.ErrInvalid when something is fed through a device that does not exist,
+// and with a CircleError when supplies feed each other in a circle.
+func NewTopology(e facility.Estate) (*Topology, error) {
 	parents := map[Node][]Node{}
+	lines, lineOf := map[string][]string{}, map[string]string{}
 	for _, p := range e.Places {
 		parents[Node{Place, p.ID}] = nil
+	}
+	for _, l := range e.Lines {
+		n := Node{Line, l.ID}
+		parents[n] = nil
+		if l.Gateway != "" {
+			parents[n] = append(parents[n], Node{Gateway, l.Gateway})
+			parents[Node{Gateway, l.Gateway}] = nil
+		}
 	}
 	for _, d := range e.Devices {
 		n := Node{DeviceAt, d.ID}
@@ -59,39 +77,24 @@ func NewTopology(e facility.Estate, links Links) (*Topology, error) {
 		}
 		if d.Line != "" {
 			parents[n] = append(parents[n], Node{Line, d.Line})
-			parents[Node{Line, d.Line}] = nil
+			lines[d.Line], lineOf[d.ID] = append(lines[d.Line], d.ID), d.Line
 		}
 	}
-	for _, r := range e.Readers {
-		if r.Line != "" {
-			parents[Node{Line, r.Line}] = nil
-		}
-	}
-	for line, gateway := range links.Gateways {
-		if gateway == "" {
-			return nil, fmt.Errorf("line %s: its gateway has no id: %w", line, facility.ErrInvalid)
-		}
-		n := Node{Line, line}
-		parents[n] = append(parents[n], Node{Gateway, gateway})
-		parents[Node{Gateway, gateway}] = nil
-	}
-	if err := feed(parents, links.DependsOn); err != nil {
+	if err := feed(parents, e); err != nil {
 		return nil, err
 	}
-	return closure(parents)
+	t, err := closure(parents)
+	if err != nil {
+		return nil, err
+	}
+	t.lines, t.lineOf = lines, lineOf
+	return t, nil
 }
 
 // feed adds what hangs on which supply.
-func feed(parents map[Node][]Node, dependsOn map[string][]string) error {
-	for _, id := range sortedKeys(dependsOn) {
-		n := Node{DeviceAt, id}
-		if kind, name, ok := strings.Cut(id, "/"); ok {
-			n = Node{NodeKind(kind), name}
-		}
-		if _, ok := parents[n]; !ok || n.Kind == Gateway || n.Kind == Supply {
-			return fmt.Errorf("depends_on: there is no %s: %w", n, facility.ErrInvalid)
-		}
-		for _, by := range dependsOn[id] {
+func feed(parents map[Node][]Node, e facility.Estate) error {
+	add := func(n Node, dependsOn []string) error {
+		for _, by := range dependsOn {
 			s := Node{Supply, by}
 			if _, ok := parents[s]; !ok {
 				return fmt.Errorf("depends_on of %s: there is no device %q: %w", n, by, facility.ErrInvalid)
@@ -102,20 +105,36 @@ func feed(parents map[Node][]Node, dependsOn map[string][]string) error {
 				parents[own] = append(parents[own], s)
 			}
 		}
+		return nil
+	}
+	for _, p := range e.Places {
+		if err := add(Node{Place, p.ID}, p.DependsOn); err != nil {
+			return err
+		}
+	}
+	for _, l := range e.Lines {
+		if err := add(Node{Line, l.ID}, l.DependsOn); err != nil {
+			return err
+		}
+	}
+	for _, d := range e.Devices {
+		if err := add(Node{DeviceAt, d.ID}, d.DependsOn); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
 // closure makes all ancestors of direct ones.
 func closure(parents map[Node][]Node) (*Topology, error) {
-	t := &Topology{above: make(map[Node][]Node, len(parents))}
+	t := &Topology{above: make(map[Node][]Node, len(parents)), below: map[Node][]Node{}}
 	var visit func(n Node, path []Node) error
 	visit = func(n Node, path []Node) error {
 		if _, ok := t.above[n]; ok {
 			return nil
 		}
 		if slices.Contains(path, n) {
-			return fmt.Errorf("depends_on: %s is fed by itself, by way of %v: %w", n, path, facility.ErrInvalid)
+			return &CircleError{Device: n.ID, Path: path}
 		}
 		path = append(path, n)
 		var all []Node
@@ -138,6 +157,9 @@ func closure(parents map[Node][]Node) (*Topology, error) {
 		if err := visit(n, nil); err != nil {
 			return nil, err
 		}
+		for _, above := range t.above[n] {
+			t.below[above] = append(t.below[above], n)
+		}
 	}
 	return t, nil
 }
@@ -148,3 +170,25 @@ func (t *Topology) Has(n Node) bool { _, ok := t.above[n]; return ok }
 // Above returns everything that the node hangs on, directly or not, sorted. It is not
 // to be changed.
 func (t *Topology) Above(n Node) []Node { return t.above[n] }
+
+// linesOf returns the lines of which a device is at the nodes or hangs on them.
+func (t *Topology) linesOf(nodes ...Node) (out []string) {
+	add := func(n Node) {
+		line := t.lineOf[n.ID]
+		if n.Kind == Line {
+			line = n.ID
+		} else if n.Kind != DeviceAt {
+			return
+		}
+		if line != "" && !slices.Contains(out, line) {
+			out = append(out, line)
+		}
+	}
+	for _, n := range nodes {
+		add(n)
+		for _, below := range t.below[n] {
+			add(below)
+		}
+	}
+	return out
+}
