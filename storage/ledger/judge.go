@@ -9,7 +9,8 @@ import (
 	"gengfu/facility"
 )
 
-// SaveState keeps the judge's state under a name, in place of what was there.
+// SaveState keeps the judge's state under a name, in place of what was there and of its
+// parts.
 func (t *Tx) SaveState(name string, data []byte) error {
 	if data == nil {
 		data = []byte{} // nil would be NULL
@@ -18,6 +19,20 @@ func (t *Tx) SaveState(name string, data []byte) error {
 		INSERT INTO judge_state (site, name, data, updated_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (site, name) DO UPDATE SET data = excluded.data, updated_at = excluded.updated_at`,
 		[]any{t.site, name, data, nanos(t.now())}, "save state %s", name)
+	if err != nil {
+		return err
+	}
+	_, err = t.exec(`DELETE FROM judge_part WHERE site = $1 AND name = $2`, []any{t.site, name}, "forget the parts of state %s", name)
+	return err
+}
+
+// AddToState keeps what changed of the state under a name since it was saved, behind
+// what was added before.
+func (t *Tx) AddToState(name string, part []byte) error {
+	_, err := t.exec(`
+		INSERT INTO judge_part (site, name, seq, data)
+		SELECT $1, $2, COALESCE(MAX(seq), 0) + 1, $3 FROM judge_part WHERE site = $1 AND name = $2`,
+		[]any{t.site, name, part}, "add to state %s", name)
 	return err
 }
 
@@ -29,6 +44,15 @@ func (t *Tx) State(name string) ([]byte, error) {
 		return nil, nil
 	}
 	return data, failure(err, "state %s", name)
+}
+
+// StateParts returns what AddToState kept since the state was saved, in order.
+func (t *Tx) StateParts(name string) ([][]byte, error) {
+	parts, err := collect(t.ctx, t.register, func(r row) (data []byte, err error) {
+		err = r.Scan(&data)
+		return data, err
+	}, `SELECT data FROM judge_part WHERE site = $1 AND name = $2 ORDER BY seq`, t.site, name)
+	return parts, failure(err, "parts of state %s", name)
 }
 
 // SetCursor keeps the sequence number up to which something is done. It may also

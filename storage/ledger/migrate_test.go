@@ -90,6 +90,7 @@ func rows(t *testing.T, db *sql.DB) map[string]int {
 		"work_order", "order_number", "photo", "order_event", "alarm", "alarm_event", "judge_state", "journal_cursor",
 		"alarm_hold", "hold_event",
 		"notice", "notice_alarm",
+		"judge_part",
 	} {
 		var n int
 		err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&n) // the names are above

@@ -2,6 +2,7 @@ package ledger_test
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -170,6 +171,40 @@ func TestJudge(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+func TestStateInParts(t *testing.T) {
+	l := staffed(t)
+	expect := func(want string) {
+		t.Helper()
+		if err := l.View(t.Context(), func(tx *ledger.Tx) error {
+			whole, err := tx.State("rules")
+			parts, err2 := tx.StateParts("rules")
+			if got := fmt.Sprintf("%s%s", whole, parts); got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+			return errors.Join(err, err2)
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect("[]")
+	update(t, l, func(tx *ledger.Tx) error {
+		return errors.Join(tx.SaveState("rules", []byte("a")), tx.SaveState("other", []byte("x")), tx.AddToState("other", []byte("y")))
+	})
+	for _, part := range []string{"b", "c"} {
+		update(t, l, func(tx *ledger.Tx) error { return tx.AddToState("rules", []byte(part)) })
+	}
+	expect("a[b c]")
+	err := l.Update(t.Context(), func(tx *ledger.Tx) error {
+		return errors.Join(tx.SaveState("rules", []byte("d")), tx.AddToState("rules", []byte("e")), errors.New("not this time"))
+	})
+	if err == nil {
+		t.Fatal("the transaction went well")
+	}
+	expect("a[b c]")
+	update(t, l, func(tx *ledger.Tx) error { return tx.SaveState("rules", []byte("f")) })
+	expect("f[]")
 }
 
 func TestNamesOutliveTheConfiguration(t *testing.T) {

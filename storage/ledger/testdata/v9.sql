@@ -1,0 +1,1 @@
+INSERT INTO judge_part VALUES ('jinxiu', 'rules', 1, x'7B7D');
