@@ -255,7 +255,7 @@ func (b *builder) compare(n *ast.BinaryNode, left, right operand) operand {
 			return truthOf((x == y) == same)
 		})
 	}
-	left, right = b.number(n.Left, left), b.number(n.Right, right)
+	left, right = b.beside(n, left, right)
 	if b.err != nil {
 		return operand{point: -1}
 	}
@@ -265,10 +265,15 @@ func (b *builder) compare(n *ast.BinaryNode, left, right operand) operand {
 		}
 	}
 	left, right = b.unify(n, left, right)
+	spread, op := left.spread || right.spread, n.Operator
 	if left.constant && !right.constant {
-		return yes(comparison(turned(n.Operator), right, left))
+		left, right, op = right, left, turned(op)
 	}
-	return yes(comparison(n.Operator, left, right))
+	t := comparison(op, left, right)
+	if spread {
+		t = atBothEnds(t)
+	}
+	return yes(t)
 }
 
 // unify brings two numbers to one unit.
@@ -299,7 +304,7 @@ func (b *builder) unify(n *ast.BinaryNode, left, right operand) (l, r operand) {
 }
 
 func (b *builder) count(n *ast.BinaryNode, left, right operand) operand {
-	left, right = b.number(n.Left, left), b.number(n.Right, right)
+	left, right = b.beside(n, left, right)
 	if b.err != nil {
 		return operand{point: -1}
 	}
@@ -327,7 +332,7 @@ func (b *builder) count(n *ast.BinaryNode, left, right operand) operand {
 	if b.err != nil {
 		return operand{point: -1}
 	}
-	o := operand{num: arithmetic(n.Operator, left, right), unit: u, point: -1, measured: left.measured || right.measured}
+	o := operand{num: arithmetic(n.Operator, left, right), unit: u, point: -1, measured: left.measured || right.measured, spread: left.spread || right.spread}
 	if left.constant && right.constant {
 		if v := o.num(&frame{}); finite(v) {
 			return constant(v, u)

@@ -16,6 +16,12 @@ type Detector interface {
 	Restore(data []byte) error
 }
 
+// Freezer is a detector that can be told that what it sees from now on is a fault: its
+// Baseline is then what was usual before.
+type Freezer interface {
+	Freeze(fault bool)
+}
+
 // Verdict is what a detector thinks of the last value.
 type Verdict struct {
 	Baseline float64 // what would be usual
@@ -33,9 +39,13 @@ type watch struct {
 	made     func() Detector
 	detector Detector
 	verdict  Verdict
+	askers   // for its baseline
 }
 
 func (w *watch) take(_ *point, at instant, v float64) {
+	if f, ok := w.detector.(Freezer); ok {
+		f.Freeze(w.fault())
+	}
 	w.verdict = w.detector.Observe(at.time(), v)
 	if !finite(w.verdict.Baseline) || !finite(w.verdict.Score) {
 		w.verdict = Verdict{}

@@ -49,6 +49,13 @@
 // Live, test, replay and backtest give the same changes when they give the same
 // facts, in the same order, and let time pass at the same places between them.
 //
+// # What is usual
+//
+// Learners (nights, detectors) learn from readings, but not from a fault: while the
+// alarm of an instance stands whose condition asks them what is usual, that stays as it
+// was. See reference.go. A balance with a silent sub-meter is known by its ends: see
+// balance.go.
+//
 // # State
 //
 // [Engine.Snapshot] holds all that the engine remembers; [Engine.Restore] goes on from

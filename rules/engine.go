@@ -80,6 +80,7 @@ func newEngine(site facility.Site) *Engine {
 func (e *Engine) add(r *ruleInUse, d *facility.Device, t test) {
 	i := &instance{engine: e, rule: r, device: d, key: r.ID + "/" + d.ID, index: int32(len(e.instances)), test: t, queued: never, turns: never, state: fresh(t)}
 	e.instances = append(e.instances, i)
+	i.refer()
 	for _, p := range t.watched() {
 		if n := len(p.readers); n == 0 || p.readers[n-1] != i {
 			p.readers = append(p.readers, i)

@@ -16,6 +16,7 @@ type frame struct {
 	test      *conditionTest
 	clock     *clock
 	failed    bool // something was divided by zero
+	end       end  // of a number of which only its ends are known
 }
 
 // wakeAt says that an answer may change at the instant by time alone.

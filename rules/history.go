@@ -16,6 +16,7 @@ const (
 	keptGrowth   = "growth"
 	keptNights   = "nights"
 	keptDetector = "detector"
+	keptMost     = "most"
 )
 
 // over is the least, greatest, mean, sum or number of a quantity's readings over a
@@ -77,43 +78,6 @@ func (b *builder) growing(name string, o operand, span time.Duration) operand {
 	return out
 }
 
-// balance is what a main meter counts and its sub-meters do not.
-func (b *builder) balance(n ast.Node, name string, args []ast.Node) operand {
-	whole, parts := b.build(args[0]), b.build(args[1])
-	if b.err == nil && (parts.list == nil || whole.list != nil) {
-		return b.fail(n, mistake{what: "balance takes a quantity and a group.", cure: fmt.Sprintf("Write %s.", b.catalogue.functions[name].usage)})
-	}
-	if len(args) == 3 {
-		span := b.window(args[2], b.catalogue.functions[name].usage)
-		counted := func(n ast.Node) func(operand) operand {
-			return func(o operand) operand {
-				if !b.quantity(n, name, o) {
-					return o
-				}
-				if !o.counter {
-					return b.fail(n, mistake{what: fmt.Sprintf("%q is no counter.", n.String()), cure: "Leave out the time to compare what is measured now."})
-				}
-				return b.growing("increase", o, span)
-			}
-		}
-		whole, parts = b.each(whole, counted(args[0])), b.each(parts, counted(args[1]))
-	} else if b.err == nil && whole.counter {
-		return b.fail(args[0], mistake{what: "Registers of meters cannot be compared as they stand.", cure: "Say over what time, as in balance(total, subs.total, 24h)."})
-	}
-	if b.err != nil {
-		return whole
-	}
-	sum := b.ofGroup(args[1], "sum", parts.list)
-	if b.err != nil {
-		return sum
-	}
-	beside := &ast.BinaryNode{Left: args[0], Right: args[1]}
-	beside.SetLocation(n.Location())
-	whole, sum = b.unify(beside, whole, sum)
-	l, r := whole.num, sum.num
-	return operand{num: func(f *frame) float64 { return l(f) - r(f) }, unit: whole.unit, point: -1, measured: true}
-}
-
 // watch makes a cell that looks at an argument each time the condition is looked at.
 func (b *builder) watch(n ast.Node, span time.Duration) int {
 	t := b.truth(n, b.build(n))
@@ -166,6 +130,7 @@ func (b *builder) nightMinimum(_ ast.Node, name string, args []ast.Node) operand
 		}
 		out.num = func(f *frame) float64 { return f.test.feeds[i].(*nights).last(f) }
 		if most > 0 {
+			b.refer(i)
 			out.num = func(f *frame) float64 { return f.test.feeds[i].(*nights).usual(f, most) }
 		}
 		return out
@@ -194,6 +159,7 @@ func (b *builder) learned(n ast.Node, name string, args []ast.Node) operand {
 		}
 		out := operand{unit: bareUnit, point: -1, measured: o.measured}
 		if name == "baseline" {
+			b.refer(i)
 			out.unit = o.unit
 		}
 		out.num = func(f *frame) float64 {
@@ -217,8 +183,10 @@ func (c *compilation) makeFeed(s feedSpec) feed {
 		return newWindow(time.Duration(s.span))
 	case keptGrowth:
 		return newGrowth(time.Duration(s.span))
+	case keptMost:
+		return newMost(c.keep(feedSpec{keptGrowth, s.point, s.span}).(*growth))
 	case keptNights:
-		return &nights{clock: c.engine.frame.clock}
+		return newNights(c.engine.frame.clock)
 	}
 	known := c.estate.points[s.point]
 	device := c.estate.device(s.point.Device)

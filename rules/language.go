@@ -120,6 +120,7 @@ type operand struct {
 	point    int     // index of the point that it is, and nothing else; -1 is none
 	counter  bool    // a number of a counter
 	measured bool    // something that a person would want to see the value of
+	spread   bool    // while it is not known its ends may be, see balance
 }
 
 func constant(v float64, u unit) operand {
@@ -132,6 +133,7 @@ func yes(t func(*frame) Truth) operand { return operand{truth: t, point: -1} }
 // devices for which the names mean the same kind of thing.
 type program struct {
 	cells []cellSpec
+	asked []int // feeds that say what is usual
 	raise func(*frame) Truth
 	clear func(*frame) Truth // nil: not raise
 	value func(*frame) float64
@@ -212,6 +214,14 @@ func (b *builder) truth(n ast.Node, o operand) func(*frame) Truth {
 
 // number makes sure that a part is a number.
 func (b *builder) number(n ast.Node, o operand) operand {
+	if o = b.ends(n, o); o.spread {
+		return o.exact()
+	}
+	return o
+}
+
+// ends makes sure that a part is a number, of which the ends may be known alone.
+func (b *builder) ends(n ast.Node, o operand) operand {
 	switch {
 	case b.err != nil:
 	case o.list != nil:
@@ -266,6 +276,9 @@ func (b *builder) finish() {
 		o = b.first
 	}
 	num := o.num
+	if o.spread {
+		num = o.sure()
+	}
 	b.program.unit = o.unit.name
 	b.program.value = func(f *frame) float64 {
 		if v := num(f); finite(v) {

@@ -69,6 +69,10 @@ func (l *learner) anew() {
 	l.detector = d
 }
 
+// Freeze says whether what comes is a fault, see Freezer. A span is judged as what it
+// is when it ends.
+func (l *learner) Freeze(fault bool) { l.detector.Freeze(fault) }
+
 // Observe takes in the next value. Within a span the verdict of the last one stands.
 func (l *learner) Observe(at time.Time, value float64) Verdict {
 	if l.span == 0 {

@@ -28,10 +28,15 @@ type nights struct {
 		sum float64
 		n   uint32
 	}
-	minima []float64 // of the nights before, oldest first; NaN for one that is not known
+	minima []float64 // of the nights before that say what is usual, oldest first; NaN for one that is not known
+	before float64   // the minimum of the night before; NaN is not known
+	kept   bool      // and it is the last of the minima
 	raw    float64   // of a counter, the last that was seen
 	seen   bool
+	askers
 }
+
+func newNights(c *clock) *nights { return &nights{clock: c, before: math.NaN()} }
 
 // begin makes the night of the local day in which the instant lies the current one.
 func (n *nights) begin(at instant) {
@@ -65,9 +70,13 @@ func (n *nights) take(p *point, at instant, v float64) {
 }
 
 // close keeps the night's minimum and goes on to the next night, or past those
-// without any reading.
+// without any reading. The nights of a fault are not among those that say what is
+// usual, or a leak would become usual.
 func (n *nights) close(at instant) {
-	n.minima = append(n.minima, n.minimum())
+	n.before, n.kept = n.minimum(), !n.fault()
+	if n.kept {
+		n.minima = append(n.minima, n.before)
+	}
 	if len(n.minima) > nightsKept {
 		n.minima = slices.Delete(n.minima, 0, len(n.minima)-nightsKept)
 	}
@@ -75,7 +84,10 @@ func (n *nights) close(at instant) {
 	before := n.next
 	n.begin(before)
 	if at-n.from > instant(nightsKept*24*time.Hour) {
-		n.minima = n.minima[:0]
+		n.before = math.NaN()
+		if n.kept {
+			n.minima, n.kept = n.minima[:0], false
+		}
 		n.begin(at)
 	}
 }
@@ -133,18 +145,16 @@ func (n *nights) last(f *frame) float64 {
 	case f.at >= over:
 		f.wakeAt(n.next)
 		return n.minimum()
-	case len(n.minima) == 0:
-		return math.NaN()
 	}
 	f.wakeAt(over)
-	return n.minima[len(n.minima)-1]
+	return n.before
 }
 
 // usual is the fifth lowest of a hundred of the nights before the last one, at most
 // so many.
 func (n *nights) usual(f *frame, most int) float64 {
 	before := n.minima
-	if f.at < n.from+nightQuarters*quarter && len(before) > 0 {
+	if f.at < n.from+nightQuarters*quarter && n.kept {
 		before = before[:len(before)-1]
 	}
 	known := make([]float64, 0, nightsKept)
@@ -160,7 +170,7 @@ func (n *nights) usual(f *frame, most int) float64 {
 	return known[int(usualShare*float64(len(known)))]
 }
 
-func (n *nights) blank() feed { return &nights{clock: n.clock} }
+func (n *nights) blank() feed { return newNights(n.clock) }
 
 func (n *nights) save(w *writer) {
 	w.instant(n.from)
@@ -183,10 +193,15 @@ func (n *nights) save(w *writer) {
 	}
 	w.byte(byte(truthOf(n.seen)))
 	w.float(n.raw)
+	w.byte(byte(truthOf(n.kept)))
+	w.byte(byte(truthOf(n.before == n.before)))
+	if n.before == n.before {
+		w.float(n.before)
+	}
 }
 
 func (n *nights) load(r *reader) {
-	*n = nights{clock: n.clock, from: r.instant()}
+	*n = nights{clock: n.clock, askers: n.askers, before: math.NaN(), from: r.instant()}
 	if n.from == 0 {
 		return
 	}
@@ -208,4 +223,16 @@ func (n *nights) load(r *reader) {
 	}
 	n.seen = Truth(r.byte()) == True
 	n.raw = r.float()
+	if len(r.data) == 0 && r.err == nil { // of a program that knew of no nights but those
+		if n.kept = len(n.minima) > 0; n.kept {
+			n.before = n.minima[len(n.minima)-1]
+		}
+		return
+	}
+	if n.kept = Truth(r.byte()) == True; n.kept && len(n.minima) == 0 {
+		r.fail("a night that is nowhere")
+	}
+	if Truth(r.byte()) == True {
+		n.before = r.float()
+	}
 }

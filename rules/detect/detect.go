@@ -50,13 +50,15 @@ type Detector struct {
 	channels int
 	last     int64 // Unix nanoseconds of the sample before
 	begun    bool
+	frozen   bool
 	said     Verdict
 	core     core
 }
 
-// core is the detector of one kind. It is given finite values in order of time.
+// core is the detector of one kind. It is given finite values in order of time, and
+// whether what is usual is to be learned of them.
 type core interface {
-	observe(t time.Time, v []float64) Verdict
+	observe(t time.Time, v []float64, learn bool) Verdict
 	state(c *codec)
 }
 
@@ -107,9 +109,14 @@ func (d *Detector) Observe(t time.Time, values ...float64) Verdict {
 		return d.said
 	}
 	d.begun, d.last = true, now
-	d.said = d.core.observe(t, values)
+	d.said = d.core.observe(t, values, !d.frozen)
 	return d.said
 }
+
+// Freeze says whether the values from now on are those of a known fault: Baseline is
+// then what was usual before it. A machine, which has none, is learned as ever. It is
+// no part of what Snapshot returns.
+func (d *Detector) Freeze(fault bool) { d.frozen = fault }
 
 func known(x float64) bool { return math.Abs(x) <= largest } // NaN is not
 
@@ -139,6 +146,7 @@ func (d *Detector) Restore(data []byte) error {
 	if err := c.end(); err != nil {
 		return err
 	}
+	fresh.frozen = d.frozen
 	*d = *fresh
 	return nil
 }

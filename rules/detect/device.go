@@ -83,7 +83,7 @@ func newDevice(channels int) *device {
 	return d
 }
 
-func (d *device) observe(t time.Time, v []float64) Verdict {
+func (d *device) observe(t time.Time, v []float64, _ bool) Verdict {
 	d.samples++
 	d.clock(t.Unix())
 	for i, x := range v {

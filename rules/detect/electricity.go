@@ -84,7 +84,7 @@ type electricity struct {
 
 func newElectricity() *electricity { return &electricity{set: shippedElectricity} }
 
-func (e *electricity) observe(t time.Time, v []float64) Verdict {
+func (e *electricity) observe(t time.Time, v []float64, learn bool) Verdict {
 	x := v[0]
 	if e.hours == 0 {
 		e.mean = max(x, 0.01)
@@ -107,7 +107,9 @@ func (e *electricity) observe(t time.Time, v []float64) Verdict {
 	weekend := t.Weekday() == time.Saturday || t.Weekday() == time.Sunday
 	e.weigh(r/s, [watches]bool{everyHour: true, quietHours: quiet, weekends: weekend, busyHours: !quiet})
 	e.decide(t.Unix() / 86400)
-	e.learn(hour, r, s)
+	if learn {
+		e.learn(hour, r, s)
+	}
 	return Verdict{Baseline: baseline, Score: scoreOf(e.ratio), Flag: e.flag, Sure: e.sure()}
 }
 

@@ -92,7 +92,7 @@ func newSeries() *series { return &series{set: shippedSeries} }
 
 func slotOf(t time.Time) int { return (t.Hour()*60 + t.Minute()) * slots / (24 * 60) }
 
-func (s *series) observe(t time.Time, v []float64) Verdict {
+func (s *series) observe(t time.Time, v []float64, learn bool) Verdict {
 	x, slot := v[0], slotOf(t)
 	if s.samples == 0 {
 		s.value, s.fast, s.mid, s.slow, s.high, s.low, s.began = x, x, x, x, x, x, t.Unix()
@@ -103,7 +103,10 @@ func (s *series) observe(t time.Time, v []float64) Verdict {
 		expected = s.profile[slot]
 	}
 	unusual := s.unusual(s.look(x, slot))
-	s.learn(x, slot)
+	s.learn(x)
+	if learn {
+		s.expect(x, slot)
+	}
 	return s.tell(unusual, expected)
 }
 
@@ -182,16 +185,21 @@ func (s *series) count(m *extremes, length float64) {
 	}
 }
 
-func (s *series) learn(x float64, slot int) {
-	rate := func(samples float64) float64 { return max(half(samples), 1/s.samples) }
+func (s *series) rate(samples float64) float64 { return max(half(samples), 1/s.samples) }
+
+func (s *series) learn(x float64) {
 	step := math.Abs(x - s.value)
-	s.size += rate(2*s.set.slow) * (math.Abs(x-s.slow) - s.size)
-	s.step += rate(2*s.set.fast) * (step - s.step)
-	s.steps += rate(s.set.slow) * (step - s.steps)
-	s.fast += rate(s.set.fast) * (x - s.fast)
-	s.mid += rate(s.set.middle) * (x - s.mid)
-	s.slow += rate(s.set.slow) * (x - s.slow)
+	s.size += s.rate(2*s.set.slow) * (math.Abs(x-s.slow) - s.size)
+	s.step += s.rate(2*s.set.fast) * (step - s.step)
+	s.steps += s.rate(s.set.slow) * (step - s.steps)
+	s.fast += s.rate(s.set.fast) * (x - s.fast)
+	s.mid += s.rate(s.set.middle) * (x - s.mid)
 	s.high, s.low, s.value = max(x, s.high), min(x, s.low), x
+}
+
+// expect learns what Baseline is made of.
+func (s *series) expect(x float64, slot int) {
+	s.slow += s.rate(s.set.slow) * (x - s.slow)
 	s.seen[slot]++
 	s.profile[slot] += max(s.set.follow, 1/s.seen[slot]) * (x - s.profile[slot])
 }

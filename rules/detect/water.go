@@ -105,7 +105,7 @@ func binWidth(b int) float64 {
 	return flowBounds[b] - flowBounds[b-1]
 }
 
-func (w *water) observe(t time.Time, v []float64) Verdict {
+func (w *water) observe(t time.Time, v []float64, learn bool) Verdict {
 	now, register := t.Unix(), v[0]
 	if !w.begun {
 		w.begun, w.time, w.register = true, now, register
@@ -127,21 +127,21 @@ func (w *water) observe(t time.Time, v []float64) Verdict {
 		w.evidence[stuck], w.dry = 0, 0
 		w.hours += hours
 	} else {
-		w.span(t, min(hours, 48), min(mostFlow, math.Round(litres/span)))
+		w.span(t, min(hours, 48), min(mostFlow, math.Round(litres/span)), learn)
 	}
 	w.decide(hours)
 	return w.verdict(expected)
 }
 
 // span judges hours of the same flow up to t.
-func (w *water) span(t time.Time, hours, flow float64) {
+func (w *water) span(t time.Time, hours, flow float64, learn bool) {
 	for h := hours - 1; h >= 0; h-- {
-		w.hour(t.Add(-30*time.Minute-time.Duration(h)*time.Hour).Hour(), flow)
+		w.hour(t.Add(-30*time.Minute-time.Duration(h)*time.Hour).Hour(), flow, learn)
 	}
 }
 
 // hour weighs one hour's flow against each fear, then learns from it.
-func (w *water) hour(h int, flow float64) {
+func (w *water) hour(h int, flow float64, learn bool) {
 	p := [2]flows{w.usual(0, h), w.usual(1, h)}
 	now := &p[wet(w.before)]
 	usual := now.density(flow-0.5, flow+0.5)
@@ -170,7 +170,7 @@ func (w *water) hour(h int, flow float64) {
 		w.evidence[stuck], w.dry = 0, 0
 	}
 	w.hours++
-	w.learn(h, flow)
+	w.learn(h, flow, learn && !w.flag)
 }
 
 // likely is how probable a flow is if the leak is a part of it: any flow around it,
@@ -221,12 +221,12 @@ func (w *water) weigh(fear int, p, null float64) {
 	w.evidence[fear] = max(0, w.evidence[fear]+min(w.set.most, max(w.set.least, math.Log(p/null))))
 }
 
-func (w *water) learn(h int, flow float64) {
+func (w *water) learn(h int, flow float64, sound bool) {
 	c := wet(w.before)
 	w.before = flow
 	fade(w.count[c][h][:], math.Exp2(-24/w.set.forget))
 	fade(w.all[c][:], math.Exp2(-1/w.set.forget))
-	if w.flag {
+	if !sound {
 		return
 	}
 	b := flowBin(flow)

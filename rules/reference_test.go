@@ -1,0 +1,80 @@
+package rules_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"gengfu/facility"
+	"gengfu/rules"
+)
+
+// TestALeakNeverBecomesUsual lets a block leak for two months, mends it, and lets it
+// leak again three weeks later.
+func TestALeakNeverBecomesUsual(t *testing.T) {
+	leaks := func(at time.Duration) float64 {
+		if at >= 20*day && at < 80*day || at >= 100*day {
+			return byDay(at) + 1
+		}
+		return byDay(at)
+	}
+	lines := eachStep(10*minute, 0, 103*day, block("flat-water", leaks))
+	wantLines(t, script(t, shippedOn(t), lines...), []string{
+		"497h0m0s raise water-night-minimum/flat-water unacknowledged",
+		"1937h0m0s clear water-night-minimum/flat-water returned",
+		"2417h0m0s recur water-night-minimum/flat-water unacknowledged x2",
+	})
+}
+
+// steadyLearner says that what was usual is the last that was no fault.
+type steadyLearner struct {
+	stranger
+	frozen bool
+	usual  float64
+}
+
+func (l *steadyLearner) Freeze(fault bool) { l.frozen = fault }
+
+func (l *steadyLearner) Observe(at time.Time, v float64) rules.Verdict {
+	out := l.stranger.Observe(at, v)
+	if !l.frozen {
+		l.usual = v
+	}
+	out.Baseline = l.usual
+	return out
+}
+
+// TestABaselineIsNotLearnedFromItsAlarm makes sure that a baseline is frozen while an
+// alarm that asks for it stands, and by no other.
+func TestABaselineIsNotLearnedFromItsAlarm(t *testing.T) {
+	var l *steadyLearner
+	learners := func(_ facility.Device, p facility.Point) rules.Detector {
+		if p.Kind != facility.Measure {
+			return nil
+		}
+		l = &steadyLearner{}
+		return l
+	}
+	tank := rules.Selector{Devices: []string{"tank"}}
+	for _, test := range []struct {
+		when   string
+		frozen []bool // after each reading
+	}{
+		{"level > baseline(level) - 0.5 m and level > 2 m", []bool{false, false, false, false, true, true, false}},
+		{"level > 2 m and not anomaly(level)", []bool{false, false, false, false, false, false, false}},
+	} {
+		e, problems := rules.Compile([]rules.Rule{rule("r", rules.Rule{For: tank, When: test.when})}, estate(), rules.WithDetectors(learners))
+		if problems != nil {
+			t.Fatal(problems)
+		}
+		var frozen []bool
+		for i, v := range []float64{1, 1, 1, 2.2, 2.3, 1, 1} { // sure from the fourth on
+			script(t, e, fmt.Sprintf("%dm tank/level=%g", i, v))
+			frozen = append(frozen, l.frozen)
+		}
+		if !slices.Equal(frozen, test.frozen) {
+			t.Errorf("%s: frozen %v, want %v", test.when, frozen, test.frozen)
+		}
+	}
+}
