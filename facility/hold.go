@@ -16,6 +16,15 @@ type AlarmHold struct {
 	OneShot bool       // of a shelf: it also ends when the condition goes
 }
 
+// Same reports whether two holds are one: nothing of them differs.
+func (h AlarmHold) Same(o AlarmHold) bool {
+	if (h.Until == nil) != (o.Until == nil) || h.Until != nil && !h.Until.Equal(*o.Until) || !h.Since.Equal(o.Since) {
+		return false
+	}
+	h.Since, h.Until, o.Since, o.Until = time.Time{}, nil, time.Time{}, nil
+	return h == o
+}
+
 // HoldRecord is one line of the history of what held a key. It is only ever added.
 type HoldRecord struct {
 	ID    string // UUIDv7

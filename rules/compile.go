@@ -5,10 +5,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/expr-lang/expr/ast"
 
 	"gengfu/facility"
+	"gengfu/rules/lifecycle"
 )
 
 // Option adds what the rules may ask for to Compile.
@@ -17,6 +19,23 @@ type Option func(*compilation)
 // WithDetectors lets conditions ask for baseline(x) and anomaly(x); Learners are the
 // shipped ones.
 func WithDetectors(d Detectors) Option { return func(c *compilation) { c.detectors = d } }
+
+// LifeLimits are what the site asks of people, by the priority of the rule.
+type LifeLimits struct {
+	MaxShelf map[facility.Priority]time.Duration // the longest shelf; 0 or none is lifecycle.DefaultMaxShelf
+	AckNote  map[facility.Priority]bool          // whether an acknowledgement needs a note
+}
+
+// WithLife sets what the site asks of people who quiet an alarm. What holds already is
+// not measured by it.
+func WithLife(l LifeLimits) Option { return func(c *compilation) { c.life = l } }
+
+// policy is what the rule and the site say of the life of its alarms.
+func (l LifeLimits) policy(r Rule) lifecycle.Policy {
+	return lifecycle.Policy{
+		Latch: r.Latch, Realarm: r.Realarm, Quiet: r.Quiet, MaxShelf: l.MaxShelf[r.Priority], AckNote: l.AckNote[r.Priority],
+	}
+}
 
 // Compile makes an engine of the rules for the devices of the estate, or says
 // all that is wrong with the rules. Paths of problems begin with "rules[i]", i
@@ -55,6 +74,7 @@ func Compile(rules []Rule, estate facility.Estate, options ...Option) (*Engine, 
 type compilation struct {
 	estate    *catalogue
 	detectors Detectors
+	life      LifeLimits
 	programs  map[string]*program
 	feeds     map[feedSpec]feed // each is kept once, whoever asks for it
 	engine    *Engine
@@ -86,6 +106,7 @@ func (c *compilation) rule(r Rule) []facility.Problem {
 		if overridden || as == nil {
 			as = &ruleInUse{Rule: r.with(o)}
 			as.print = as.fingerprint()
+			as.life = c.life.policy(as.Rule)
 		}
 		if !overridden {
 			plain = as

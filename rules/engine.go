@@ -21,6 +21,7 @@ type Change struct {
 	Why        lifecycle.Why       // they are told, or not
 	Was, Shown facility.AlarmState // what pages showed, and show: a hold before the alarm's own state
 	Unshelved  bool                // a one-shot shelf ended with it
+	Hold       facility.AlarmHold  // that began or ended with it; without a key for none
 }
 
 // Stats counts what the engine did and what it left out, since Compile.
@@ -225,7 +226,7 @@ func (e *Engine) Standing() []facility.Alarm {
 	out := make([]facility.Alarm, 0, len(e.byID))
 	for _, i := range e.instances {
 		if i.Alarm != nil {
-			out = append(out, copyAlarm(*i.Alarm))
+			out = append(out, i.shown())
 		}
 	}
 	slices.SortStableFunc(out, func(a, b facility.Alarm) int { return a.RaisedAt.Compare(b.RaisedAt) })

@@ -29,6 +29,7 @@ type instance struct {
 type ruleInUse struct {
 	Rule
 	print string // fingerprint
+	life  lifecycle.Policy
 }
 
 // state is what an instance remembers.

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -81,7 +82,7 @@ func (i *instance) fire() Change {
 	}
 	at := max(i.turns, i.At)
 	i.At = at
-	event, _, _ := i.life().Due(i.rule.policy())
+	event, _, _ := i.life().Due(i.rule.life)
 	c, err := i.step(lifecycle.Input{Event: event, By: facility.SystemActor}, at)
 	if err != nil {
 		i.turns = never // it said itself that it is due; it is not asked for ever
@@ -113,7 +114,7 @@ func (i *instance) life() lifecycle.State {
 
 // live makes the alarm stand so. What is as good as fresh is not kept.
 func (i *instance) live(s lifecycle.State, at instant) {
-	p := i.rule.policy()
+	p := i.rule.life
 	i.turns = never
 	if _, due, ok := s.Due(p); ok {
 		i.turns = clamp(due)
@@ -130,7 +131,7 @@ func (i *instance) live(s lifecycle.State, at instant) {
 func (i *instance) step(in lifecycle.Input, at instant) (Change, error) {
 	in.At = at.time()
 	before := i.life()
-	after, t, err := before.Step(i.rule.policy(), in)
+	after, t, err := before.Step(i.rule.life, in)
 	if err != nil {
 		return Change{}, err
 	}
@@ -138,7 +139,7 @@ func (i *instance) step(in lifecycle.Input, at instant) (Change, error) {
 	i.note(in, t, at)
 	c := Change{
 		Event: t.Event, From: t.From, At: in.At, Order: i.rule.Order, By: in.By, Note: in.Note,
-		Annunciate: t.Annunciate, Why: t.Why, Was: t.Was, Shown: t.Shown, Unshelved: t.Unshelved,
+		Annunciate: t.Annunciate, Why: t.Why, Was: t.Was, Shown: t.Shown, Unshelved: t.Unshelved, Hold: i.moved(before, after),
 	}
 	if t.Recurred {
 		c.Event = facility.AlarmRecur
@@ -151,15 +152,41 @@ func (i *instance) step(in lifecycle.Input, at instant) (Change, error) {
 	return c, nil
 }
 
-// shown returns a copy of the alarm, without an ID when it is normal.
+// moved returns the hold in which two states differ, as it began or as it was before
+// it ended. No event changes more than one.
+func (i *instance) moved(before, after lifecycle.State) facility.AlarmHold {
+	if before.Shelf == after.Shelf && before.Suppression == after.Suppression && before.Outage == after.Outage {
+		return facility.AlarmHold{}
+	}
+	was := before.Holds(i.key)
+	for _, h := range after.Holds(i.key) {
+		n := slices.IndexFunc(was, func(o facility.AlarmHold) bool { return o.Kind == h.Kind })
+		if n < 0 || !was[n].Same(h) {
+			return h
+		}
+		was = slices.Delete(was, n, n+1)
+	}
+	if len(was) == 0 {
+		return facility.AlarmHold{}
+	}
+	return was[0] // what is not there any more
+}
+
+// shown returns a copy of the alarm with what holds it, without an ID when it is normal.
 func (i *instance) shown() facility.Alarm {
+	var a facility.Alarm
 	if i.Alarm != nil {
-		return copyAlarm(*i.Alarm)
+		a = copyAlarm(*i.Alarm)
+	} else {
+		a = facility.Alarm{
+			Key: i.key, Rule: i.rule.ID, Device: i.device.ID, Place: i.device.Place, Title: i.title(),
+			Priority: i.rule.Priority, State: facility.AlarmNormal, Unknown: i.Blind,
+		}
 	}
-	return facility.Alarm{
-		Key: i.key, Rule: i.rule.ID, Device: i.device.ID, Place: i.device.Place, Title: i.title(),
-		Priority: i.rule.Priority, State: facility.AlarmNormal, Unknown: i.Blind,
+	if i.Life != nil {
+		a.Holds = i.Life.Holds(i.key)
 	}
+	return a
 }
 
 // note writes on the alarm what happened.

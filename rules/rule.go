@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"gengfu/facility"
-	"gengfu/rules/lifecycle"
 )
 
 // File is the content of one rule file.
@@ -229,11 +228,6 @@ func (r Rule) validateTelling() []facility.Problem {
 		}
 	}
 	return out
-}
-
-// policy is what the rule says of the life of its alarms.
-func (r Rule) policy() lifecycle.Policy {
-	return lifecycle.Policy{Latch: r.Latch, Realarm: r.Realarm, Quiet: r.Quiet}
 }
 
 // validateNames checks what groups and limits are called.

@@ -310,7 +310,7 @@ func (i *instance) inherit(v saved) {
 	}
 	life := *v.Life
 	if life.Base != facility.AlarmNormal {
-		life, _, _ = life.Step(i.rule.policy(), lifecycle.Input{Event: facility.AlarmRetire, By: facility.SystemActor}) // lawful from every other state
+		life, _, _ = life.Step(i.rule.life, lifecycle.Input{Event: facility.AlarmRetire, By: facility.SystemActor}) // lawful from every other state
 	}
 	i.Life, i.At = &life, v.At
 }

@@ -42,6 +42,43 @@ func (s State) Shown() facility.AlarmState {
 	return s.Base
 }
 
+// Holds returns what holds the alarm of the key, at most one of each kind.
+func (s State) Holds(key string) []facility.AlarmHold {
+	var out []facility.AlarmHold
+	for _, h := range []struct {
+		kind facility.AlarmState
+		Hold
+	}{
+		{facility.AlarmOutOfService, s.Outage}, {facility.AlarmShelved, s.Shelf}, {facility.AlarmSuppressed, s.Suppression},
+	} {
+		if !h.On() {
+			continue
+		}
+		held := facility.AlarmHold{
+			Key: key, Kind: h.kind, By: h.By, Reason: h.Reason, Cause: h.Cause, Order: h.Order, Since: h.Since, OneShot: h.OneShot,
+		}
+		if !h.Until.IsZero() {
+			held.Until = &h.Until
+		}
+		out = append(out, held)
+	}
+	return out
+}
+
+// Begins returns the event by which a hold of the kind begins, and the one by which it
+// ends; none for what is no hold.
+func Begins(kind facility.AlarmState) (begins, ends facility.AlarmEvent) {
+	switch kind {
+	case facility.AlarmShelved:
+		return facility.AlarmShelve, facility.AlarmUnshelve
+	case facility.AlarmSuppressed:
+		return facility.AlarmSuppress, facility.AlarmUnsuppress
+	case facility.AlarmOutOfService:
+		return facility.AlarmTakeOut, facility.AlarmPutBack
+	}
+	return "", ""
+}
+
 // hold returns where the event begins or ends a hold, and whether it begins it; nil
 // for all other events.
 func (s *State) hold(e facility.AlarmEvent) (h *Hold, begins bool) {
@@ -85,7 +122,7 @@ func newHold(p Policy, in Input) (Hold, error) {
 		case h.Until.IsZero():
 			return h, fmt.Errorf("its end is missing: %w", facility.ErrInvalid)
 		case h.Until.Sub(in.At) > longest:
-			return h, fmt.Errorf("longer than %v: %w", longest, facility.ErrInvalid)
+			return h, &facility.ShelfTooLongError{Longest: longest}
 		}
 	}
 	return h, nil

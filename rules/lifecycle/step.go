@@ -161,7 +161,7 @@ func (s *State) check(p Policy, in Input) error {
 			return s.known()
 		}
 		if p.AckNote && in.Note == "" {
-			return fmt.Errorf("the note is missing: %w", facility.ErrInvalid)
+			return facility.ErrNoteMissing
 		}
 	}
 	return nil
