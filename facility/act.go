@@ -12,6 +12,7 @@ type Act struct {
 	Note    string
 	Target  string // the login to assign to
 	Photo   string // id of the attachment
+	Step    int    // of a tick or untick: the number of the step, from 1
 	Version int    // the version of the order that the person saw; 0 does not check
 }
 
@@ -53,11 +54,17 @@ func (o *Order) apply(actor string, act Act, at time.Time) (OrderEvent, error) {
 	if act.Action.NeedsNote() && note == "" {
 		return OrderEvent{}, fmt.Errorf("%s needs a note: %w", act.Action, ErrInvalid)
 	}
+	if err := o.checkStep(act); err != nil {
+		return OrderEvent{}, fmt.Errorf("%s: %w", act.Action, err)
+	}
 	if act.Action == OrderAssign && act.Target == "" {
 		return OrderEvent{}, fmt.Errorf("assign needs a person: %w", ErrInvalid)
 	}
 	if act.Action == OrderPhoto && act.Photo == "" {
 		return OrderEvent{}, fmt.Errorf("photo needs a picture: %w", ErrInvalid)
+	}
+	if act.Action == OrderComplete {
+		note = o.withUndone(note)
 	}
 	event := OrderEvent{
 		Order: o.ID, At: at, Actor: actor, Action: act.Action,
@@ -85,14 +92,36 @@ func (o *Order) apply(actor string, act Act, at time.Time) (OrderEvent, error) {
 		o.Reopened++
 		o.Assignee = ""
 		o.AcceptedAt, o.ArrivedAt, o.FinishedAt = nil, nil, nil
+		o.untickAll()
 		o.Promise(at)
+	case OrderTick, OrderUntick:
+		o.tick(actor, act, at)
+		event.Step = act.Step
 	case OrderRecur:
-		o.Count++
-		if at.After(o.LastAt) {
-			o.LastAt = at
-		}
+		o.count(at)
+		event.Times = o.Count - o.Noted
+		o.Noted, o.NotedAt = o.Count, at
 	}
 	return event, nil
+}
+
+// CountOn counts one more occurrence, at the instant at, without a line of the history:
+// the next recur says how many there were. It fails with ErrUnlawful when the order
+// takes no more.
+func (o *Order) CountOn(at time.Time) error {
+	if _, err := o.next(OrderRecur); err != nil {
+		return fmt.Errorf("order %s: %w", o.No, err)
+	}
+	o.count(at)
+	o.UpdatedAt = at
+	return nil
+}
+
+func (o *Order) count(at time.Time) {
+	o.Count++
+	if at.After(o.LastAt) {
+		o.LastAt = at
+	}
 }
 
 // next is State.Apply with what only the whole order knows: an order that was

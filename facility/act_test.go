@@ -215,6 +215,28 @@ func TestRecurCounts(t *testing.T) {
 	}
 }
 
+func TestCountOnIsToldByTheNextLine(t *testing.T) {
+	o := order(facility.OrderNew)
+	o.Noted = 1
+	version := o.Version
+	for n := range 5 {
+		if err := o.CountOn(noon.Add(time.Duration(n) * time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if o.Count != 6 || o.Version != version || !o.LastAt.Equal(noon.Add(4*time.Minute)) {
+		t.Errorf("counted %d at version %d, last at %v", o.Count, o.Version, o.LastAt)
+	}
+	e, err := o.DoSystem(facility.Act{Action: facility.OrderRecur}, noon.Add(time.Hour))
+	if err != nil || e.Times != 6 || o.Noted != 7 || !o.NotedAt.Equal(noon.Add(time.Hour)) || o.Version != version+1 {
+		t.Errorf("the line says %d times, %v; order %+v", e.Times, err, o)
+	}
+	closed := order(facility.OrderClosed)
+	if err := closed.CountOn(noon); !errors.Is(err, facility.ErrUnlawful) || closed.Count != 1 {
+		t.Errorf("a closed order counted on: %v", err)
+	}
+}
+
 func TestHoldBeforeArrivalResumesOnTheWay(t *testing.T) {
 	for from, want := range map[facility.OrderState]facility.OrderState{
 		"accepted": "accepted", "arrived": "in_progress", "in_progress": "in_progress",

@@ -26,7 +26,7 @@ const (
 // OrderAction is what a person or the system does to a work order.
 type OrderAction string
 
-// The actions. Comment, photo and recur change no state.
+// The actions. Comment, photo, tick, untick and recur change no state.
 const (
 	OrderCreate   OrderAction = "create"
 	OrderAssign   OrderAction = "assign" // also transfers to somebody else
@@ -43,6 +43,8 @@ const (
 	OrderReopen   OrderAction = "reopen" // with a reason
 	OrderComment  OrderAction = "comment"
 	OrderPhoto    OrderAction = "photo"
+	OrderTick     OrderAction = "tick"     // a step of the checklist is done
+	OrderUntick   OrderAction = "untick"   // it is not, after all
 	OrderRecur    OrderAction = "recur"    // the fault came again and is counted here
 	OrderWithdraw OrderAction = "withdraw" // the system takes back what it raised in error, with the reason
 )
@@ -63,8 +65,8 @@ var orderTransitions = map[OrderState]map[OrderAction]OrderState{
 
 // Apply returns the state after the action, or an error when the action is not
 // lawful in this state. Comment and photo are lawful in every state that is not
-// ended, recur in every open one; they leave the state as it is. Withdraw is
-// lawful until somebody is at work.
+// ended, recur in every open one, tick and untick from when the order is accepted;
+// they leave the state as it is. Withdraw is lawful until somebody is at work.
 func (s OrderState) Apply(a OrderAction) (OrderState, error) {
 	if n, ok := orderTransitions[s][a]; ok {
 		return n, nil
@@ -72,6 +74,11 @@ func (s OrderState) Apply(a OrderAction) (OrderState, error) {
 	switch a {
 	case OrderComment, OrderPhoto, OrderRecur:
 		if s.Open() || s == OrderVerified && a != OrderRecur {
+			return s, nil
+		}
+	case OrderTick, OrderUntick:
+		switch s {
+		case OrderAccepted, OrderArrived, OrderInProgress, OrderOnHold, OrderCompleted:
 			return s, nil
 		}
 	}
@@ -97,7 +104,7 @@ func (a OrderAction) NeedsNote() bool {
 // adds reports whether the action only adds to an order, so that it can neither
 // overwrite nor be overwritten.
 func (a OrderAction) adds() bool {
-	return a == OrderComment || a == OrderPhoto || a == OrderRecur
+	return a == OrderComment || a == OrderPhoto || a == OrderRecur || a.ticks()
 }
 
 // MayAct reports whether a person may do the action to the order: the role must
@@ -115,7 +122,7 @@ func (o *Order) MayAct(p Person, a OrderAction) bool {
 		return true
 	case OrderAssign, OrderCancel, OrderReopen, OrderClose:
 		return dispatcher
-	case OrderAccept, OrderReturn, OrderArrive, OrderStart, OrderHold, OrderResume, OrderComplete:
+	case OrderAccept, OrderReturn, OrderArrive, OrderStart, OrderHold, OrderResume, OrderComplete, OrderTick, OrderUntick:
 		return assignee
 	case OrderVerify:
 		own := assignee && (o.Priority == P1 || o.Priority == P2)
@@ -132,6 +139,9 @@ func (o *Order) Actions(p Person) []OrderAction {
 	all := []OrderAction{
 		OrderAssign, OrderAccept, OrderArrive, OrderStart, OrderResume, OrderComplete, OrderVerify, OrderClose,
 		OrderHold, OrderReturn, OrderReopen, OrderCancel, OrderComment, OrderPhoto,
+	}
+	if len(o.Checklist) > 0 {
+		all = append(all, OrderTick, OrderUntick)
 	}
 	var out []OrderAction
 	for _, a := range all {
@@ -161,15 +171,19 @@ type Order struct {
 	Source     OrderSource
 	Title      Text
 	Detail     Text
+	Checklist  []OrderStep // what to do, in order
+	Bring      []Text      // tools and parts
 	Device     string
 	Place      string
 	Priority   Priority
 	State      OrderState
 	Assignee   string // login
 	Count      int    // occurrences
+	Noted      int    // as many of them as the history tells of; the rest are counted without a line
 	CreatedBy  string // login, or SystemActor
 	CreatedAt  time.Time
 	LastAt     time.Time // last occurrence
+	NotedAt    time.Time // the last one that has a line in the history
 	UpdatedAt  time.Time
 	AcceptBy   time.Time
 	ArriveBy   time.Time
@@ -178,9 +192,9 @@ type Order struct {
 	ArrivedAt  *time.Time
 	FinishedAt *time.Time
 	Reopened   int // how often
-	Version    int // grows with each change; an act states the version that it saw
+	Version    int // grows with each line of the history; an act states the version that it saw
 	// ActedVersion is the version at the last act that was more than a comment, a
-	// photo or a recurrence. An act that saw it or a later one is not in conflict.
+	// photo, a tick or a recurrence. An act that saw it or a later one is not in conflict.
 	ActedVersion int
 }
 
@@ -196,6 +210,8 @@ type OrderEvent struct {
 	Note   string
 	Target string // the assignee of an assign; the alarm of a recur
 	Photo  string // id of an attachment
+	Step   int    // of a tick or untick: the number of the step, from 1
+	Times  int    // of a recur: how often the fault came since the line before
 }
 
 // SystemActor is the actor of what the program does by itself.

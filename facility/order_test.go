@@ -16,7 +16,7 @@ var orderStates = []facility.OrderState{
 
 var orderActions = []facility.OrderAction{
 	"create", "assign", "accept", "return", "arrive", "start", "hold", "resume", "complete",
-	"verify", "close", "cancel", "reopen", "comment", "photo", "recur", "withdraw",
+	"verify", "close", "cancel", "reopen", "comment", "photo", "tick", "untick", "recur", "withdraw",
 }
 
 // lawfulActs is the life of a work order, action by action: where it may be done,
@@ -38,6 +38,8 @@ cancel    new assigned accepted arrived in_progress on_hold reopened > cancelled
 withdraw  new assigned accepted                                      > cancelled
 comment   new assigned accepted arrived in_progress on_hold completed verified reopened > =
 photo     new assigned accepted arrived in_progress on_hold completed verified reopened > =
+tick      accepted arrived in_progress on_hold completed             > =
+untick    accepted arrived in_progress on_hold completed             > =
 recur     new assigned accepted arrived in_progress on_hold completed reopened          > =
 `
 
@@ -130,7 +132,7 @@ var who = map[string]facility.Person{
 
 func TestMayAct(t *testing.T) {
 	const (
-		site     = "accept return arrive start hold resume complete"
+		site     = "accept return arrive start hold resume complete tick untick"
 		dispatch = "assign cancel reopen close"
 		add      = "comment photo"
 	)
@@ -180,7 +182,7 @@ func TestNobodyIsTheAssigneeOfAnUnassignedOrder(t *testing.T) {
 func TestActionsAreWhatIsLawfulAndAllowed(t *testing.T) {
 	for _, state := range orderStates {
 		for name, p := range who {
-			o := facility.Order{State: state, Assignee: "zhang", CreatedBy: "zhao", Priority: facility.P2}
+			o := facility.Order{State: state, Assignee: "zhang", CreatedBy: "zhao", Priority: facility.P2, Checklist: make([]facility.OrderStep, 1)}
 			got := o.Actions(p)
 			for _, a := range orderActions {
 				_, unlawful := state.Apply(a)
