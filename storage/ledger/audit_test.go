@@ -67,6 +67,9 @@ func TestHistoryIsOnlyAddedTo(t *testing.T) {
 		if err := tx.AddNotice(newNotice("n1", noon)); err != nil {
 			return err
 		}
+		if err := tx.AddRuleVersion(newVersion("a", 1, "id: a")); err != nil {
+			return err
+		}
 		_, err := tx.InsertTap(facility.JudgedTap{Tap: facility.Tap{ID: "t1", Source: facility.TapQR, TappedAt: noon}})
 		return err
 	})
@@ -94,6 +97,9 @@ func TestHistoryIsOnlyAddedTo(t *testing.T) {
 		`DELETE FROM notice`,
 		`UPDATE notice_alarm SET follow = 0`,
 		`DELETE FROM notice_alarm`,
+		`UPDATE rule_version SET reason = 'x'`,
+		`DELETE FROM rule_version`,
+		`REPLACE INTO rule_version SELECT site, rule, version, at, author, 'x', source FROM rule_version`,
 		`UPDATE tap SET tapped_at = tapped_at - 1`,
 		`UPDATE tap SET person = 'guard'`,
 		`DELETE FROM tap`,

@@ -91,6 +91,7 @@ func rows(t *testing.T, db *sql.DB) map[string]int {
 		"alarm_hold", "hold_event",
 		"notice", "notice_alarm",
 		"judge_part",
+		"rule_version",
 	} {
 		var n int
 		err := db.QueryRowContext(t.Context(), "SELECT count(*) FROM "+table).Scan(&n) // the names are above
