@@ -35,6 +35,9 @@ type Device struct {
 	Points  []Point
 
 	DependsOn []string // devices through which it is fed, as the meter or breaker before it
+
+	Parent  string            // of a sub-meter the meter through which all goes that it counts; may be empty
+	Ratings map[string]string // what it is made for or allowed, by name, as current: "100 A", pipe: "DN100"
 }
 
 // Point is what is known about one quantity of a device beforehand.
