@@ -218,3 +218,36 @@ func (m *measure) sources() (out []Source) {
 	slices.SortStableFunc(out, func(a, b Source) int { return cmp.Compare(b.Count, a.Count) })
 	return out[:min(len(out), 10)]
 }
+
+// Present is how the alarms are at an instant.
+type Present struct {
+	Chattering []Chattering // the worst first
+	Stale      []string     // keys of what has stood for more than StaleAfter, the oldest first
+	Flood      time.Time    // since when there is one, zero for none
+}
+
+// Look says how things are at now by the records up to then, which are in the order of
+// At and reach back to the raise of whatever stands. Duty is as for Measure, at least 1.
+func Look(records []Record, now time.Time, duty int) Present {
+	m := measure{from: now, to: now, duty: max(duty, 1), keys: map[string]*history{}, priorities: map[facility.Priority]int{}}
+	for _, r := range records {
+		if r.At.After(now) {
+			break
+		}
+		m.add(r)
+	}
+	m.flood.forget(now, m.duty)
+	p := Present{Flood: m.flood.Since}
+	for _, key := range sortedKeys(m.keys) {
+		h := m.keys[key]
+		if c := h.chatter; !c.Since.IsZero() && !c.over(now) {
+			p.Chattering = append(p.Chattering, Chattering{key, c.Since, c.Count})
+		}
+		if !h.active.IsZero() && now.Sub(h.active) > StaleAfter {
+			p.Stale = append(p.Stale, key)
+		}
+	}
+	slices.SortStableFunc(p.Chattering, func(a, b Chattering) int { return cmp.Compare(b.Count, a.Count) })
+	slices.SortStableFunc(p.Stale, func(a, b string) int { return m.keys[a].active.Compare(m.keys[b].active) })
+	return p
+}

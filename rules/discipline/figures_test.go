@@ -59,3 +59,40 @@ func TestMeasure(t *testing.T) {
 		t.Errorf("an empty period: %v", err)
 	}
 }
+
+func TestLook(t *testing.T) {
+	at := func(d time.Duration) time.Time { return start.Add(d) }
+	event := func(d time.Duration, key string, e facility.AlarmEvent, to facility.AlarmState) discipline.Record {
+		return discipline.Record{At: at(d), Key: key, Event: e, To: to, Priority: facility.P3, Told: e == facility.AlarmRaise}
+	}
+	held := event(0, "held", facility.AlarmRaise, facility.AlarmUnacknowledged)
+	held.Held = true
+	records := []discipline.Record{
+		event(0, "old", facility.AlarmRaise, facility.AlarmUnacknowledged),
+		held,
+		event(time.Minute, "older", facility.AlarmRaise, facility.AlarmUnacknowledged),
+		event(time.Minute, "gone", facility.AlarmRaise, facility.AlarmUnacknowledged),
+		event(2*time.Minute, "gone", facility.AlarmClear, facility.AlarmReturned),
+	}
+	day := 25 * time.Hour
+	for n := range 12 {
+		records = append(records, event(day+time.Duration(n)*10*time.Second, fmt.Sprint("flap", n/8), facility.AlarmRaise, facility.AlarmReturned))
+	}
+	p := discipline.Look(records, at(day+2*time.Minute), 1)
+	if len(p.Chattering) != 2 || p.Chattering[0].Key != "flap0" || p.Chattering[0].Count != 8 || !p.Chattering[0].Since.Equal(at(day)) {
+		t.Errorf("chattering: %+v", p.Chattering)
+	}
+	if fmt.Sprint(p.Stale) != "[old older]" {
+		t.Errorf("stale: %v", p.Stale)
+	}
+	if !p.Flood.Equal(at(day + 100*time.Second)) {
+		t.Errorf("flood since %v", p.Flood)
+	}
+	later := discipline.Look(records, at(day+time.Hour), 1)
+	if len(later.Chattering) != 0 || len(later.Stale) != 2 || !later.Flood.IsZero() {
+		t.Errorf("an hour later: %+v", later)
+	}
+	if early := discipline.Look(records, at(time.Hour), 1); len(early.Stale) != 0 {
+		t.Errorf("what comes after now counts: %+v", early)
+	}
+}
