@@ -77,6 +77,8 @@ type LineConfig struct {
 	Gap    time.Duration  `yaml:"gap"`    // silence before each request, at least 3.5 characters; at most 1s; 0 is 10ms on RTU
 	Echo   bus.Echo       `yaml:"echo"`   // whether the adapter returns what is sent: auto, on or off; "" is auto
 	Reader *ReaderOptions `yaml:"reader"` // of the line of a card reader
+
+	DependsOn []string `yaml:"depends_on"` // devices through which its converter is fed
 }
 
 // DeviceConfig is one device as the configuration says it.
@@ -91,6 +93,11 @@ type DeviceConfig struct {
 	Gap     time.Duration            `yaml:"gap"`     // silence before each request, instead of the line's and the profile's
 	Write   Writes                   `yaml:"write"`   // what may be written of what the profile has writable: true, or a list of quantities
 	Periods map[string]time.Duration `yaml:"periods"` // by quantity, instead of the profile's; 100ms to 24h
+
+	DependsOn []string `yaml:"depends_on"` // devices through which it is fed, as the meter before it
+
+	Parent  string            `yaml:"parent"`  // of a sub-meter the meter through which all goes that it counts
+	Ratings map[string]string `yaml:"ratings"` // what it is made for or allowed, as current: 100 A; rules ask for it by name
 }
 
 // ReaderConfig is one fixed reader as the configuration says it.

@@ -30,7 +30,8 @@ func Describe(_ []LineConfig, devs []DeviceConfig, readers []ReaderConfig, profi
 		devices[i] = facility.Device{
 			ID: d.ID, Name: named(d.Name, d.ID), Kind: p.Kind, Place: d.Place,
 			Line: d.Line, Address: string(d.Address), Profile: d.Profile,
-			Points: append(p.FacilityPoints(d.ID), OnlinePoint(d.ID)),
+			Points: append(p.FacilityPoints(d.ID), OnlinePoint(d.ID)), DependsOn: d.DependsOn,
+			Parent: d.Parent, Ratings: d.Ratings,
 		}
 	}
 	list := make([]facility.Reader, len(readers))

@@ -406,6 +406,13 @@ func (l *loader) buildEstate() {
 	c := l.config
 	e := &c.Estate
 	e.Devices, e.Readers = devices.Describe(c.Lines, c.File.Devices, c.Readers, c.Profiles)
+	for _, line := range c.Lines {
+		described := facility.Line{ID: line.ID, DependsOn: line.DependsOn}
+		if c.Gateway.Role.Edge() { // a hub alone does not know which gateway reads it
+			described.Gateway = c.Gateway.ID
+		}
+		e.Lines = append(e.Lines, described)
+	}
 	for _, p := range c.Patrol.Checkpoints {
 		cp := facility.Checkpoint{ID: p.ID, Name: p.Name, Place: p.Place, Token: p.Token}
 		for _, tag := range p.Tags {

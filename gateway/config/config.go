@@ -74,8 +74,9 @@ func (r Role) Hub() bool { return r == Both || r == Hub }
 
 // Place is a room, building or area.
 type Place struct {
-	ID   string        `yaml:"id"`
-	Name facility.Text `yaml:"name"`
+	ID        string        `yaml:"id"`
+	Name      facility.Text `yaml:"name"`
+	DependsOn []string      `yaml:"depends_on"` // devices through which all in it is fed
 }
 
 // Patrol is who walks where and when.
@@ -300,6 +301,7 @@ func (l *loader) load() {
 	l.checkLoad()
 	c.Warnings = append(c.Warnings, l.doc.find(devices.Warnings(c.Lines, c.File.Devices, c.Profiles))...)
 	l.buildEstate()
+	l.checkFeeds()
 	l.buildCalendars()
 	l.checkTiles()
 	l.loadRules()

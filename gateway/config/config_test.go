@@ -2,10 +2,13 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"gengfu/rules/discipline"
 )
 
 func site(t *testing.T) string {
@@ -111,6 +114,10 @@ points:
 		{name: "neither serial nor TCP", old: `    tcp: {address: "192.0.2.50:502"}`, new: "", at: "id: meters", what: "nowhere", cure: "tcp:"},
 		{name: "bad protocol", old: "protocol: modbus-tcp", new: "protocol: modbus", at: "protocol: modbus", what: "modbus", cure: "modbus-tcp"},
 		{name: "unknown place", old: "address: 11, place: pump-room", new: "address: 11, place: pumproom", at: "id: pump-1", what: `no place "pumproom"`, cure: `"pump-room"`},
+		{name: "fed through nothing", old: "address: 12, place: pump-room", new: "address: 12, place: pump-room, depends_on: [main-powr]", at: "id: pump-2", what: `no device "main-powr"`, cure: `"main-power"`},
+		{name: "place fed through nothing", old: "name: {zh: 泵房, en: Pump room}}", new: "name: {zh: 泵房, en: Pump room}, depends_on: [mains]}", at: "id: pump-room", what: `no device "mains"`, cure: "main-power"},
+		{name: "line fed twice", old: "    timeout: 500ms", new: "    depends_on: [main-power, main-power]", at: "depends_on", what: "stands twice", cure: "one of the two"},
+		{name: "fed by itself", old: "line: meters, address: 1}", new: "line: meters, address: 1, depends_on: [main-water]}\n  - {id: main-water, name: 总水表, profile: tuf-2000, line: pump-house, address: 31, depends_on: [main-power]}", at: "depends_on: [main-", what: "fed by itself", cure: "one way"},
 		{name: "bad unit in a profile", old: "site:\n", new: "profiles: profiles\nsite:\n", more: map[string]string{"profiles/my-meter.yaml": ownProfile}, file: "my-meter.yaml", at: "kilowatt", what: `"kilowatt" is not a known unit`, cure: "kW"},
 		{name: "no folder of profiles", old: "site:\n", new: "profiles: nowhere\nsite:\n", at: "profiles: nowhere", what: "no folder"},
 		{name: "bad cron", old: `every: 2h, from: "20:00", until: "06:00"`, new: `cron: "0 25 * * *"`, at: "cron:", what: "not a crontab expression", cure: "five fields"},
@@ -173,6 +180,25 @@ points:
 			}
 			t.Errorf("no finding at %q with %q and cure %q in:\n%v", tt.at, tt.what, tt.cure, report)
 		})
+	}
+}
+
+// What hangs on what is known without a word in the configuration, and what is fed
+// through what is taken from it.
+func TestTheEstateSaysWhatHangsOnWhat(t *testing.T) {
+	text := strings.Replace(site(t), "en: Pump room}}", "en: Pump room}, depends_on: [main-power]}", 1)
+	text = strings.Replace(text, "line: meters, address: 1}", "line: meters, address: 1, depends_on: [main-power]}", 1)
+	c, err := Load(write(t, text, map[string]string{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	top, err := discipline.NewTopology(c.Estate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprint(top.Above(discipline.Node{Kind: discipline.DeviceAt, ID: "pump-1"}))
+	if want := "[gateway/gw1 line/pump-house place/pump-room supply/main-power]"; got != want {
+		t.Errorf("pump-1 hangs on %s, want %s", got, want)
 	}
 }
 
