@@ -108,7 +108,7 @@ type Control struct {
 	settings Settings
 	alarms   map[string]*alarm
 	seats    map[Node]map[string]*alarm // the same by where they stand
-	down     map[Node][]string          // keys of the active alarms that take the node down, sorted
+	down     map[Node][]string          // keys of the active alarms that take the node down, the first stands for the others
 	speaks   map[string]string          // line of which every device is down by itself -> the alarm that stands for all
 	follow   map[string]int             // how many active alarms are suppressed because of a key
 	waiting  [classes]queue
@@ -238,13 +238,18 @@ func (c *Control) change(a *alarm, before Node, on bool) []Hold {
 func (c *Control) setDown(key string, n Node, on bool) {
 	keys := slices.DeleteFunc(c.down[n], func(k string) bool { return k == key })
 	if on {
-		at, _ := slices.BinarySearch(keys, key)
+		at, _ := slices.BinarySearchFunc(keys, key, c.earlier)
 		keys = slices.Insert(keys, at, key)
 	}
 	c.down[n] = keys
 	if len(keys) == 0 {
 		delete(c.down, n)
 	}
+}
+
+// earlier orders alarms by since when they are active.
+func (c *Control) earlier(a, b string) int {
+	return cmp.Or(c.alarms[a].Since.Compare(c.alarms[b].Since), cmp.Compare(a, b))
 }
 
 // elect returns the alarm that stands for all when every device of a line, two at
@@ -256,7 +261,7 @@ func (c *Control) elect(line string) string {
 	if len(devices) < 2 || len(c.down[Node{Line, line}]) > 0 {
 		return ""
 	}
-	var first *alarm
+	first := ""
 	for _, d := range devices {
 		keys := c.down[Node{DeviceAt, d}]
 		if len(keys) == 0 {
@@ -265,16 +270,11 @@ func (c *Control) elect(line string) string {
 		if c.anyDown(c.topology.Above(Node{DeviceAt, d})) {
 			continue
 		}
-		for _, key := range keys {
-			if a := c.alarms[key]; first == nil || cmp.Or(a.Since.Compare(first.Since), cmp.Compare(key, first.key)) < 0 {
-				first = a
-			}
+		if first == "" || c.earlier(keys[0], first) < 0 {
+			first = keys[0]
 		}
 	}
-	if first == nil {
-		return ""
-	}
-	return first.key
+	return first
 }
 
 // judgeBelow judges all alarms at the nodes and at what hangs on them.
@@ -304,16 +304,6 @@ func (a *alarm) seat() Node {
 	return Node{DeviceAt, a.Device}
 }
 
-// excuses returns the nodes that suppress the alarm when they are down: the seat itself
-// for an alarm that takes nothing down, and all above it.
-func (c *Control) excuses(a *alarm) (self Node, above []Node) {
-	seat := a.seat()
-	if a.Downs == (Node{}) {
-		self = seat
-	}
-	return self, c.topology.Above(seat)
-}
-
 // judge brings the cause of the alarm up to date. One that is active takes a cause when
 // there is one; one that is suppressed keeps a cause for as long as there is one, though
 // its condition comes and goes.
@@ -337,24 +327,22 @@ func (c *Control) judge(a *alarm) (Hold, bool) {
 }
 
 // root returns the alarm that this one follows from and that follows from none itself,
-// the first by node and key; empty when there is none. Whatever excuses a cause excuses
-// what follows from it too, so among the causes of an alarm one is a root.
+// the first by node; empty when there is none. Whatever excuses a cause excuses what
+// follows from it too, so among the causes of an alarm one is a root.
 func (c *Control) root(a *alarm) string {
 	if a.Safety || len(c.down) == 0 {
 		return ""
 	}
-	self, above := c.excuses(a)
-	for _, n := range above {
-		for _, key := range c.down[n] {
-			if cause := c.alarms[key]; cause.Safety || !c.anyDown(c.topology.Above(n)) {
-				return key
-			}
+	seat := a.seat()
+	for _, n := range c.topology.Above(seat) {
+		if keys := c.down[n]; len(keys) > 0 && !c.anyDown(c.topology.Above(n)) {
+			return keys[0]
 		}
 		if key := c.speaks[n.ID]; n.Kind == Line && key != "" && key != a.key {
 			return key
 		}
 	}
-	if keys := c.down[self]; len(keys) > 0 {
+	if keys := c.down[seat]; len(keys) > 0 && keys[0] != a.key {
 		return keys[0]
 	}
 	return ""

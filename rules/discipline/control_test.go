@@ -302,7 +302,7 @@ func check(t *rapid.T, top *discipline.Topology, l *life) {
 			if seat == (discipline.Node{}) {
 				seat = discipline.Node{Kind: discipline.DeviceAt, ID: e.Device}
 			}
-			above := seat == c.Downs && e.Downs == (discipline.Node{})
+			above := seat == c.Downs && (e.Downs == discipline.Node{} || l.cause[cause] == "")
 			for _, n := range top.Above(seat) {
 				above = above || n == c.Downs
 			}

@@ -7,7 +7,9 @@
 // An alarm may say that a node of the estate is down: "offline" takes its device,
 // "mains lost" the supply behind its meter. While such an alarm is active and no person
 // holds it, every alarm at a node below is suppressed by design, and so are the other
-// alarms of a device that is down itself. The topology has no cycles and nothing is its
+// alarms of a device that is down itself, and those that say the same of a node again.
+// Where every device of a line, two at least, is down by itself and no alarm says so of
+// the line, the first of them stands for all. The topology has no cycles and nothing is its
 // own ancestor, so of all alarms that are active one at least is a root, and a root is
 // never suppressed. What is suppressed is released with the fact that ends its cause,
 // or goes over to the next cause if there is one.

@@ -213,6 +213,9 @@ func (r *reference) doHold(p lifecycle.Policy, in lifecycle.Input) (lawful, tell
 		return false, false
 	}
 	*kind, *end = true, in.Until
+	if in.Untold && in.Event == "suppress" && r.active && !r.seen {
+		r.told, r.toldRank, r.owed = time.Time{}, 0, true
+	}
 	if in.Event == "shelve" {
 		r.oneShot = in.OneShot
 	}

@@ -50,6 +50,7 @@ type Input struct {
 	Until    time.Time         // of a hold
 	OneShot  bool              // of a shelf
 	Cause    string            // of a suppression
+	Untold   bool              // of a suppression: people were to be told of the alarm, and will not be
 	Order    string            // of out of service
 }
 
@@ -124,6 +125,9 @@ func (s *State) changeHold(p Policy, in Input, h *Hold, begins bool) (Transition
 			return Transition{}, err
 		}
 		*h = made
+		if in.Event == facility.AlarmSuppress && in.Untold && s.Base == unacked {
+			s.Told, s.ToldAs, s.Untold = time.Time{}, "", true
+		}
 		return Transition{Why: WhySilent}, nil
 	}
 	if !h.On() {
