@@ -88,6 +88,12 @@ type HoldRegister interface {
 	AlarmEvents(ctx context.Context, id string) ([]facility.AlarmRecord, error) // oldest first
 }
 
+// Figures measures alarms.
+type Figures interface {
+	// AlarmFigures are of [from, to), until now at most.
+	AlarmFigures(ctx context.Context, from, to time.Time) (AlarmFigures, error)
+}
+
 // Live is the estate now.
 type Live interface {
 	// Latest returns the last reading of every point that has one.
@@ -146,6 +152,8 @@ type Options struct {
 	History History
 	Holds   Holds        // may be nil
 	Held    HoldRegister // may be nil
+	Figures Figures      // may be nil
+	Rules   RuleBook     // may be nil
 	Metrics http.Handler // may be nil
 	// DeadLetters answers with every message that could not be taken, each as a line
 	// of JSON; may be nil.

@@ -37,7 +37,7 @@ func (d *daemon) serving(ln net.Listener) (part, error) {
 	c := d.Config
 	s, err := dashboard.New(dashboard.Options{
 		Estate: c.Estate, Tiles: c.Tiles, People: d.ledger, Orders: d.ledger, Watch: d.ledger,
-		Desk: d.hub, Live: d.hub, History: d.history, Metrics: d.scraping(),
+		Desk: d.hub, Live: d.hub, Figures: d.hub, History: d.history, Metrics: d.scraping(),
 		DeadLetters: d.exportLetters(), MonitorToken: token,
 		DemoLogins: d.DemoLogins, Extensions: d.Extensions, BaseURL: c.Dashboard.BaseURL, TrustedProxies: c.Proxies,
 		Version: d.Version, Logger: d.Logger.With("part", "dashboard"), TLS: conf, Now: d.clock.Best,

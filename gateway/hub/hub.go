@@ -41,7 +41,7 @@ const (
 // Cursors are those that the hub's journal must be opened with.
 var Cursors = []string{cursorJudge, cursorHistory}
 
-// Options are what New needs. All but SetAside, Now and Doubt are required.
+// Options are what New needs. All but SetAside, Now, Doubt and Duty are required.
 type Options struct {
 	Estate  facility.Estate
 	Rules   *rules.Engine
@@ -65,6 +65,8 @@ type Options struct {
 	// Doubt reports whether Now may be wrong by hours: then no round is judged. Nil never
 	// does.
 	Doubt func() bool
+	// Duty is how many persons answer alarms, by whom the figures are measured; 0 is 1.
+	Duty int
 }
 
 // Hub is the receiving half. Its methods may be called by many goroutines.
@@ -80,6 +82,7 @@ type Hub struct {
 var (
 	_ dashboard.Desk    = (*Hub)(nil)
 	_ dashboard.Live    = (*Hub)(nil)
+	_ dashboard.Figures = (*Hub)(nil)
 	_ dashboard.People  = (*ledger.Ledger)(nil)
 	_ dashboard.Orders  = (*ledger.Ledger)(nil)
 	_ dashboard.Watch   = (*ledger.Ledger)(nil)
