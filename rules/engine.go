@@ -22,6 +22,8 @@ type Change struct {
 	Was, Shown facility.AlarmState // what pages showed, and show: a hold before the alarm's own state
 	Unshelved  bool                // a one-shot shelf ended with it
 	Hold       facility.AlarmHold  // that began or ended with it; without a key for none
+	Downs      Downs               // of the rule
+	Safety     bool                // of the rule
 }
 
 // Stats counts what the engine did and what it left out, since Compile.

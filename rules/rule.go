@@ -38,6 +38,8 @@ type Rule struct {
 	NoData   *NoData           `yaml:"no_data"`
 	Rate     *Rate             `yaml:"rate"`
 	Order    OrderPolicy       `yaml:"order"`
+	Downs    Downs             `yaml:"downs"`   // what is down while an alarm of the rule is active, so that alarms behind it are suppressed
+	Safety   bool              `yaml:"safety"`  // lives hang on it: its alarms are never suppressed, and told at once
 	Latch    bool              `yaml:"latch"`   // it stays after its condition has gone, until a person resets it
 	Realarm  time.Duration     `yaml:"realarm"` // people are told again of what stands, so long after they were told; 0 is never
 	Quiet    time.Duration     `yaml:"quiet"`   // the least time between two tellings; 0 is as Realarm
@@ -45,6 +47,26 @@ type Rule struct {
 	Groups    map[string]Group    `yaml:"groups"`    // other devices that When and Clear ask together, as sum(subs.flow)
 	Limits    map[string]string   `yaml:"limits"`    // numbers with their units that When and Clear name
 	Overrides map[string]Override `yaml:"overrides"` // by device: what is otherwise there
+}
+
+// Downs is what an alarm takes down with it.
+type Downs string
+
+// What can be down, seen from the rule's device.
+const (
+	DownsNothing Downs = ""
+	DownsDevice  Downs = "device" // it cannot be read
+	DownsSupply  Downs = "supply" // what is fed through it is without power
+	DownsLine    Downs = "line"   // the line that it is on
+	DownsPlace   Downs = "place"  // the place that it is at, with all that is there
+)
+
+func (d Downs) valid() bool {
+	switch d {
+	case DownsNothing, DownsDevice, DownsSupply, DownsLine, DownsPlace:
+		return true
+	}
+	return false
 }
 
 // Group is some devices that a condition asks together. The device that the rule is
@@ -192,6 +214,9 @@ func (r Rule) Validate() []facility.Problem {
 	}
 	if c := r.Order.Category; c != "" && CategoryName(c).Empty() {
 		add("order.category", fmt.Sprintf("%q is not a trade.", c), "Write pump, electric, water, instrument, fire or patrol.")
+	}
+	if !r.Downs.valid() {
+		add("downs", fmt.Sprintf("%q cannot be down.", string(r.Downs)), "Write device, supply, line or place, or leave it out.")
 	}
 	if r.Order.Role != "" && !r.Order.Role.Valid() {
 		add("order.role", fmt.Sprintf("%q is not a role.", string(r.Order.Role)), "Write technician, guard, desk or manager.")

@@ -124,6 +124,7 @@ func TestShippedRulesOfPumpHousesAndMeters(t *testing.T) {
 	simple("voltage-high", "main-power", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=230", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=236", 2*minute, 3*minute, 4*minute)
 	simple("voltage-low", "main-power", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=230", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=197", 2*minute, 3*minute, 4*minute)
 	simple("phase-loss", "main-power", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=230", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=20", minute+10*s, 2*minute, 2*minute+30*s)
+	simple("mains-lost", "main-power", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=230", "voltage_l1=2 main-power/voltage_l2=0 main-power/voltage_l3=3", minute+10*s, 2*minute, 2*minute+30*s)
 	stories = append(stories,
 		story{"pump-starts-often", eachStep(5*minute, 0, 5*hour, grows("pump-1/starts", 5*minute, 6, 20, hour, 3*hour)), []string{"1h35m0s raise pump-starts-often/pump-1 unacknowledged", "3h50m0s clear pump-starts-often/pump-1 returned"}},
 		story{"water-high-use", eachStep(minute, 0, 4*hour, grows("flat-water/total", minute, 7, 24, hour, 2*hour)), []string{"1h22m0s raise water-high-use/flat-water unacknowledged", "2h12m0s clear water-high-use/flat-water returned"}},
