@@ -12,7 +12,7 @@ import (
 // InsertOrder keeps a new order with the first line of its history. It fills in
 // what is empty: the ID, the number (the local day of CreatedAt and a count from
 // 1 on that day, "20261122-0007"), the maker (the actor of first, else the program), the count, the
-// version, and in first the ID, the order and, when it has no action, everything.
+// version, what the history tells of, and in first the ID, the order and, when it has no action, everything.
 // It fails with facility.ErrConflict when an open order has the same key.
 func (t *Tx) InsertOrder(o *facility.Order, first facility.OrderEvent) error {
 	n := *o
@@ -36,6 +36,9 @@ func (t *Tx) InsertOrder(o *facility.Order, first facility.OrderEvent) error {
 	if n.ActedVersion == 0 {
 		n.ActedVersion = n.Version
 	}
+	if n.Noted == 0 {
+		n.Noted, n.NotedAt = n.Count, n.LastAt
+	}
 	if first.Action == "" {
 		first.Actor, first.Action, first.At, first.To = n.CreatedBy, facility.OrderCreate, n.CreatedAt, n.State
 	}
@@ -53,15 +56,24 @@ func (t *Tx) InsertOrder(o *facility.Order, first facility.OrderEvent) error {
 }
 
 func (t *Tx) insertOrder(o facility.Order) error {
+	checklist, err := listText(o.Checklist)
+	if err != nil {
+		return fmt.Errorf("checklist of order %s: %w", o.No, err)
+	}
+	bring, err := listText(o.Bring)
+	if err != nil {
+		return fmt.Errorf("what to bring for order %s: %w", o.No, err)
+	}
 	args := []any{
 		o.ID, o.No, o.Key, o.Source, o.Title.ZH, o.Title.EN, o.Detail.ZH, o.Detail.EN, o.Device, o.Place,
 		o.Priority, o.State, nullable(o.Assignee), o.Count, o.CreatedBy,
 		nanos(o.CreatedAt), nanos(o.LastAt), nanos(o.UpdatedAt),
 		nanos(o.AcceptBy), nanos(o.ArriveBy), nanos(o.FinishBy),
 		nanosOf(o.AcceptedAt), nanosOf(o.ArrivedAt), nanosOf(o.FinishedAt),
-		o.Reopened, o.Version, o.ActedVersion, searchText(o), t.site,
+		o.Reopened, o.Version, o.ActedVersion,
+		checklist, bring, o.Noted, nanos(o.NotedAt), searchText(o), t.site,
 	}
-	_, err := t.exec(`INSERT INTO work_order (`+orderColumns+`, search, site) VALUES (`+placeholders(len(args))+`)`,
+	_, err = t.exec(`INSERT INTO work_order (`+orderColumns+`, search, site) VALUES (`+placeholders(len(args))+`)`,
 		args, "create order %s", o.No)
 	return err
 }
@@ -91,12 +103,17 @@ func (t *Tx) SaveOrder(o facility.Order, e facility.OrderEvent, photo *facility.
 			return fmt.Errorf("assign order %s: %w", o.No, err)
 		}
 	}
+	checklist, err := listText(o.Checklist)
+	if err != nil {
+		return fmt.Errorf("checklist of order %s: %w", o.No, err)
+	}
 	n, err := t.exec(`
 		UPDATE work_order SET
 			title_zh = $5, title_en = $6, detail_zh = $7, detail_en = $8, device = $9, place = $10,
 			priority = $11, state = $12, assignee = $13, occurrences = $14, last_at = $15, updated_at = $16,
 			accept_by = $17, arrive_by = $18, finish_by = $19, accepted_at = $20, arrived_at = $21, finished_at = $22,
-			reopened = $23, version = $24, acted_version = $25, search = $26
+			reopened = $23, version = $24, acted_version = $25, search = $26,
+			checklist = $27, noted = $28, noted_at = $29
 		WHERE site = $1 AND id = $2 AND version = $3 AND state = $4`,
 		[]any{
 			t.site, o.ID, o.Version - 1, e.From,
@@ -104,7 +121,7 @@ func (t *Tx) SaveOrder(o facility.Order, e facility.OrderEvent, photo *facility.
 			o.Priority, o.State, nullable(o.Assignee), o.Count, nanos(o.LastAt), nanos(o.UpdatedAt),
 			nanos(o.AcceptBy), nanos(o.ArriveBy), nanos(o.FinishBy),
 			nanosOf(o.AcceptedAt), nanosOf(o.ArrivedAt), nanosOf(o.FinishedAt),
-			o.Reopened, o.Version, o.ActedVersion, searchText(o),
+			o.Reopened, o.Version, o.ActedVersion, searchText(o), checklist, o.Noted, nanos(o.NotedAt),
 		}, "%s order %s", e.Action, o.No)
 	if err != nil {
 		return err
@@ -123,6 +140,20 @@ func (t *Tx) SaveOrder(o facility.Order, e facility.OrderEvent, photo *facility.
 	return t.insertOrderEvent(o, e)
 }
 
+// CountOrder keeps that the fault of an order came again without a line of its history,
+// as facility.Order.CountOn left it. It fails with facility.ErrConflict when something
+// was done to the order meanwhile.
+func (t *Tx) CountOrder(o facility.Order) error {
+	n, err := t.exec(`
+		UPDATE work_order SET occurrences = $4, last_at = $5, updated_at = $6
+		WHERE site = $1 AND id = $2 AND version = $3 AND occurrences = $4 - 1`,
+		[]any{t.site, o.ID, o.Version, o.Count, nanos(o.LastAt), nanos(o.UpdatedAt)}, "count on order %s", o.No)
+	if err == nil && n == 0 {
+		return fmt.Errorf("count on order %s at version %d: %w", o.No, o.Version, facility.ErrConflict)
+	}
+	return err
+}
+
 func (t *Tx) insertOrderEvent(o facility.Order, e facility.OrderEvent) error {
 	id, err := newID(e.ID)
 	if err != nil {
@@ -132,11 +163,11 @@ func (t *Tx) insertOrderEvent(o facility.Order, e facility.OrderEvent) error {
 		return fmt.Errorf("history of order %s: it is %s, not %s: %w", o.No, o.State, e.To, facility.ErrInvalid)
 	}
 	_, err = t.exec(`
-		INSERT INTO order_event (site, id, order_id, version, at, actor, action, from_state, to_state, note, target, photo)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		INSERT INTO order_event (site, id, order_id, version, at, actor, action, from_state, to_state, note, target, photo, step, times)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
 		[]any{
 			t.site, id, o.ID, o.Version, nanos(e.At), e.Actor, e.Action, e.From, e.To, e.Note, e.Target,
-			nullable(e.Photo),
+			nullable(e.Photo), e.Step, e.Times,
 		}, "history of order %s: %s", o.No, e.Action)
 	return err
 }

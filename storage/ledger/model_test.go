@@ -77,7 +77,7 @@ func (m *model) create(t *testing.T, rt *rapid.T, l *ledger.Ledger) {
 
 var allActions = []facility.OrderAction{
 	"assign", "accept", "return", "arrive", "start", "hold", "resume", "complete",
-	"verify", "close", "cancel", "reopen", "comment", "photo", "recur", "withdraw",
+	"verify", "close", "cancel", "reopen", "comment", "photo", "tick", "untick", "recur", "withdraw",
 }
 
 func (m *model) act(t *testing.T, rt *rapid.T, l *ledger.Ledger) {

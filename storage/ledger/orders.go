@@ -15,7 +15,8 @@ const open = "state NOT IN ('verified', 'closed', 'cancelled')"
 
 const orderColumns = `id, number, key, source, title_zh, title_en, detail_zh, detail_en, device, place,
 	priority, state, assignee, occurrences, created_by, created_at, last_at, updated_at,
-	accept_by, arrive_by, finish_by, accepted_at, arrived_at, finished_at, reopened, version, acted_version`
+	accept_by, arrive_by, finish_by, accepted_at, arrived_at, finished_at, reopened, version, acted_version,
+	checklist, bring, noted, noted_at`
 
 func scanOrder(row row) (facility.Order, error) {
 	var o facility.Order
@@ -24,7 +25,8 @@ func scanOrder(row row) (facility.Order, error) {
 		asTime{&o.CreatedAt}, asTime{&o.LastAt}, asTime{&o.UpdatedAt},
 		asTime{&o.AcceptBy}, asTime{&o.ArriveBy}, asTime{&o.FinishBy},
 		asTimePtr{&o.AcceptedAt}, asTimePtr{&o.ArrivedAt}, asTimePtr{&o.FinishedAt},
-		&o.Reopened, &o.Version, &o.ActedVersion)
+		&o.Reopened, &o.Version, &o.ActedVersion,
+		asList[facility.OrderStep]{&o.Checklist}, asList[facility.Text]{&o.Bring}, &o.Noted, asTime{&o.NotedAt})
 	return o, err
 }
 
@@ -104,9 +106,9 @@ func (t *Tx) OrderEvents(id string) ([]facility.OrderEvent, error) { return t.or
 func (r register) orderEvents(ctx context.Context, id string) ([]facility.OrderEvent, error) {
 	events, err := collect(ctx, r, func(row row) (facility.OrderEvent, error) {
 		e := facility.OrderEvent{Order: id}
-		err := row.Scan(&e.ID, asTime{&e.At}, &e.Actor, &e.Action, &e.From, &e.To, &e.Note, &e.Target, asText{&e.Photo})
+		err := row.Scan(&e.ID, asTime{&e.At}, &e.Actor, &e.Action, &e.From, &e.To, &e.Note, &e.Target, asText{&e.Photo}, &e.Step, &e.Times)
 		return e, err
-	}, `SELECT id, at, actor, action, from_state, to_state, note, target, photo
+	}, `SELECT id, at, actor, action, from_state, to_state, note, target, photo, step, times
 		FROM order_event WHERE site = $1 AND order_id = $2 ORDER BY version`, r.site, id)
 	return events, failure(err, "history of order %s", id)
 }

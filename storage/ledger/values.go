@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -112,6 +113,33 @@ func (s asTimePtr) Scan(v any) error {
 	}
 	*s.to = new(time.Time)
 	return asTime{*s.to}.Scan(v)
+}
+
+// asList scans a column that holds a list as JSON; an empty one as nil.
+type asList[T any] struct{ to *[]T }
+
+func (s asList[T]) Scan(v any) error {
+	text, ok := v.(string)
+	if !ok {
+		return fmt.Errorf("a list is stored as %T", v)
+	}
+	var list []T
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return fmt.Errorf("read a list: %w", err)
+	}
+	if *s.to = list; len(list) == 0 {
+		*s.to = nil
+	}
+	return nil
+}
+
+// listText is a list for a column.
+func listText[T any](list []T) (string, error) {
+	if len(list) == 0 {
+		return "[]", nil
+	}
+	text, err := json.Marshal(list)
+	return string(text), err
 }
 
 // nullable is a reference for a column; none is NULL.
