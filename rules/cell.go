@@ -76,19 +76,28 @@ func (c *cell) count(f *frame) (float64, bool) {
 }
 
 func (c *cell) save(w *writer) {
-	w.byte(byte(c.last))
-	w.byte(byte(c.known))
-	w.instant(c.at)
-	w.varint(int64(c.held))
+	c.saveLook(w)
 	if c.times != nil {
 		c.times.save(w)
 	}
 }
 
 func (c *cell) load(r *reader) {
-	c.last, c.known = min(Truth(r.byte()), True), min(Truth(r.byte()), True)
-	c.at, c.held = r.instant(), time.Duration(r.instant())
+	c.loadLook(r)
 	if c.times != nil {
 		c.times.load(r)
 	}
+}
+
+// saveLook writes what the last look found.
+func (c *cell) saveLook(w *writer) {
+	w.byte(byte(c.last))
+	w.byte(byte(c.known))
+	w.instant(c.at)
+	w.varint(int64(c.held))
+}
+
+func (c *cell) loadLook(r *reader) {
+	c.last, c.known = min(Truth(r.byte()), True), min(Truth(r.byte()), True)
+	c.at, c.held = r.instant(), time.Duration(r.instant())
 }

@@ -50,7 +50,7 @@ type Engine struct {
 	last      *point      // that a reading was of
 	touched   []*instance // scratch of observe
 	due       []*instance // scratch of Advance
-	size      int         // of the last snapshot
+	keeping   keeping     // what of it is durable
 	stats     Stats
 }
 
@@ -152,6 +152,7 @@ func (e *Engine) observe(out []Change, readings []facility.Reading) []Change {
 			}
 		}
 		p.take(r, at)
+		e.keeping.mark(p)
 		points++
 	}
 	if points > 1 { // the readers of one point are in order
@@ -192,6 +193,7 @@ func (e *Engine) late(p *point, r *facility.Reading, at instant) {
 	e.stats.Late++
 	if at != 0 && p.late(r, at) {
 		e.stats.Filled++
+		e.keeping.mark(p)
 	}
 }
 
@@ -220,6 +222,7 @@ func (e *Engine) Advance(now time.Time) []Change {
 func (e *Engine) SetOrder(alarmID, orderID string) {
 	if i, ok := e.byID[alarmID]; ok {
 		i.Alarm.OrderID = orderID
+		i.mark(dirtyAlarm)
 	}
 }
 

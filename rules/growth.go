@@ -13,6 +13,7 @@ import (
 type growth struct {
 	span    instant
 	samples []sample // oldest first; the first is what the change is taken from
+	same    int      // how many of them are as they were kept, from the first
 }
 
 // sample is the value at a time.
@@ -37,6 +38,7 @@ func (g *growth) take(p *point, at instant, v float64) {
 	}
 	if n >= 2 && at-g.samples[n-2].at < g.near() {
 		g.samples[n-1] = s
+		g.same = min(g.same, n-1)
 	} else {
 		g.samples = append(g.samples, s)
 	}
@@ -61,6 +63,7 @@ func (g *growth) forget() {
 	}
 	if k > 0 {
 		g.samples = slices.Delete(g.samples, 0, k)
+		g.same = max(0, g.same-k)
 	}
 }
 
@@ -94,6 +97,7 @@ func (g *growth) late(p *point, at instant, v float64) bool {
 		}
 	}
 	g.samples = slices.Insert(g.samples, n, s)
+	g.same = min(g.same, n)
 	g.forget()
 	return true
 }
@@ -134,6 +138,38 @@ func (g *growth) save(w *writer) {
 	}
 }
 
+func (g *growth) settle() { g.same = len(g.samples) }
+
+// patch writes when the samples begin, and those that are not as they were kept.
+func (g *growth) patch(w *writer) {
+	if g.same == len(g.samples) {
+		return
+	}
+	first := g.samples[0].at
+	w.instant(first)
+	w.uvarint(uint64(len(g.samples) - g.same))
+	for _, s := range g.samples[g.same:] {
+		w.varint(int64(s.at - first))
+		w.float(s.value)
+		w.float(s.raw)
+	}
+}
+
+func (g *growth) mend(r *reader) {
+	first := r.instant()
+	fresh := make([]sample, r.count(17))
+	for i := range fresh {
+		fresh[i] = sample{at: first + instant(r.varint()), value: r.float(), raw: r.float()}
+	}
+	if len(fresh) == 0 {
+		r.fail("samples that did not change")
+		return
+	}
+	g.samples = slices.DeleteFunc(g.samples, func(s sample) bool { return s.at < first || s.at >= fresh[0].at })
+	g.samples = append(g.samples, fresh...)
+	g.check(r)
+}
+
 func (g *growth) load(r *reader) {
 	n := r.count(17)
 	g.samples = make([]sample, n)
@@ -141,7 +177,14 @@ func (g *growth) load(r *reader) {
 	for i := range g.samples {
 		before += instant(r.varint())
 		g.samples[i] = sample{at: before, value: r.float(), raw: r.float()}
-		if before < earliest || before > latest || i > 0 && before <= g.samples[i-1].at {
+	}
+	g.check(r)
+}
+
+// check fails when the samples are not in order of their times.
+func (g *growth) check(r *reader) {
+	for i, s := range g.samples {
+		if s.at < earliest || s.at > latest || i > 0 && s.at <= g.samples[i-1].at {
 			r.fail("samples out of order")
 			return
 		}

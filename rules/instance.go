@@ -16,6 +16,7 @@ type instance struct {
 	index  int32
 	// touched marks it while the readings of one instant are taken in.
 	touched bool
+	dirty   byte // what of it is not as it was kept
 	state
 	turns  instant // when time alone does something to the alarm, by Life; never is never
 	place  int32   // in the engine's queue, from 1; 0 is none
@@ -62,6 +63,7 @@ func fresh(t test) state {
 // listen lets silence count from now on.
 func (i *instance) listen(now instant) {
 	if t, ok := i.test.(*silenceTest); ok && !i.active() {
+		i.mark(dirtyState)
 		i.await(t.find(now), now)
 	}
 }
@@ -106,6 +108,7 @@ const longestLook = instant(LongestDelay)
 func (i *instance) judge(out []Change, at instant) []Change {
 	at = max(at, i.At)
 	i.At = at
+	i.mark(dirtyState)
 	i.engine.stats.Judged++
 	f := i.test.find(at)
 	i.Wake = f.wake

@@ -77,6 +77,7 @@ func (i *instance) await(f finding, at instant) {
 // fire does what is due first. A delay that runs out comes before what time alone does
 // to the alarm: what clears is not told again at the same instant.
 func (i *instance) fire() Change {
+	i.mark(dirtyState)
 	if i.delay() <= i.turns {
 		return i.firePending()
 	}
@@ -135,6 +136,7 @@ func (i *instance) step(in lifecycle.Input, at instant) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
+	i.mark(dirtyState | dirtyAlarm)
 	i.live(after, at)
 	i.note(in, t, at)
 	c := Change{

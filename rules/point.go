@@ -19,6 +19,8 @@ type point struct {
 	unit    string
 	kind    facility.PointKind
 	wrap    float64
+	index   int32 // in what was kept whole
+	dirty   bool  // it is not as it was kept
 }
 
 // reading is the part of a point that is saved.

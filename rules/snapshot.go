@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"slices"
 	"time"
@@ -15,19 +16,29 @@ import (
 
 // snapshotMark begins each snapshot. Its last character is raised when another
 // program could not read it.
-const snapshotMark = "gengfu rules 3\n"
+const snapshotMark = "gengfu rules 4\n"
 
-// snapshotMark2 begins those that tell of an alarm nothing but the alarm.
-const snapshotMark2 = "gengfu rules 2\n"
+// Marks of older ones: those of 2 tell of an alarm nothing but the alarm; both leave out
+// what says nothing, so that no parts can be added to them.
+const (
+	snapshotMark2 = "gengfu rules 2\n"
+	snapshotMark3 = "gengfu rules 3\n"
+)
 
 // Snapshot returns the state of the engine. What it does from here it would do
 // exactly so after Restore.
 func (e *Engine) Snapshot() ([]byte, error) {
-	w := &writer{data: make([]byte, 0, e.size+e.size/8+4096)}
+	size := e.keeping.size
+	w := &writer{data: make([]byte, 0, size+size/8+4096)}
 	piece := &writer{}
 	w.data = append(w.data, snapshotMark...)
 	w.instant(e.frame.listening)
-	e.savePoints(w)
+	w.uvarint(uint64(len(e.order)))
+	for _, p := range e.order {
+		w.string(p.id.Device)
+		w.string(p.id.Quantity)
+		p.save(w)
+	}
 	w.uvarint(uint64(len(e.feeds)))
 	for _, k := range e.feeds {
 		w.string(k.kind)
@@ -38,57 +49,30 @@ func (e *Engine) Snapshot() ([]byte, error) {
 		k.save(piece)
 		w.bytes(piece.data)
 	}
-	kept := 0
+	w.uvarint(uint64(len(e.instances)))
 	for _, i := range e.instances {
-		if !i.untouched() {
-			kept++
-		}
-	}
-	w.uvarint(uint64(kept))
-	for _, i := range e.instances {
-		if i.untouched() {
-			continue
-		}
 		w.string(i.key)
 		w.string(i.rule.print)
-		if err := i.save(w); err != nil {
+		i.saveState(w)
+		if err := i.saveAlarm(w); err != nil {
 			return nil, fmt.Errorf("save the state of the rules: %w", err)
 		}
 		piece.data = piece.data[:0]
 		i.test.save(piece)
 		w.bytes(piece.data)
 	}
-	e.size = len(w.data)
 	return w.data, nil
 }
 
-// untouched reports whether the state says nothing.
-func (i *instance) untouched() bool {
-	return i.At == 0 && i.Pending == nothing && i.Life == nil
+func (p *point) save(w *writer) {
+	w.instant(p.At)
+	w.instant(p.LastGood)
+	w.byte(byte(p.Quality))
+	w.float(p.Value)
 }
 
-func (e *Engine) savePoints(w *writer) {
-	heard := 0
-	for _, p := range e.order {
-		if p.At != 0 {
-			heard++
-		}
-	}
-	w.uvarint(uint64(heard))
-	for _, p := range e.order {
-		if p.At == 0 {
-			continue
-		}
-		w.string(p.id.Device)
-		w.string(p.id.Quantity)
-		w.instant(p.At)
-		w.instant(p.LastGood)
-		w.byte(byte(p.Quality))
-		w.float(p.Value)
-	}
-}
-
-func (i *instance) save(w *writer) error {
+// saveState writes how an instance stands, but for its alarm.
+func (i *instance) saveState(w *writer) {
 	w.instant(i.At)
 	w.byte(byte(truthOf(i.Wake != never)))
 	if i.Wake != never {
@@ -100,6 +84,9 @@ func (i *instance) save(w *writer) error {
 		w.instant(i.Deadline)
 		w.varint(int64(i.Left))
 	}
+}
+
+func (i *instance) saveAlarm(w *writer) error {
 	var alarm, order []byte
 	if i.Alarm != nil {
 		var err, errOrder error
@@ -118,25 +105,31 @@ func (i *instance) save(w *writer) error {
 // saved is the state of one instance in a snapshot.
 type saved struct {
 	rule string // fingerprint
-	test []byte
+	test pieces
 	state
 	order OrderPolicy
 }
 
-// snapshot is what a snapshot holds.
+// snapshot is what a snapshot holds, and the parts that are added to it.
 type snapshot struct {
 	listening instant
 	points    map[facility.PointID]reading
-	feeds     map[feedSpec][]byte
+	feeds     map[feedSpec]pieces
 	instances map[string]saved // by key
+
+	// Parts go by the order in which things stand in it.
+	order []facility.PointID
+	kept  map[facility.PointID][]feedSpec
+	keys  []string
 }
 
-// Restore replaces the state by that of a snapshot. Instances whose rule judges
+// Restore replaces the state by that of a snapshot and the parts that Save added to it
+// since, in order. Instances whose rule judges
 // differently by now, and new ones, start anew; what is kept of a point stays as long
 // as any rule asks for the same. Alarms that nobody stands for any more are handed
 // out by Retire. The engine is unchanged when an error is returned.
-func (e *Engine) Restore(data []byte) error {
-	s, err := read(data)
+func (e *Engine) Restore(data []byte, parts ...[]byte) error {
+	s, err := read(data, parts)
 	if err == nil {
 		err = e.proves(s)
 	}
@@ -145,16 +138,17 @@ func (e *Engine) Restore(data []byte) error {
 	}
 	e.frame.listening = s.listening
 	for _, p := range e.order {
-		p.reading = s.points[p.id]
+		p.reading, p.dirty = s.points[p.id], false
 		p.see()
 	}
 	for _, k := range e.feeds {
-		k.load(&reader{data: s.feeds[k.feedSpec]}) // proves has seen that it can be read, or it is empty
+		_ = s.feeds[k.feedSpec].load(k.feed) // proves has seen that it can be read, or it is empty
 	}
+	e.keeping = keeping{} // what is kept may be of other rules: the next is whole
 	clear(e.byID)
 	e.retired, e.queue = nil, e.queue[:0]
 	for _, i := range e.instances {
-		i.place, i.queued = 0, never
+		i.place, i.queued, i.dirty = 0, never, 0
 		e.restore(i, s.instances)
 		e.queue.plan(i)
 	}
@@ -177,9 +171,12 @@ func (e *Engine) TakeOver(from *Engine) error {
 	return e.Restore(data)
 }
 
-func read(data []byte) (snapshot, error) {
+func read(data []byte, parts [][]byte) (snapshot, error) {
 	rest, ok := bytes.CutPrefix(data, []byte(snapshotMark))
-	old := false
+	older, old := !ok, false
+	if older {
+		rest, ok = bytes.CutPrefix(data, []byte(snapshotMark3))
+	}
 	if !ok {
 		rest, old = bytes.CutPrefix(data, []byte(snapshotMark2))
 	}
@@ -187,48 +184,77 @@ func read(data []byte) (snapshot, error) {
 		return snapshot{}, errors.New("it is of another version")
 	}
 	r := &reader{data: rest}
-	s := snapshot{listening: r.instant(), points: map[facility.PointID]reading{}, feeds: map[feedSpec][]byte{}, instances: map[string]saved{}}
+	s := snapshot{
+		listening: r.instant(), points: map[facility.PointID]reading{}, feeds: map[feedSpec]pieces{}, instances: map[string]saved{},
+		kept: map[facility.PointID][]feedSpec{},
+	}
 	for range r.count(13) {
 		id := facility.PointID{Device: r.string(), Quantity: r.string()}
-		s.points[id] = reading{At: r.instant(), LastGood: r.instant(), Quality: facility.Quality(r.byte()), Value: r.float()}
+		s.points[id] = readPoint(r)
+		s.order = append(s.order, id)
 	}
 	for range r.count(5) {
 		spec := feedSpec{kind: r.string(), point: facility.PointID{Device: r.string(), Quantity: r.string()}, span: r.varint()}
-		s.feeds[spec] = r.bytes()
+		s.feeds[spec] = pieces{r.bytes()}
+		s.kept[spec.point] = append(s.kept[spec.point], spec)
 	}
 	for range r.count(9) {
 		key := r.string()
 		s.instances[key] = readInstance(r, old)
+		s.keys = append(s.keys, key)
 	}
-	if r.err == nil && len(r.data) > 0 {
-		r.fail("something stands behind its end")
+	r.end()
+	if r.err != nil || len(parts) == 0 {
+		return s, r.err
 	}
-	return s, r.err
+	if older {
+		return s, errors.New("a part of something else")
+	}
+	return s, s.add(parts, crc32.ChecksumIEEE(data))
 }
 
 func readInstance(r *reader, old bool) saved {
 	v := saved{rule: r.string()}
-	v.At, v.Wake = r.instant(), never
-	if Truth(r.byte()) == True {
-		v.Wake = r.instant()
-	}
-	v.Blind = Truth(r.byte()) == True
-	if v.Pending = pending(r.byte()); v.Pending != nothing {
-		v.Deadline, v.Left = r.instant(), time.Duration(r.varint())
-	}
-	alarm, order := r.bytes(), r.bytes()
-	if len(alarm) > 0 {
-		v.Alarm = &facility.Alarm{}
-		if err := errors.Join(json.Unmarshal(alarm, v.Alarm), json.Unmarshal(order, &v.order)); err != nil {
-			r.fail(err.Error())
-		}
-	}
+	readState(r, &v)
+	readAlarm(r, &v)
 	if old {
 		v.Life = lifeOf(r, v.Alarm, max(v.At, earliest))
 	} else {
 		v.Life = readLife(r, max(v.At, earliest))
 	}
-	v.test = r.bytes()
+	v.test = pieces{r.bytes()}
+	v.check(r)
+	return v
+}
+
+// readState reads what saveState wrote.
+func readState(r *reader, v *saved) {
+	v.At, v.Wake = r.instant(), never
+	if Truth(r.byte()) == True {
+		v.Wake = r.instant()
+	}
+	v.Blind = Truth(r.byte()) == True
+	v.Deadline, v.Left = 0, 0
+	if v.Pending = pending(r.byte()); v.Pending != nothing {
+		v.Deadline, v.Left = r.instant(), time.Duration(r.varint())
+	}
+}
+
+// readAlarm reads what saveAlarm wrote of the alarm itself.
+func readAlarm(r *reader, v *saved) {
+	alarm, order := r.bytes(), r.bytes()
+	v.Alarm, v.order = nil, OrderPolicy{}
+	if len(alarm) == 0 {
+		return
+	}
+	v.Alarm = &facility.Alarm{}
+	if err := errors.Join(json.Unmarshal(alarm, v.Alarm), json.Unmarshal(order, &v.order)); err != nil {
+		r.fail(err.Error())
+	}
+}
+
+// check fails when the state is none that an instance can be in.
+func (v *saved) check(r *reader) {
 	base := facility.AlarmNormal
 	if v.Life != nil {
 		base = v.Life.Base
@@ -241,7 +267,6 @@ func readInstance(r *reader, old bool) saved {
 	case v.Alarm == nil && base != facility.AlarmNormal, v.Alarm != nil && v.Alarm.State != base, v.Alarm != nil && base == facility.AlarmNormal:
 		r.fail("an alarm that is not in the state that it is in")
 	}
-	return v
 }
 
 // proves tries all that is kept and that somebody asks for, on copies.
@@ -251,13 +276,8 @@ func (e *Engine) proves(s snapshot) error {
 		if len(data) == 0 {
 			continue
 		}
-		r := &reader{data: data}
-		k.blank().load(r)
-		if r.err == nil && len(r.data) > 0 {
-			r.fail("something stands behind its end")
-		}
-		if r.err != nil {
-			return fmt.Errorf("%s of %s: %w", k.kind, k.point, r.err)
+		if err := data.load(k.blank()); err != nil {
+			return fmt.Errorf("%s of %s: %w", k.kind, k.point, err)
 		}
 	}
 	for _, i := range e.instances {
@@ -266,10 +286,8 @@ func (e *Engine) proves(s snapshot) error {
 			continue
 		}
 		if t, ok := i.test.(*conditionTest); ok {
-			r := &reader{data: v.test}
-			t.blank().load(r)
-			if r.err != nil {
-				return fmt.Errorf("%s: %w", i.key, r.err)
+			if err := v.test.loadTest(t.blank()); err != nil {
+				return fmt.Errorf("%s: %w", i.key, err)
 			}
 		}
 	}
@@ -286,7 +304,7 @@ func (e *Engine) restore(i *instance, all map[string]saved) {
 	switch {
 	case ok && v.rule == i.rule.print:
 		i.state = v.state
-		i.test.load(&reader{data: v.test})
+		_ = v.test.loadTest(i.test) // proves has seen that it can be read
 		delete(all, i.key)
 	case ok:
 		i.inherit(v)

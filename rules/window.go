@@ -26,8 +26,9 @@ type window struct {
 	head   int64 // number of the newest slot that has a reading
 	mid    int64 // below head
 	slots  []slot
-	back   fold  // of the slots behind mid up to backTo
-	backTo int64 // below head
+	back   fold   // of the slots behind mid up to backTo
+	backTo int64  // below head
+	dirty  uint64 // a bit for each slot that is not as it was kept
 }
 
 // fold is what some readings come to.
@@ -85,6 +86,7 @@ func (w *window) take(_ *point, at instant, v float64) {
 	case k > w.head:
 		for n := max(w.head+1, k-ring+1); n <= k; n++ {
 			w.slots[n%ring] = slot{}
+			w.dirty |= 1 << (n % ring)
 		}
 		w.head = k
 		if w.oldest() > w.mid {
@@ -92,6 +94,7 @@ func (w *window) take(_ *point, at instant, v float64) {
 		}
 	}
 	w.newest = at
+	w.dirty |= 1 << (k % ring)
 	s := &w.slots[k%ring]
 	s.add(v)
 	s.last = w.step(at)
@@ -105,6 +108,7 @@ func (w *window) oldest() int64 { return max(w.head-slotsPerWindow, 0) }
 func (w *window) turn() {
 	w.mid = w.head - 1
 	w.back, w.backTo = fold{}, w.mid
+	w.dirty = 1<<ring - 1
 	var all fold
 	for k := w.mid; k >= w.oldest(); k-- {
 		s := &w.slots[k%ring]
@@ -135,6 +139,7 @@ func (w *window) late(p *point, at instant, v float64) bool {
 	}
 	w.slots[k%ring].last = w.step(at)
 	w.first = min(w.first, at)
+	w.dirty |= 1 << (k % ring)
 	if k > w.mid {
 		w.slots[k%ring].add(v)
 		w.back, w.backTo = fold{}, w.mid
@@ -142,6 +147,7 @@ func (w *window) late(p *point, at instant, v float64) bool {
 	}
 	for n := w.oldest(); n <= k; n++ {
 		w.slots[n%ring].add(v)
+		w.dirty |= 1 << (n % ring)
 	}
 	return true
 }
@@ -238,11 +244,7 @@ func (w *window) load(r *reader) {
 	if w.first == 0 {
 		return
 	}
-	w.newest, w.head = r.instant(), r.varint()
-	w.mid = w.head - r.varint()
-	w.backTo = w.mid
-	if w.head != int64(w.newest/w.slot) || w.mid >= w.head || w.mid < w.head-ring || w.mid < -1 {
-		r.fail("a window of another time")
+	if !w.loadTimes(r) {
 		return
 	}
 	w.slots = make([]slot, ring)
@@ -264,6 +266,77 @@ func (w *window) load(r *reader) {
 		}
 		before = s.fold
 	}
+}
+
+func (w *window) settle() { w.dirty = 0 }
+
+func (w *window) patch(e *writer) {
+	if w.dirty != 0 {
+		w.patchSlots(e)
+	}
+}
+
+// patchSlots writes which times the window is of, and the slots that are not as they
+// were kept, which may be none.
+func (w *window) patchSlots(e *writer) {
+	e.instant(w.first)
+	if w.slots == nil {
+		return
+	}
+	e.instant(w.newest)
+	e.varint(w.head)
+	e.varint(w.head - w.mid)
+	e.uvarint(w.dirty)
+	for i := range w.slots {
+		if w.dirty&(1<<i) == 0 {
+			continue
+		}
+		s := &w.slots[i]
+		e.uvarint(uint64(s.n))
+		e.uvarint(uint64(s.last))
+		if s.n > 0 {
+			e.float(s.sum)
+			e.float(s.min)
+			e.float(s.max)
+		}
+	}
+}
+
+func (w *window) mend(r *reader) {
+	first := r.instant()
+	if first == 0 {
+		return
+	}
+	w.first = first
+	if !w.loadTimes(r) {
+		return
+	}
+	if w.slots == nil {
+		w.slots = make([]slot, ring)
+	}
+	dirty := r.uvarint()
+	for i := range w.slots {
+		if dirty&(1<<i) == 0 {
+			continue
+		}
+		s := slot{fold: fold{n: uint32(r.uvarint())}, last: uint32(r.uvarint())}
+		if s.n > 0 {
+			s.sum, s.min, s.max = r.float(), r.float(), r.float()
+		}
+		w.slots[i] = s
+	}
+}
+
+// loadTimes reads which times the window is of, and reports whether it can be.
+func (w *window) loadTimes(r *reader) bool {
+	w.newest, w.head = r.instant(), r.varint()
+	w.mid = w.head - r.varint()
+	w.back, w.backTo = fold{}, w.mid
+	if w.head != int64(w.newest/w.slot) || w.mid >= w.head || w.mid < w.head-ring || w.mid < -1 {
+		r.fail("a window of another time")
+		return false
+	}
+	return true
 }
 
 // mean is NaN when there is nothing.

@@ -1,0 +1,176 @@
+package rules_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"gengfu/facility"
+	"gengfu/rules"
+)
+
+// shelf is where a state is kept, as the ledger does.
+type shelf struct {
+	whole []byte
+	parts [][]byte
+}
+
+// put keeps what the engine wants to be kept. What is lost leaves no trace; what is in
+// doubt is kept, and the engine does not hear of it.
+func (s *shelf) put(t interface{ Fatal(...any) }, e *rules.Engine, lost, doubt bool) {
+	data, whole, err := e.Save()
+	switch {
+	case err != nil:
+		t.Fatal(err)
+	case lost:
+		return
+	case whole:
+		s.whole, s.parts = data, nil
+	default:
+		s.parts = append(s.parts, data)
+	}
+	if !doubt {
+		e.Kept()
+	}
+}
+
+// TestPartsComeToTheWhole: whatever rules and facts there are, and whatever became of
+// the writes before, what is kept is the engine as it is, to the byte.
+func TestPartsComeToTheWhole(t *testing.T) {
+	parts, alarms := 0, 0
+	rapid.Check(t, func(rt *rapid.T) {
+		rs, lines := drawRules(rt), drawStream(rt)
+		made := func() *rules.Engine {
+			e, problems := rules.Compile(rs, unitless(), rules.WithDetectors(strangers))
+			if problems != nil {
+				rt.Fatal(rs, problems)
+			}
+			return e
+		}
+		through, e := made(), made()
+		through.Listen(start)
+		e.Listen(start)
+		kept := &shelf{}
+		cuts := rapid.SliceOfN(rapid.IntRange(0, 19), len(lines), len(lines)).Draw(rt, "cuts")
+		for i, l := range lines {
+			want, got := play(t, through, l), play(t, e, l)
+			if d := cmp.Diff(want, got); d != "" {
+				rt.Fatalf("behind line %d: %s", i, d)
+			}
+			alarms += len(want)
+			for _, c := range want {
+				through.SetOrder(c.Alarm.ID, "W-"+l)
+				e.SetOrder(c.Alarm.ID, "W-"+l)
+			}
+			if rapid.IntRange(0, 9).Draw(rt, "late") == 0 && i > 5 {
+				before := strings.Replace(lines[i-5], "s ", ".5s ", 1)
+				play(t, through, before)
+				play(t, e, before)
+			}
+			switch cut := cuts[i]; {
+			case cut < 8:
+				continue
+			case cut < 10:
+				kept.put(rt, e, true, false)
+				continue
+			case cut < 12:
+				kept.put(rt, e, false, true)
+			default:
+				kept.put(rt, e, false, false)
+			}
+			again := made()
+			if err := again.Restore(kept.whole, kept.parts...); err != nil {
+				rt.Fatalf("%d parts: %v", len(kept.parts), err)
+			}
+			if !bytes.Equal(save(t, again), save(t, e)) {
+				rt.Fatalf("behind line %d %q what is kept in %d parts is not what there is; rules %q", i, l, len(kept.parts), rs[0].When)
+			}
+			parts = max(parts, len(kept.parts))
+			if cuts[i] == 19 {
+				e, kept = again, &shelf{}
+			}
+		}
+	})
+	if parts < 10 || alarms < 50 {
+		t.Errorf("%d parts at most, %d changes: the test says little", parts, alarms)
+	}
+}
+
+// TestPartsAreSmall: what is kept with a decision goes by what changed, not by what
+// there is, and what there is to read at the start does not grow for ever.
+func TestPartsAreSmall(t *testing.T) {
+	rs := []rules.Rule{
+		rule("mean", rules.Rule{For: rules.Selector{Kinds: []string{"pump"}}, When: "avg(outlet_pressure, 1h) < 2 bar", OnDelay: time.Second}),
+		rule("often", rules.Rule{For: rules.Selector{Kinds: []string{"pump"}}, When: "edges(running, 1h) > 4 or increase(starts, 1h) > 4"}),
+	}
+	e, problems := rules.Compile(rs, largeEstate())
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	e.Listen(start)
+	kept := &shelf{}
+	largest, wholes := 0, 0
+	for i := range 4000 {
+		at := start.Add(time.Duration(i) * time.Minute)
+		device := fmt.Sprintf("pump-%d", i%5+1)
+		for q, v := range map[string]float64{"outlet_pressure": float64(i % 7), "running": float64(i / 5 % 2), "starts": float64(i / 10)} {
+			e.Observe(facility.Reading{Point: facility.PointID{Device: device, Quantity: q}, Time: at, Value: v, Quality: facility.Good})
+		}
+		kept.put(t, e, false, false)
+		if len(kept.parts) == 0 {
+			wholes++
+			continue
+		}
+		largest = max(largest, len(kept.parts[len(kept.parts)-1]))
+	}
+	all := len(kept.whole)
+	for _, p := range kept.parts {
+		all += len(p)
+	}
+	t.Logf("whole %d bytes %d times, parts up to %d, %d in all", len(kept.whole), wholes, largest, all)
+	if wholes < 2 || wholes > 40 || largest > 4096 || all > 6*max(len(kept.whole), 64<<10) {
+		t.Errorf("whole %d bytes %d times, parts up to %d, %d in all", len(kept.whole), wholes, largest, all)
+	}
+}
+
+func TestRestoreRefusesPartsOfSomethingElse(t *testing.T) {
+	made := func() *rules.Engine {
+		return compile(t, rule("fault", rules.Rule{When: "fault", For: rules.Selector{Devices: []string{"pump-1"}}}))
+	}
+	one, other := &shelf{}, &shelf{}
+	for n, kept := range []*shelf{one, other} {
+		e := made()
+		script(t, e, fmt.Sprintf("%ds pump-1/fault=0", n+1))
+		kept.put(t, e, false, false)
+		script(t, e, "5s pump-1/fault=1")
+		kept.put(t, e, false, false)
+	}
+	if len(one.parts) != 1 || len(other.parts) != 1 {
+		t.Fatal("no parts")
+	}
+	cut := one.parts[0][:len(one.parts[0])-1]
+	for what, err := range map[string]error{
+		"another's":     made().Restore(one.whole, other.parts...),
+		"cut off":       made().Restore(one.whole, cut),
+		"a whole one":   made().Restore(one.whole, other.whole),
+		"older's":       made().Restore(bytes.Replace(one.whole, []byte("rules 4"), []byte("rules 3"), 1), one.parts...),
+		"one and a cut": made().Restore(one.whole, one.parts[0], cut),
+	} {
+		if err == nil || !strings.HasPrefix(err.Error(), "restore the state of the rules: ") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	e := made()
+	if err := e.Restore(one.whole, one.parts...); err != nil || len(e.Standing()) != 1 {
+		t.Errorf("%d alarms, %v", len(e.Standing()), err)
+	}
+	// The form of before is taken up: it has the same layout.
+	if err := e.Restore(bytes.Replace(one.whole, []byte("rules 4"), []byte("rules 3"), 1)); err != nil {
+		t.Error(err)
+	}
+}
