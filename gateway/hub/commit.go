@@ -223,12 +223,16 @@ func (j *judge) insist(ctx context.Context, what string, try func() error) error
 // save writes outcomes and, with the last piece, the place in the journal and the
 // state at once, and then tells everybody.
 func (j *judge) save(ctx context.Context, outcomes []outcome, last bool) error {
-	state, err := j.engine.Snapshot()
-	if err != nil {
-		return err
+	var state []byte
+	var whole bool
+	if last {
+		var err error
+		if state, whole, err = j.engine.Save(); err != nil {
+			return err
+		}
 	}
 	linked := map[string]string{}
-	err = j.board.change(ctx, func() (news []dashboard.Event, err error) {
+	err := j.board.change(ctx, func() (news []dashboard.Event, err error) {
 		err = j.ledger.Update(ctx, func(tx *ledger.Tx) error {
 			news = nil
 			for _, o := range outcomes {
@@ -247,7 +251,10 @@ func (j *judge) save(ctx context.Context, outcomes []outcome, last bool) error {
 			if err := tx.SetCursor(j.cursorName(), j.at); err != nil {
 				return err
 			}
-			return tx.SaveState(stateRules, state)
+			if whole {
+				return tx.SaveState(stateRules, state)
+			}
+			return tx.AddToState(stateRules, state)
 		})
 		return news, err
 	})
@@ -257,6 +264,7 @@ func (j *judge) save(ctx context.Context, outcomes []outcome, last bool) error {
 	wrote := j.now().UTC()
 	j.figures.wrote.Store(&wrote)
 	if last {
+		j.engine.Kept()
 		j.early.saved()
 		j.saved, j.savedAt = j.at, j.now()
 		if err := j.journal.Commit(cursorJudge, j.at); err != nil {

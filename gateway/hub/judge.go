@@ -89,6 +89,7 @@ type request struct {
 // restore takes up what the ledger kept.
 func (j *judge) restore(ctx context.Context) error {
 	var state []byte
+	var parts [][]byte
 	var rounds []facility.Round
 	var standing []facility.Alarm
 	now := j.now()
@@ -98,6 +99,9 @@ func (j *judge) restore(ctx context.Context) error {
 			return err
 		}
 		if state, err = tx.State(stateRules); err != nil {
+			return err
+		}
+		if parts, err = tx.StateParts(stateRules); err != nil {
 			return err
 		}
 		if err = j.early.restore(tx); err != nil {
@@ -116,7 +120,7 @@ func (j *judge) restore(ctx context.Context) error {
 		return err
 	}
 	if len(state) > 0 {
-		if err := j.engine.Restore(state); err != nil {
+		if err := j.engine.Restore(state, parts...); err != nil {
 			j.log.Error("the state of the rules cannot be taken up; they start anew", "error", err)
 		}
 	}
