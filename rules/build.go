@@ -96,6 +96,9 @@ func (b *builder) name(n *ast.IdentifierNode) operand {
 	if q, ok := qualities[n.Value]; ok {
 		return constant(float64(q), qualityUnit)
 	}
+	if n.Value == ratedName {
+		return b.fail(n, mistake{what: "rated is all that the device is rated for.", cure: "Name the rating too, as in rated.current."})
+	}
 	if _, ok := b.groups[n.Value]; ok {
 		return b.fail(n, mistake{what: fmt.Sprintf("%q is a group of devices.", n.Value), cure: fmt.Sprintf("Name the quantity too, as in sum(%s.flow).", n.Value)})
 	}
@@ -126,6 +129,9 @@ func (b *builder) member(n *ast.MemberNode) operand {
 		return b.fail(n, mistake{what: "This is not part of the language of conditions.", cure: languageCure})
 	}
 	devices, ok := b.groups[group.Value]
+	if !ok && group.Value == ratedName {
+		return b.rated(n, quantity.Value)
+	}
 	if !ok {
 		return b.fail(n, b.noGroup(group.Value, quantity.Value))
 	}

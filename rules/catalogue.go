@@ -89,9 +89,11 @@ func (c *catalogue) pick(path string, s Selector, optional bool) ([]facility.Dev
 	var out []facility.Device
 	for _, d := range c.devices {
 		lacks := func(q string) bool { return !slices.Contains(c.names[d.ID], q) }
+		unrated := func(name string) bool { _, ok := d.Ratings[name]; return !ok }
 		if within(s.Kinds, d.Kind) && within(s.Devices, d.ID) && within(s.Places, d.Place) &&
 			!slices.Contains(s.Except, d.ID) && !slices.ContainsFunc(s.Having, lacks) &&
-			(len(s.Lacking) == 0 || slices.ContainsFunc(s.Lacking, lacks)) {
+			(len(s.Lacking) == 0 || slices.ContainsFunc(s.Lacking, lacks)) &&
+			!slices.ContainsFunc(s.Rated, unrated) && (len(s.Unrated) == 0 || slices.ContainsFunc(s.Unrated, unrated)) {
 			out = append(out, d)
 		}
 	}

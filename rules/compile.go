@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/expr-lang/expr/ast"
-
 	"gengfu/facility"
 	"gengfu/rules/lifecycle"
 )
@@ -254,7 +252,7 @@ func (c *compilation) groups(r Rule, d facility.Device) (map[string][]facility.D
 		picked, found := c.estate.pick("groups."+name, g.Selector, r.Optional)
 		problems = append(problems, found...)
 		out[name] = slices.DeleteFunc(picked, func(o facility.Device) bool {
-			return o.ID == d.ID || g.Here && o.Place != d.Place
+			return o.ID == d.ID || g.Here && o.Place != d.Place || g.Children && o.Parent != d.ID
 		})
 	}
 	return out, problems
@@ -265,19 +263,8 @@ func limits(texts map[string]string) (map[string]operand, []facility.Problem) {
 	var problems []facility.Problem
 	out := map[string]operand{}
 	for _, name := range slices.Sorted(maps.Keys(texts)) {
-		b := &builder{}
-		node, literals, m := parse(texts[name])
-		if m == nil {
-			b.literals = literals
-			switch n := node.(type) {
-			case *ast.IntegerNode, *ast.FloatNode, *ast.UnaryNode:
-				out[name] = b.number(n, b.build(n))
-			}
-			m = b.err
-		}
-		if m == nil && !out[name].constant {
-			m = &mistake{at: -1, what: fmt.Sprintf("%q is no limit.", texts[name])}
-		}
+		limit, m := number(texts[name])
+		out[name] = limit
 		if m != nil {
 			m.cure = "Write a number with its unit, such as 2.85 m."
 			problems = append(problems, m.problem("limits."+name, texts[name]))

@@ -15,10 +15,10 @@ type Coverage struct {
 	Lacking []Lack   `json:"lacking"` // of the kinds, places and ids that it names, but without a quantity that it needs
 }
 
-// Lack is a device that a rule would be judged on if it had more quantities.
+// Lack is a device that a rule would be judged on if it had more quantities or ratings.
 type Lack struct {
 	Device     string   `json:"device"`
-	Quantities []string `json:"quantities"`
+	Quantities []string `json:"quantities"` // a rating as rated.current
 }
 
 // Cover says of each rule which devices of the estate it selects. The rules are as
@@ -50,10 +50,15 @@ func (c *compilation) cover(r Rule) Coverage {
 		return out
 	}
 	wider := r.For
-	wider.Having = nil
+	wider.Having, wider.Rated = nil, nil
 	all, _ := c.estate.pick("for", wider, true)
 	for _, d := range all {
 		lacks := slices.DeleteFunc(slices.Clone(r.For.Having), func(q string) bool { return slices.Contains(c.estate.names[d.ID], q) })
+		for _, name := range r.For.Rated {
+			if _, ok := d.Ratings[name]; !ok {
+				lacks = append(lacks, ratedName+"."+name)
+			}
+		}
 		if len(lacks) > 0 {
 			out.Lacking = append(out.Lacking, Lack{d.ID, lacks})
 		}

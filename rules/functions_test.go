@@ -253,7 +253,7 @@ func TestOverridesAndGroupsSayWhatIsWrong(t *testing.T) {
 		"syntax":             {rules.Rule{For: pumps, When: "fault", Overrides: over(rules.Override{When: "fault and"})}, []string{"rules[0].overrides.pump-1.when:", "unexpected token"}},
 		"limit":              {rules.Rule{For: pumps, When: "fault", Overrides: over(rules.Override{Limits: map[string]string{"low": "1"}})}, []string{"overrides.pump-1.limits.low:", `no limit "low"`}},
 		"limit's unit":       {rules.Rule{For: pumps, When: "outlet_pressure < low", Limits: map[string]string{"low": "1 bar"}, Overrides: over(rules.Override{Limits: map[string]string{"low": "1 kW"}})}, []string{"bar cannot be put beside kW", "(device pump-1)"}},
-		"limit that is none": {rules.Rule{For: pumps, When: "outlet_pressure < low", Limits: map[string]string{"low": "high"}}, []string{"rules[0].limits.low:", `"high" is no limit`}},
+		"limit that is none": {rules.Rule{For: pumps, When: "outlet_pressure < low", Limits: map[string]string{"low": "high"}}, []string{"rules[0].limits.low:", `"high" is no number`}},
 		"name":               {rules.Rule{For: pumps, When: "fault", Limits: map[string]string{"Too-Low": "1"}}, []string{"rules[0].limits.Too-Low:", "no name"}},
 		"delay":              {rules.Rule{For: pumps, When: "fault", Overrides: over(rules.Override{OnDelay: ptr(-time.Second)})}, []string{"overrides.pump-1.on_delay:", "-1s is no delay"}},
 		"priority":           {rules.Rule{For: pumps, When: "fault", Overrides: over(rules.Override{Priority: "P9"})}, []string{"overrides.pump-1.priority:"}},

@@ -6,14 +6,13 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"gengfu/facility"
 	"maps"
 	"math"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
-
-	"gengfu/facility"
 )
 
 // File is the content of one rule file.
@@ -73,7 +72,8 @@ func (d Downs) valid() bool {
 // judged for is never one of them.
 type Group struct {
 	Selector `yaml:",inline"`
-	Here     bool `yaml:"here"` // only those at the place of the rule's device
+	Here     bool `yaml:"here"`                       // only those at the place of the rule's device
+	Children bool `yaml:"children" json:",omitempty"` // only the sub-meters of the rule's device
 }
 
 // Override is what is otherwise on one device. What it leaves out is as in the rule.
@@ -122,9 +122,11 @@ type Selector struct {
 	Kinds   []string `yaml:"kinds"`
 	Devices []string `yaml:"devices"`
 	Places  []string `yaml:"places"`
-	Having  []string `yaml:"having"`  // quantities that the device must have, all of them
-	Lacking []string `yaml:"lacking"` // quantities of which the device must lack at least one
-	Except  []string `yaml:"except"`  // devices that are left out
+	Having  []string `yaml:"having"`                    // quantities that the device must have, all of them
+	Lacking []string `yaml:"lacking"`                   // quantities of which the device must lack at least one
+	Except  []string `yaml:"except"`                    // devices that are left out
+	Rated   []string `yaml:"rated" json:",omitempty"`   // ratings that the device must have, all of them
+	Unrated []string `yaml:"unrated" json:",omitempty"` // ratings of which the device must lack at least one
 }
 
 // NoData is a rule that judges silence.
@@ -271,8 +273,11 @@ func (r Rule) validateNames() []facility.Problem {
 		}
 	}) {
 		_, name, _ := strings.Cut(path, ".")
-		if !givenName.MatchString(name) {
+		switch {
+		case !givenName.MatchString(name):
 			out = append(out, facility.Problem{Path: path, What: fmt.Sprintf("%q is no name.", name), Cure: `Write lower-case letters, digits and "_", such as high or subs.`})
+		case name == ratedName:
+			out = append(out, facility.Problem{Path: path, What: "rated is what the device is rated for.", Cure: "Write another name."})
 		}
 	}
 	if r.When == "" && len(r.Groups)+len(r.Limits) > 0 {

@@ -121,6 +121,7 @@ func TestShippedRulesOfPumpHousesAndMeters(t *testing.T) {
 	simple("door-open", room, "door_open=0", "door_open=1", 16*minute, 20*minute, 20*minute)
 	simple("device-offline", "tank", "online=1", "online=0", minute+30*s, 2*minute, 2*minute+10*s)
 	simple("water-burst", "main-water", "flow=7", "flow=25", 2*minute, 3*minute, 8*minute)
+	simple("water-burst-pipe", "garden-water", "flow=6.7", "flow=9.1", 2*minute, 3*minute, 8*minute)
 	simple("voltage-high", "main-power", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=230", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=236", 2*minute, 3*minute, 4*minute)
 	simple("voltage-low", "main-power", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=230", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=197", 2*minute, 3*minute, 4*minute)
 	simple("phase-loss", "main-power", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=230", "voltage_l1=228 main-power/voltage_l2=229 main-power/voltage_l3=20", minute+10*s, 2*minute, 2*minute+30*s)

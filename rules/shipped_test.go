@@ -1,8 +1,10 @@
 package rules_test
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -30,6 +32,17 @@ func shippedRules(t *testing.T) map[string][]rules.Rule {
 	return out
 }
 
+// shippedInOrder are the rules of all files.
+func shippedInOrder(t *testing.T) []rules.Rule {
+	t.Helper()
+	files := shippedRules(t)
+	var out []rules.Rule
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		out = append(out, files[name]...)
+	}
+	return out
+}
+
 func readYAML(t *testing.T, path string, into any, opts ...yaml.DecodeOption) {
 	t.Helper()
 	data, err := os.ReadFile(path)
@@ -46,15 +59,16 @@ func siteOf(t *testing.T, path string) facility.Estate {
 	t.Helper()
 	var site struct {
 		Devices []struct {
-			ID, Profile, Place string
-			Name               facility.Text
+			ID, Profile, Place, Parent string
+			Name                       facility.Text
+			Ratings                    map[string]string
 		}
 	}
 	readYAML(t, path, &site)
 	var e facility.Estate
 	for _, d := range site.Devices {
 		known := deviceOf(t, d.ID, d.Profile)
-		known.Name, known.Place = d.Name, d.Place
+		known.Name, known.Place, known.Parent, known.Ratings = d.Name, d.Place, d.Parent, d.Ratings
 		e.Devices = append(e.Devices, known)
 	}
 	return e
@@ -129,19 +143,25 @@ func wholeRange(t *testing.T) facility.Estate {
 	t.Helper()
 	e := siteOf(t, filepath.Join(configs, "demo.yaml"))
 	e.Site.Zone = time.FixedZone("CST", 8*3600)
-	for _, d := range []struct{ id, profile string }{
-		{"drive-1", "invt-goodrive"},
-		{"drive-2", "schneider-altivar"},
-		{"heat-1", "cjt188-heat"},
-		{"gas-1", "cjt188-gas"},
-		{"flat-water", "cjt188-water"},
-		{"flat-power", "dlt645-2007"},
-		{"shop-power", "dlt645-2007-three-phase"},
-		{"small-power", "pzem-016"},
-		{"booster", "wilo-booster"},
-		{"riser", "qdy30a-pressure"},
+	for _, d := range []struct {
+		id, profile, parent string
+		ratings             map[string]string
+	}{
+		{id: "drive-1", profile: "invt-goodrive"},
+		{id: "drive-2", profile: "schneider-altivar"},
+		{id: "heat-1", profile: "cjt188-heat"},
+		{id: "gas-1", profile: "cjt188-gas"},
+		{id: "flat-water", profile: "cjt188-water", parent: "main-water"},
+		{id: "garden-water", profile: "tuf-2000", ratings: map[string]string{"pipe": "DN40"}},
+		{id: "flat-power", profile: "dlt645-2007", parent: "main-power", ratings: map[string]string{"current": "40 A"}},
+		{id: "shop-power", profile: "dlt645-2007-three-phase", parent: "main-power"},
+		{id: "small-power", profile: "pzem-016"},
+		{id: "booster", profile: "wilo-booster"},
+		{id: "riser", profile: "qdy30a-pressure"},
 	} {
-		e.Devices = append(e.Devices, deviceOf(t, d.id, d.profile))
+		known := deviceOf(t, d.id, d.profile)
+		known.Parent, known.Ratings = d.parent, d.ratings
+		e.Devices = append(e.Devices, known)
 	}
 	// What a site makes of copied profiles.
 	e.Devices = append(e.Devices,
@@ -236,11 +256,9 @@ func TestShippedRulesJudge(t *testing.T) {
 		},
 	}
 	var all []rules.Rule
-	for _, rs := range shippedRules(t) {
-		for _, r := range rs {
-			if r.NoData == nil { // the scripts leave long pauses
-				all = append(all, r)
-			}
+	for _, r := range shippedInOrder(t) {
+		if r.NoData == nil { // the scripts leave long pauses
+			all = append(all, r)
 		}
 	}
 	site := siteOf(t, filepath.Join(configs, "demo.yaml"))

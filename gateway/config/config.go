@@ -302,6 +302,7 @@ func (l *loader) load() {
 	c.Warnings = append(c.Warnings, l.doc.find(devices.Warnings(c.Lines, c.File.Devices, c.Profiles))...)
 	l.buildEstate()
 	l.checkFeeds()
+	l.checkMeters()
 	l.buildCalendars()
 	l.checkTiles()
 	l.loadRules()

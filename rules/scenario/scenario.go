@@ -22,12 +22,14 @@ type File struct {
 
 // Device is a device of a profile, or with points of its own.
 type Device struct {
-	ID      string        `yaml:"id"`
-	Profile string        `yaml:"profile"`
-	Kind    string        `yaml:"kind"`
-	Place   string        `yaml:"place"`
-	Points  []Point       `yaml:"points"` // besides those of the profile
-	Period  time.Duration `yaml:"period"` // of its points; what is not repeated for three of them, at least 3 min, is stale
+	ID      string            `yaml:"id"`
+	Profile string            `yaml:"profile"`
+	Kind    string            `yaml:"kind"`
+	Place   string            `yaml:"place"`
+	Parent  string            `yaml:"parent"`
+	Points  []Point           `yaml:"points"` // besides those of the profile
+	Ratings map[string]string `yaml:"ratings"`
+	Period  time.Duration     `yaml:"period"` // of its points; what is not repeated for three of them, at least 3 min, is stale
 }
 
 // Point is one quantity of a device.
@@ -150,7 +152,8 @@ func (d Device) make(w World) (facility.Device, []facility.Problem) {
 	if d.Kind != "" {
 		out.Kind = d.Kind
 	}
-	out.Place = d.Place
+	out.Place, out.Parent, out.Ratings = d.Place, d.Parent, d.Ratings
+	problems = append(problems, facility.Under("ratings", rules.CheckRatings(d.Ratings))...)
 	for i, p := range d.Points {
 		kind := p.Kind
 		switch kind {
