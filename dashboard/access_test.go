@@ -39,6 +39,12 @@ var expected = map[string]string{
 
 	"GET /api/alarm-figures": "AMD",
 
+	"GET /api/rules":           "AMDTV",
+	"GET /api/rules/:id":       "AMDTV",
+	"POST /api/rules/check":    "AMDTV",
+	"POST /api/rules/backtest": "AMDTV",
+	"PUT /api/rules/:id":       "AM",
+
 	"GET /api/orders":              "AMDTGV",
 	"POST /api/orders":             "AMDTG",
 	"GET /api/orders/:id":          "AMDTGV",

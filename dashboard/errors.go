@@ -23,6 +23,7 @@ type problem struct {
 	code       string
 	message    facility.Text
 	field      string
+	problems   []RuleProblem // of a rule
 	retryAfter time.Duration
 }
 
@@ -70,6 +71,10 @@ func asProblem(err error) (p *problem, known bool) {
 	if errors.As(err, &p) {
 		return p, true
 	}
+	var mistakes *RuleMistakesError
+	if errors.As(err, &mistakes) {
+		return wrongRule(mistakes), true
+	}
 	var fiberError *fiber.Error
 	if errors.As(err, &fiberError) {
 		return ofStatus(fiberError.Code), true
@@ -107,6 +112,13 @@ func asProblem(err error) (p *problem, known bool) {
 	return fail("internal"), false
 }
 
+// wrongRule is the problem of a rule that cannot be judged.
+func wrongRule(e *RuleMistakesError) *problem {
+	p := invalid("source", "rule_wrong", lang.Args{"n": len(e.Problems)})
+	p.problems = e.Problems
+	return p
+}
+
 func ofStatus(status int) *problem {
 	switch status {
 	case fiber.StatusNotFound:
@@ -136,6 +148,13 @@ type errorBody struct {
 	Code    string        `json:"code"`
 	Message facility.Text `json:"message"`
 	Field   string        `json:"field,omitempty"`
+
+	Problems []RuleProblem `json:"problems,omitempty"` // of a rule
+}
+
+// body is the problem as it is told.
+func (p *problem) body() *errorBody {
+	return &errorBody{Code: p.code, Message: p.message, Field: p.field, Problems: p.problems}
 }
 
 // showError answers with an error: a page below /basic, else JSON.
@@ -153,7 +172,7 @@ func (s *Server) showError(c *fiber.Ctx, err error) error {
 	if s.isBasic(c) {
 		return s.basicError(c, p)
 	}
-	return c.JSON(errorShape{Error: errorBody{Code: p.code, Message: p.message, Field: p.field}})
+	return c.JSON(errorShape{Error: *p.body()})
 }
 
 // recovered turns a panic of a handler into an error whose cause only the log sees.

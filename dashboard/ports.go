@@ -153,6 +153,7 @@ type Options struct {
 	Holds   Holds        // may be nil
 	Held    HoldRegister // may be nil
 	Figures Figures      // may be nil
+	Rules   RuleBook     // may be nil
 	Metrics http.Handler // may be nil
 	// DeadLetters answers with every message that could not be taken, each as a line
 	// of JSON; may be nil.

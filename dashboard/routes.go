@@ -17,7 +17,7 @@ type route struct {
 // routes is the table of who may do what. There is no other way in: mount
 // registers nothing but this table and what extensions state about themselves.
 func (s *Server) routes() []route {
-	const get, post, patch, del = fiber.MethodGet, fiber.MethodPost, fiber.MethodPatch, fiber.MethodDelete
+	const get, post, put, patch, del = fiber.MethodGet, fiber.MethodPost, fiber.MethodPut, fiber.MethodPatch, fiber.MethodDelete
 	return []route{
 		{get, "/healthz", access{kind: open}, s.healthz},
 		{get, "/readyz", access{kind: open}, s.readyz},
@@ -39,6 +39,12 @@ func (s *Server) routes() []route {
 		{post, "/api/alarms/:id/acknowledge", may(facility.AcknowledgeAlarm), s.acknowledge},
 
 		{get, "/api/alarm-figures", may(facility.SeeFigures), s.alarmFigures},
+
+		{get, "/api/rules", may(facility.SeeEstate), s.listRules},
+		{post, "/api/rules/check", may(facility.SeeEstate), s.checkRule},
+		{post, "/api/rules/backtest", may(facility.SeeEstate), s.backtestRule},
+		{get, "/api/rules/:id", may(facility.SeeEstate), s.getRule},
+		{put, "/api/rules/:id", may(facility.EditRules), s.saveRule},
 
 		// What may be done to an order is decided by facility.Order.MayAct.
 		{get, "/api/orders", access{kind: signedIn}, s.listOrders},

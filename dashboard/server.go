@@ -42,6 +42,7 @@ type Server struct {
 	estate    *estate
 	register  *register
 	passwords *password.Checker
+	trials    *trials
 	photos    chan struct{} // a place for each picture that is being decoded
 	logins    *limiter
 	addresses *limiter
@@ -85,7 +86,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		options: o, now: o.Now, log: o.Logger, estate: newEstate(o.Estate, o.BaseURL),
 		register: &register{people: o.People, now: o.Now}, passwords: checker,
-		photos: make(chan struct{}, photosAtOnce), files: files, pages: pages,
+		trials: newTrials(), photos: make(chan struct{}, photosAtOnce), files: files, pages: pages,
 		logins:    newLimiter(5.0/60, 5, o.Now),
 		addresses: newLimiter(1, 60, o.Now),
 		visitors:  newLimiter(50, 200, o.Now),
@@ -150,6 +151,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	hubCtx, stopHub := context.WithCancel(ctx)
 	defer stopHub()
+	defer s.trials.stop()
 	hubDone := make(chan struct{})
 	go func() {
 		defer close(hubDone)
@@ -166,6 +168,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		// The streams must end first: a server that still answers one is not idle.
 		<-hubDone
 		s.hub.streams.Wait()
+		s.trials.stop()
 		err = s.shutdown()
 		_ = ln.Close() // for a shutdown that came before the server knew its listener
 		if serveErr := <-served; err == nil {
