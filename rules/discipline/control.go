@@ -8,7 +8,8 @@ import (
 	"gengfu/facility"
 )
 
-// Settings are the times of telling. A zero is the default.
+// Settings are the times of telling. A zero is the default, and what is negative is no
+// time at all.
 type Settings struct {
 	Group    time.Duration // what comes within it is told together; 15 s
 	Recovery time.Duration // what is released has so long to come back by itself; 1 min
@@ -116,13 +117,15 @@ type Control struct {
 	flood    flood
 	told     time.Time // the last notification but those of safety
 	latest   time.Time // what it knows of last
+	changed  map[string]bool
+	rattled  map[string]bool // of chatter; both since Kept
 }
 
 // New returns a Control that knows of no alarm.
 func New(t *Topology, s Settings) *Control {
 	return &Control{
 		topology: t, settings: s.filled(), alarms: map[string]*alarm{}, seats: map[Node]map[string]*alarm{}, down: map[Node][]string{},
-		speaks: map[string]string{}, follow: map[string]int{}, chatter: map[string]*chatter{},
+		speaks: map[string]string{}, follow: map[string]int{}, chatter: map[string]*chatter{}, changed: map[string]bool{}, rattled: map[string]bool{},
 	}
 }
 
@@ -182,6 +185,7 @@ func (c *Control) note(a *alarm, e Event) {
 	if active && !a.Active {
 		a.Since = e.At
 	}
+	c.changed[a.key] = true
 	c.unseat(a)
 	c.count(a, -1)
 	rank := a.class()
@@ -200,6 +204,7 @@ func (c *Control) note(a *alarm, e Event) {
 		c.chatter[e.Key] = ch
 	}
 	ch.raise(e.At)
+	c.rattled[e.Key] = true
 }
 
 // count keeps how many active alarms follow from the cause of this one.
@@ -211,6 +216,23 @@ func (c *Control) count(a *alarm, by int) {
 		delete(c.follow, a.Cause)
 	}
 }
+
+// Latest is the time of what the Control knows of last.
+func (c *Control) Latest() time.Time { return c.latest }
+
+// Causes returns what suppresses each alarm that is suppressed, by key.
+func (c *Control) Causes() map[string]string {
+	out := map[string]string{}
+	for key, a := range c.alarms {
+		if a.Cause != "" {
+			out[key] = a.Cause
+		}
+	}
+	return out
+}
+
+// Knows returns the keys of all alarms that the Control knows of, sorted.
+func (c *Control) Knows() []string { return sortedKeys(c.alarms) }
 
 // causes reports whether other alarms follow from this one.
 func (c *Control) causes(a *alarm) bool {
@@ -315,6 +337,7 @@ func (c *Control) judge(a *alarm) (Hold, bool) {
 	if cause == a.Cause {
 		return Hold{}, false
 	}
+	c.changed[a.key] = true
 	c.count(a, -1)
 	a.Cause = cause
 	c.count(a, 1)

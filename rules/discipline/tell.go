@@ -78,6 +78,7 @@ func (c *Control) take(k class, at time.Time, late bool) (out []*alarm) {
 	for a := c.head(k); a != nil && (!late || !c.deadline(a).After(at)); a = c.head(k) {
 		out = append(out, a)
 		a.Waits = forNothing
+		c.changed[a.key] = true
 	}
 	return out
 }
@@ -166,6 +167,7 @@ func (c *Control) sweep(now time.Time) {
 	for key, ch := range c.chatter {
 		if ch.over(now) {
 			delete(c.chatter, key)
+			c.rattled[key] = true
 		}
 	}
 }
@@ -178,7 +180,8 @@ func (c *Control) Rebase(now time.Time) {
 			*t = now
 		}
 	}
-	for _, a := range c.alarms {
+	for key, a := range c.alarms {
+		c.changed[key] = true
 		back(&a.Since)
 		back(&a.From)
 	}
@@ -188,6 +191,7 @@ func (c *Control) Rebase(now time.Time) {
 	for key, ch := range c.chatter {
 		if ch.Recent[len(ch.Recent)-1].After(now) {
 			delete(c.chatter, key)
+			c.rattled[key] = true
 		}
 	}
 	back(&c.flood.Since)
