@@ -22,7 +22,7 @@ func (s OrderStep) Done() bool { return s.By != "" }
 func Checklist(texts []Text) []OrderStep {
 	var out []OrderStep
 	for _, t := range texts {
-		out = append(out, OrderStep{Text: t})
+		out = append(out, OrderStep{Text: t.Whole()})
 	}
 	return out
 }

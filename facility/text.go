@@ -20,6 +20,9 @@ func (t Text) In(lang string) string {
 // Empty reports whether no language has a text.
 func (t Text) Empty() bool { return t == Text{} }
 
+// Whole fills in a missing language, as writing the text down would.
+func (t Text) Whole() Text { return Text{ZH: t.In("zh"), EN: t.In("en")} }
+
 // UnmarshalYAML accepts a plain string, good for all languages, or a mapping of
 // zh and en.
 func (t *Text) UnmarshalYAML(unmarshal func(any) error) error {

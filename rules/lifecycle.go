@@ -140,7 +140,7 @@ func (i *instance) step(in lifecycle.Input, at instant) (Change, error) {
 	i.live(after, at)
 	i.note(in, t, at)
 	c := Change{
-		Event: t.Event, From: t.From, At: in.At, Order: i.rule.Order, By: in.By, Note: in.Note,
+		Event: t.Event, From: t.From, At: in.At, Order: i.rule.orderPolicy(), By: in.By, Note: in.Note,
 		Annunciate: t.Annunciate, Why: t.Why, Was: t.Was, Shown: t.Shown, Unshelved: t.Unshelved, Hold: i.moved(before, after),
 		Downs: i.rule.Downs, Safety: i.rule.Safety,
 	}

@@ -6,13 +6,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"gengfu/facility"
 	"maps"
 	"math"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"gengfu/facility"
 )
 
 // File is the content of one rule file.
@@ -148,45 +149,6 @@ type Rate struct {
 	Clear    *float64      `yaml:"clear"` // clears when the rate is back beyond this; without it: beyond the limit
 }
 
-// OrderPolicy says whether and as what an alarm becomes a work order.
-type OrderPolicy struct {
-	Create   *bool         `yaml:"create"`   // false: no work order; without it: yes
-	Title    facility.Text `yaml:"title"`    // instead of the alarm's title
-	Category string        `yaml:"category"` // the trade that mends it: pump, electric, water, instrument, fire, patrol
-	Role     facility.Role `yaml:"role"`     // who is to be told; empty is technician
-}
-
-// CategoryName returns what people call a trade, or an empty text for one that
-// does not exist.
-func CategoryName(category string) facility.Text {
-	switch category {
-	case "pump":
-		return facility.Text{ZH: "水泵", EN: "pumps"}
-	case "electric":
-		return facility.Text{ZH: "电气", EN: "electrical"}
-	case "water":
-		return facility.Text{ZH: "给排水", EN: "plumbing"}
-	case "instrument":
-		return facility.Text{ZH: "仪表", EN: "instruments"}
-	case "fire":
-		return facility.Text{ZH: "消防", EN: "fire safety"}
-	case "patrol":
-		return facility.Text{ZH: "巡更", EN: "patrol"}
-	}
-	return facility.Text{}
-}
-
-// Wanted reports whether an alarm becomes a work order.
-func (p OrderPolicy) Wanted() bool { return p.Create == nil || *p.Create }
-
-// Recipient is the role that is to be told of the order.
-func (p OrderPolicy) Recipient() facility.Role {
-	if p.Role == "" {
-		return facility.RoleTechnician
-	}
-	return p.Role
-}
-
 // DefaultPer is the time that a rate is stated per when Rate.Per is not given.
 const DefaultPer = time.Hour
 
@@ -214,14 +176,8 @@ func (r Rule) Validate() []facility.Problem {
 	if !r.Priority.Valid() {
 		add("priority", fmt.Sprintf("%q is not a priority.", string(r.Priority)), "Write P1, P2, P3 or P4.")
 	}
-	if c := r.Order.Category; c != "" && CategoryName(c).Empty() {
-		add("order.category", fmt.Sprintf("%q is not a trade.", c), "Write pump, electric, water, instrument, fire or patrol.")
-	}
 	if !r.Downs.valid() {
 		add("downs", fmt.Sprintf("%q cannot be down.", string(r.Downs)), "Write device, supply, line or place, or leave it out.")
-	}
-	if r.Order.Role != "" && !r.Order.Role.Valid() {
-		add("order.role", fmt.Sprintf("%q is not a role.", string(r.Order.Role)), "Write technician, guard, desk or manager.")
 	}
 	for _, d := range []struct {
 		path string
@@ -232,6 +188,7 @@ func (r Rule) Validate() []facility.Problem {
 		}
 	}
 	out = append(out, r.validateTelling()...)
+	out = append(out, r.Order.validate()...)
 	out = append(out, r.validateDeadband()...)
 	out = append(out, r.validateNames()...)
 	for _, id := range slices.Sorted(maps.Keys(r.Overrides)) {

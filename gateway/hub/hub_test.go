@@ -67,11 +67,23 @@ func TestOccurrencesAreCountedOnTheOrder(t *testing.T) {
 		if a.State != facility.AlarmReturned || a.Count != 3 || o.Count != 3 {
 			t.Errorf("alarm %s, counted %d times, its order %d times", a.State, a.Count, o.Count)
 		}
-		if got, want := h.story(o), "create comment recur comment recur comment"; got != want {
+		if got, want := h.story(o), "create comment"; got != want {
 			t.Errorf("order: %q, want %q", got, want)
 		}
 		if got, want := h.course(a), "raise clear recur clear recur clear"; got != want {
 			t.Errorf("alarm: %q, want %q", got, want)
+		}
+		h.pass(time.Hour)
+		h.tell(h.bit(1))
+		h.pass(time.Minute)
+		h.tell(h.bit(0))
+		h.pass(time.Second)
+		o = h.order()
+		if got, want := h.story(o), "create comment recur comment"; got != want {
+			t.Errorf("an hour later: order %q, want %q", got, want)
+		}
+		if times := toldTimes(t, h.ledger, o); o.Count != 4 || times != 3 {
+			t.Errorf("counted %d times, the history tells of %d more than the first", o.Count, times)
 		}
 	})
 }

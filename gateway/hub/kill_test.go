@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -172,9 +173,15 @@ func TestKilled(t *testing.T) {
 	countAlarmEvents(t, l, a, map[facility.AlarmEvent]int{
 		facility.AlarmRaise: 1, facility.AlarmRecur: facts/2 - 1, facility.AlarmClear: facts / 2,
 	})
+	// The order counted each, and its history tells of them once an hour, which is every
+	// thirtieth, and that each of those returned.
+	lines := (facts/2 - 1) / 30
 	countOrderEvents(t, l, o, map[facility.OrderAction]int{
-		facility.OrderCreate: 1, facility.OrderRecur: facts/2 - 1, facility.OrderComment: facts / 2,
+		facility.OrderCreate: 1, facility.OrderRecur: lines, facility.OrderComment: 1 + lines,
 	})
+	if told := toldTimes(t, l, o); told != 30*lines || o.Noted != 1+told {
+		t.Errorf("the order's history tells of %d occurrences after the first, and the order says %d; want %d", told, o.Noted-1, 30*lines)
+	}
 	countStored(t, filepath.Join(dir, "history.db"), facts)
 }
 
@@ -235,6 +242,19 @@ func countAlarmEvents(t *testing.T, l *ledger.Ledger, a facility.Alarm, want map
 	}
 }
 
+// toldTimes is how often the fault came again by the lines of the order's history.
+func toldTimes(t *testing.T, l *ledger.Ledger, o facility.Order) (times int) {
+	t.Helper()
+	events, err := l.OrderEvents(t.Context(), o.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		times += e.Times
+	}
+	return times
+}
+
 func countOrderEvents(t *testing.T, l *ledger.Ledger, o facility.Order, want map[facility.OrderAction]int) {
 	t.Helper()
 	events, err := l.OrderEvents(t.Context(), o.ID)
@@ -245,6 +265,7 @@ func countOrderEvents(t *testing.T, l *ledger.Ledger, o facility.Order, want map
 	for _, e := range events {
 		got[e.Action]++
 	}
+	maps.DeleteFunc(want, func(_ facility.OrderAction, n int) bool { return n == 0 })
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("the order's history has %v, want %v", got, want)
 	}

@@ -247,6 +247,14 @@ func (w *writer) carryOut(a *facility.Alarm, d dispatch.Decision, at time.Time) 
 	if err != nil {
 		return err
 	}
+	if d.Count {
+		if err := o.CountOn(at.UTC()); err != nil {
+			return err
+		}
+		if err := w.tx.CountOrder(o); err != nil {
+			return err
+		}
+	}
 	for _, act := range d.Acts {
 		when := w.now
 		if act.Action == facility.OrderRecur {

@@ -113,6 +113,17 @@ func (a *arrived) readAlarms(ctx context.Context, l *ledger.Ledger) error {
 		if o.Count != a.alarms {
 			a.doubled = append(a.doubled, fmt.Sprintf("order %s counts %d and its alarm %d", o.ID, o.Count, a.alarms))
 		}
+		events, err := l.OrderEvents(ctx, o.ID)
+		if err != nil {
+			return err
+		}
+		told := 1
+		for _, e := range events {
+			told += e.Times
+		}
+		if told != o.Noted || told > o.Count {
+			a.doubled = append(a.doubled, fmt.Sprintf("order %s counts %d, its history tells of %d and it says %d", o.ID, o.Count, told, o.Noted))
+		}
 	}
 	return nil
 }

@@ -223,7 +223,7 @@ func (r *Run) dispatch(c rules.Change) string {
 			return OrderReopened
 		}
 	}
-	if len(d.Acts) > 0 {
+	if len(d.Acts) > 0 || d.Count {
 		return OrderCounted
 	}
 	return OrderNone

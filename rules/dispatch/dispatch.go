@@ -4,6 +4,7 @@
 package dispatch
 
 import (
+	"cmp"
 	"math"
 	"strconv"
 	"strings"
@@ -14,10 +15,6 @@ import (
 	"gengfu/rules/patrol"
 )
 
-// ReopenWithin is how long after its end an order is opened again by the same
-// fault: the repair did not last. Later the fault is a new one.
-const ReopenWithin = 24 * time.Hour
-
 // Decision is what is to be done, as of the instant of the change that it
 // answers: acts done later still bear that instant. The zero value is nothing.
 type Decision struct {
@@ -27,10 +24,13 @@ type Decision struct {
 	Order string
 	// Acts are to be done to the order by DoSystem, one after the other.
 	Acts []facility.Act
+	// Count says that an occurrence is to be counted on the order by CountOn, without a
+	// line of its history.
+	Count bool
 }
 
 // Nothing reports whether there is nothing to be done.
-func (d Decision) Nothing() bool { return d.Create == nil && len(d.Acts) == 0 }
+func (d Decision) Nothing() bool { return d.Create == nil && len(d.Acts) == 0 && !d.Count }
 
 // PatrolPolicy is the policy for the alarms of package patrol.
 func PatrolPolicy() rules.OrderPolicy {
@@ -49,10 +49,13 @@ func Key(a facility.Alarm) string {
 // FromAlarm decides what an alarm that was raised or has recurred does. open is
 // the open order with the alarm's Key, closed the one that ended last; either may
 // be nil. An open order counts the occurrence, and comes back from completed:
-// what was mended did not stay so. An order that was verified or closed within
-// ReopenWithin before at is opened again. Whoever calls it does so once for each
+// what was mended did not stay so. An order that was verified or closed within the
+// policy's time before at is opened again. Whoever calls it does so once for each
 // occurrence of a device's alarm, by the alarm's count; a missed checkpoint that is
 // on the order already is not counted twice.
+//
+// Each occurrence counts, but an order's history has one line at most in each of
+// OrderPolicy.Lines, which says how often the fault came since the line before.
 func FromAlarm(a facility.Alarm, p rules.OrderPolicy, open, closed *facility.Order, at time.Time) Decision {
 	if !p.Wanted() {
 		return Decision{}
@@ -64,12 +67,22 @@ func FromAlarm(a facility.Alarm, p rules.OrderPolicy, open, closed *facility.Ord
 		return Decision{}
 	case open != nil && open.State == facility.OrderCompleted && !isPatrol(a):
 		return Decision{Order: open.ID, Acts: []facility.Act{reopen, recur}}
+	case open != nil && !isPatrol(a) && !worthALine(a, p, *open):
+		return Decision{Order: open.ID, Count: true}
 	case open != nil:
 		return Decision{Order: open.ID, Acts: []facility.Act{recur}}
-	case closed != nil && !isPatrol(a) && reopens(*closed, at):
+	case closed != nil && !isPatrol(a) && reopens(p, *closed, at):
 		return Decision{Order: closed.ID, Acts: []facility.Act{reopen, recur}}
 	}
 	return Decision{Create: newOrder(a, p, at)}
+}
+
+// worthALine reports whether the last line of the order's history about its fault is
+// so long ago that there may be another. A line of the future is of a clock that was
+// wrong, and holds back nothing.
+func worthALine(a facility.Alarm, p rules.OrderPolicy, o facility.Order) bool {
+	since := a.LastAt.Sub(o.NotedAt)
+	return since < 0 || since >= p.Lines()
 }
 
 // on reports whether the alarm is on the order already.
@@ -79,20 +92,20 @@ func on(a facility.Alarm, o *facility.Order) bool { return o != nil && a.OrderID
 // over: further checkpoints missed in it are no failure of the work on its order.
 func isPatrol(a facility.Alarm) bool { return a.Rule == patrol.Rule }
 
-func reopens(o facility.Order, at time.Time) bool {
-	if o.State != facility.OrderVerified && o.State != facility.OrderClosed {
-		return false
+func reopens(p rules.OrderPolicy, o facility.Order, at time.Time) bool {
+	if within := p.ReopenWithin(); within > 0 && (o.State == facility.OrderVerified || o.State == facility.OrderClosed) {
+		return at.Sub(o.UpdatedAt) <= within
 	}
-	return at.Sub(o.UpdatedAt) <= ReopenWithin
+	return false
 }
 
 // Returned decides what an alarm that cleared does to its order, which may be
 // nil: a comment, because whether the cause is mended only a person can say. A
 // missed checkpoint that is over has not mended itself, and says nothing; nor does
-// an alarm that comes and goes, after the first time: a contact that chatters for
-// a night would bury what people wrote.
+// an alarm that comes and goes: a return is worth a word if its coming was, and if it
+// is not the first one the alarm must have stood for a while.
 func Returned(a facility.Alarm, o *facility.Order) Decision {
-	if o == nil || !o.State.Open() || isPatrol(a) || o.Count > 1 && stood(a) < brief {
+	if o == nil || !o.State.Open() || isPatrol(a) || o.Count > 1 && (stood(a) < brief || a.LastAt.After(o.NotedAt)) {
 		return Decision{}
 	}
 	return comment(o, "报警已恢复正常 · returned to normal: "+both(a.Title))
@@ -144,13 +157,17 @@ func newOrder(a facility.Alarm, p rules.OrderPolicy, at time.Time) *facility.Ord
 		Source:    facility.FromAlarm,
 		Title:     title(a, p),
 		Detail:    detail(a, p),
+		Checklist: facility.Checklist(p.Checklist),
+		Bring:     whole(p.Bring),
 		Device:    a.Device,
 		Place:     a.Place,
-		Priority:  a.Priority,
+		Priority:  cmp.Or(p.Priority, a.Priority),
 		State:     facility.OrderNew,
 		Count:     1,
+		Noted:     1,
 		CreatedAt: at.UTC(),
 		LastAt:    a.LastAt,
+		NotedAt:   a.LastAt,
 		UpdatedAt: at.UTC(),
 		Version:   1,
 	}
@@ -159,6 +176,14 @@ func newOrder(a facility.Alarm, p rules.OrderPolicy, at time.Time) *facility.Ord
 	}
 	o.Promise(o.CreatedAt)
 	return o
+}
+
+func whole(texts []facility.Text) []facility.Text {
+	var out []facility.Text
+	for _, t := range texts {
+		out = append(out, t.Whole())
+	}
+	return out
 }
 
 // title is the policy's, or the alarm's. The order of a round is named after the
@@ -171,7 +196,7 @@ func title(a facility.Alarm, p rules.OrderPolicy) facility.Text {
 		t.ZH, _, _ = strings.Cut(t.ZH, patrol.TitleSeparator)
 		t.EN, _, _ = strings.Cut(t.EN, patrol.TitleSeparator)
 	}
-	return facility.Text{ZH: t.In("zh"), EN: t.In("en")}
+	return t.Whole()
 }
 
 // detail says what was seen, and what to do.

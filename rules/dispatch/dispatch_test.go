@@ -40,8 +40,8 @@ func TestNewOrderOfADevice(t *testing.T) {
 	want := dispatch.Decision{Create: &facility.Order{
 		Key: "low/pump-1", Source: facility.FromAlarm, Title: text("1号生活泵 出口压力低", "Pump 1 outlet pressure low"),
 		Detail: text("数值：1.825 bar\n检查进水\n专业：水泵", "Value: 1.825 bar\nCheck the inlet\nTrade: pumps"),
-		Device: "pump-1", Place: "pump-room", Priority: facility.P2, State: facility.OrderNew, Count: 1,
-		CreatedAt: at, LastAt: now, UpdatedAt: at, Version: 1,
+		Device: "pump-1", Place: "pump-room", Priority: facility.P2, State: facility.OrderNew, Count: 1, Noted: 1,
+		CreatedAt: at, LastAt: now, NotedAt: now, UpdatedAt: at, Version: 1,
 		AcceptBy: at.Add(10 * time.Minute), ArriveBy: at.Add(30 * time.Minute), FinishBy: at.Add(12 * time.Hour),
 	}}
 	if diff := cmp.Diff(want, d); diff != "" {
@@ -78,7 +78,7 @@ func TestPolicies(t *testing.T) {
 func TestOccurrences(t *testing.T) {
 	const note = "1号生活泵 出口压力低 · Pump 1 outlet pressure low (1.825 bar)"
 	order := func(state facility.OrderState, last time.Duration) *facility.Order {
-		return &facility.Order{ID: "order-1", Key: "low/pump-1", State: state, LastAt: now.Add(last), UpdatedAt: now.Add(last), Priority: facility.P2, Count: 1}
+		return &facility.Order{ID: "order-1", Key: "low/pump-1", State: state, LastAt: now.Add(last), NotedAt: now.Add(last), UpdatedAt: now.Add(last), Priority: facility.P2, Count: 1, Noted: 1}
 	}
 	recur := facility.Act{Action: facility.OrderRecur, Note: note, Target: "alarm-1"}
 	reopen := facility.Act{Action: facility.OrderReopen, Note: "故障再次出现 · the fault came again"}
@@ -98,7 +98,7 @@ func TestOccurrences(t *testing.T) {
 		{"closed long ago", nil, order(facility.OrderClosed, -24*time.Hour-1), nil},
 		{"cancelled", nil, order(facility.OrderCancelled, -time.Minute), nil},
 		{"of a backlog, older than the last", order(facility.OrderNew, time.Hour), nil, []facility.Act{recur}},
-		{"at the very instant of the last", order(facility.OrderNew, 0), nil, []facility.Act{recur}},
+		{"long ago", order(facility.OrderNew, -48*time.Hour), nil, []facility.Act{recur}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -129,6 +129,88 @@ func TestOccurrences(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestOrderOfATemplate(t *testing.T) {
+	p := rules.OrderPolicy{
+		Title: text("换密封", "Change the seal"), Priority: facility.P4,
+		Checklist: []facility.Text{text("停泵", "Stop the pump"), text("换", "")}, Bring: []facility.Text{text("机械密封", "")},
+	}
+	o := dispatch.FromAlarm(low(), p, nil, nil, now).Create
+	want := []facility.OrderStep{{Text: text("停泵", "Stop the pump")}, {Text: text("换", "换")}}
+	if diff := cmp.Diff(want, o.Checklist); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]facility.Text{text("机械密封", "机械密封")}, o.Bring); diff != "" {
+		t.Error(diff)
+	}
+	if o.Title != text("换密封", "Change the seal") || o.Priority != facility.P4 || !o.AcceptBy.Equal(now.Add(2*time.Hour)) {
+		t.Errorf("%s %+v, to be accepted by %v", o.Priority, o.Title, o.AcceptBy)
+	}
+}
+
+func TestReopenIsThePolicys(t *testing.T) {
+	closed := func(ago time.Duration) *facility.Order {
+		return &facility.Order{ID: "order-1", State: facility.OrderClosed, UpdatedAt: now.Add(-ago)}
+	}
+	for _, test := range []struct {
+		reopen  *time.Duration
+		ago     time.Duration
+		reopens bool
+	}{
+		{nil, rules.DefaultReopen, true},
+		{nil, rules.DefaultReopen + 1, false},
+		{new(time.Hour), time.Hour, true},
+		{new(time.Hour), time.Hour + 1, false},
+		{new(72 * time.Hour), 71 * time.Hour, true},
+		{new(time.Duration(0)), 0, false},
+	} {
+		d := dispatch.FromAlarm(low(), rules.OrderPolicy{Reopen: test.reopen}, nil, closed(test.ago), now)
+		if reopened := d.Create == nil; reopened != test.reopens {
+			t.Errorf("closed %s ago with %v: reopened %v", test.ago, test.reopen, reopened)
+		}
+	}
+}
+
+// However a fault comes and goes, its order counts each time, and its history has one
+// line at most in each period, which tell of all but those since the last one.
+func TestCountAndLines(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		period := time.Duration(rapid.IntRange(1, 180).Draw(rt, "period, min")) * time.Minute
+		p := rules.OrderPolicy{Every: period}
+		a := low()
+		o := *dispatch.FromAlarm(a, p, nil, nil, now).Create
+		o.ID = "order-1"
+		count, lines, told, first := 1, 0, 1, a.LastAt
+		for range rapid.IntRange(0, 200).Draw(rt, "times") {
+			a.LastAt = a.LastAt.Add(time.Duration(rapid.IntRange(0, 7200).Draw(rt, "after, s")) * time.Second)
+			a.Count++
+			count++
+			d := dispatch.FromAlarm(a, p, &o, nil, a.LastAt)
+			if d.Create != nil || d.Count == (len(d.Acts) > 0) {
+				rt.Fatalf("%+v", d)
+			}
+			if d.Count {
+				if err := o.CountOn(a.LastAt); err != nil {
+					rt.Fatal(err)
+				}
+			}
+			for _, act := range d.Acts {
+				e, err := o.DoSystem(act, a.LastAt)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				lines++
+				told += e.Times
+			}
+			if o.Count != count || told != o.Noted || count-told < 0 {
+				rt.Fatalf("%d times: counted %d, told of %d", count, o.Count, told)
+			}
+		}
+		if most := int(a.LastAt.Sub(first)/period) + 1; lines > most {
+			rt.Fatalf("%d lines in %s, at most one each %s", lines, a.LastAt.Sub(first), period)
+		}
+	})
 }
 
 func TestCheckpointsOfARoundShareAnOrder(t *testing.T) {
@@ -175,15 +257,17 @@ func TestReturnOfAnAlarmThatComesAndGoes(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		count int
+		noted time.Duration // how long before it came the order's history told of the fault
 		stood time.Duration
 		says  bool
 	}{
-		{"the first time", 1, time.Second, true},
-		{"chatter", 2, time.Second, false},
-		{"much chatter", 2000, 59 * time.Second, false},
-		{"it came again and stayed", 2, time.Minute, true},
+		{"the first time", 1, 0, time.Second, true},
+		{"chatter", 2, 0, time.Second, false},
+		{"much chatter", 2000, 0, 59 * time.Second, false},
+		{"it came again and stayed", 2, 0, time.Minute, true},
+		{"it came again without a line and stayed", 2, time.Second, time.Hour, false},
 	} {
-		a, o := low(), &facility.Order{ID: "o", State: facility.OrderNew, Count: test.count}
+		a, o := low(), &facility.Order{ID: "o", State: facility.OrderNew, Count: test.count, NotedAt: now.Add(-test.noted)}
 		a.ClearedAt = new(now.Add(test.stood))
 		if d := dispatch.Returned(a, o); d.Nothing() == test.says {
 			t.Errorf("%s: %+v", test.name, d)
@@ -304,6 +388,11 @@ func TestAtMostOneOpenOrder(t *testing.T) {
 			if d.Create != nil {
 				d.Create.ID = fmt.Sprint("order-", len(orders))
 				orders = append(orders, d.Create)
+			}
+			if d.Count {
+				if err := orders[len(orders)-1].CountOn(at); err != nil {
+					rt.Fatal(err)
+				}
 			}
 			for _, act := range d.Acts {
 				if _, err := orders[len(orders)-1].DoSystem(act, at); err != nil {
