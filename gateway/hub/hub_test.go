@@ -78,7 +78,10 @@ func TestOccurrencesAreCountedOnTheOrder(t *testing.T) {
 		h.pass(time.Minute)
 		h.tell(h.bit(0))
 		h.pass(time.Second)
-		o = h.order()
+		o, err := h.ledger.Order(t.Context(), o.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if got, want := h.story(o), "create comment recur comment"; got != want {
 			t.Errorf("an hour later: order %q, want %q", got, want)
 		}
