@@ -88,6 +88,14 @@ func (e *Engine) find(key string) *instance {
 	return e.byKey[key]
 }
 
+// Holds returns what keeps the alarm of a key quiet.
+func (e *Engine) Holds(key string) []facility.AlarmHold {
+	if i := e.find(key); i != nil {
+		return i.life().Holds(key)
+	}
+	return nil
+}
+
 // Held is an alarm, or a key without one, that something keeps quiet.
 type Held struct {
 	Alarm facility.Alarm // without an ID when it is normal

@@ -25,11 +25,18 @@ type outcome struct {
 	rules  []rules.Change
 	patrol []patrol.Change
 	taps   []facility.JudgedTap
-	actor  string // who asked for it; "" is the program
+	act    *orderAct // of a person, on an order; it comes before all else
+	actor  string    // who asked for it; "" is the program
 	note   string
 }
 
-func (o outcome) len() int { return len(o.taps) + len(o.patrol) + len(o.rules) }
+func (o outcome) len() int {
+	n := len(o.taps) + len(o.patrol) + len(o.rules)
+	if o.act != nil {
+		n++
+	}
+	return n
+}
 
 // add puts what was decided next behind what was before.
 func (o *outcome) add(next outcome) {
@@ -40,6 +47,11 @@ func (o *outcome) add(next outcome) {
 
 // split parts the outcome in two, in the order in which it is written.
 func (o outcome) split() (first, second outcome) {
+	if o.act != nil {
+		second = o
+		second.act = nil
+		return outcome{act: o.act}, second
+	}
 	first, second = o, o
 	half := o.len() / 2
 	n := min(half, len(o.taps))

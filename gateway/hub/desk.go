@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"gengfu/dashboard"
 	"gengfu/facility"
@@ -44,27 +43,49 @@ func (h *Hub) CreateOrder(ctx context.Context, by facility.Person, asked facilit
 }
 
 // ActOnOrder does what a person asks, if the order's state and the person's role
-// allow it.
+// allow it. What ends an order goes through the judge: alarms hang on it.
 func (h *Hub) ActOnOrder(ctx context.Context, by facility.Person, id string, act facility.Act, photo *facility.Photo) (facility.Order, error) {
+	select {
+	case h.acting <- struct{}{}: // so that what the judge has looked at is still so when it is written
+		defer func() { <-h.acting }()
+	case <-ctx.Done():
+		return facility.Order{}, ctx.Err()
+	}
+	a := orderAct{by: by, id: id, act: act, photo: photo}
 	var o facility.Order
-	err := h.board.change(ctx, func() ([]dashboard.Event, error) {
-		err := h.o.Ledger.Update(ctx, func(tx *ledger.Tx) (err error) {
-			o, err = actOn(tx, by, id, act, photo, h.o.Now().UTC())
-			return err
+	var err error
+	switch act.Action {
+	case facility.OrderVerify, facility.OrderClose, facility.OrderCancel:
+		err = h.judge.ask(ctx, func() (outcome, error) {
+			a.at = h.judge.now().UTC()
+			return h.judge.endOrder(ctx, a)
 		})
-		return []dashboard.Event{{Order: &o}}, err
-	})
+		if err == nil {
+			o, err = h.o.Ledger.Order(ctx, id)
+		}
+	default:
+		a.at = h.o.Now().UTC()
+		err = h.board.change(ctx, func() ([]dashboard.Event, error) {
+			err := h.o.Ledger.Update(ctx, func(tx *ledger.Tx) (err error) {
+				o, err = a.do(tx)
+				return err
+			})
+			return []dashboard.Event{{Order: &o}}, err
+		})
+	}
 	if err != nil {
 		return facility.Order{}, fmt.Errorf("%s order %s: %w", act.Action, id, err)
 	}
 	return o, nil
 }
 
-func actOn(tx *ledger.Tx, by facility.Person, id string, act facility.Act, photo *facility.Photo, now time.Time) (facility.Order, error) {
-	o, err := tx.Order(id)
+// do applies the act to the order as it is kept.
+func (a orderAct) do(tx *ledger.Tx) (facility.Order, error) {
+	o, err := tx.Order(a.id)
 	if err != nil {
 		return o, err
 	}
+	act, photo := a.act, a.photo
 	if photo != nil {
 		p := *photo
 		if p.ID == "" {
@@ -72,10 +93,10 @@ func actOn(tx *ledger.Tx, by facility.Person, id string, act facility.Act, photo
 				return o, err
 			}
 		}
-		p.Order, p.By, p.At = o.ID, by.Login, now
+		p.Order, p.By, p.At = o.ID, a.by.Login, a.at
 		act.Photo, photo = p.ID, &p
 	}
-	e, err := o.Do(by, act, now)
+	e, err := o.Do(a.by, act, a.at)
 	if err != nil {
 		return o, err
 	}
@@ -87,7 +108,11 @@ func (h *Hub) AcknowledgeAlarm(ctx context.Context, by facility.Person, id, note
 	if !by.Role.May(facility.AcknowledgeAlarm) {
 		return facility.Alarm{}, fmt.Errorf("%s may not acknowledge alarms: %w", by.Login, facility.ErrForbidden)
 	}
-	err := h.judge.acknowledge(ctx, by, id, note)
+	return h.seen(ctx, "acknowledge", id, h.judge.acknowledge(ctx, by, id, note))
+}
+
+// seen returns the alarm that a person acted on, or why they could not.
+func (h *Hub) seen(ctx context.Context, doing, id string, err error) (facility.Alarm, error) {
 	if errors.Is(err, facility.ErrNotFound) {
 		// Nobody's mind has it: it is normal already, or never was.
 		if _, known := h.o.Ledger.Alarm(ctx, id); known == nil {
@@ -95,7 +120,7 @@ func (h *Hub) AcknowledgeAlarm(ctx context.Context, by facility.Person, id, note
 		}
 	}
 	if err != nil {
-		return facility.Alarm{}, fmt.Errorf("acknowledge alarm %s: %w", id, err)
+		return facility.Alarm{}, fmt.Errorf("%s alarm %s: %w", doing, id, err)
 	}
 	return h.o.Ledger.Alarm(ctx, id)
 }

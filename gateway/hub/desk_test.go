@@ -89,8 +89,10 @@ func TestAnOrderThroughItsLife(t *testing.T) {
 		if _, err := h.act(technician, o, facility.Act{Action: facility.OrderVerify}); !errors.Is(err, facility.ErrForbidden) {
 			t.Errorf("verified by who did it: %v", err)
 		}
+		h.pass(time.Second)
+		h.tell(h.bit(0))
 		do(desk, facility.Act{Action: facility.OrderVerify})
-		if got, want := h.story(o), "create assign accept arrive photo complete verify"; got != want {
+		if got, want := h.story(o), "create assign accept arrive photo complete comment verify"; got != want {
 			t.Errorf("the history is %q, want %q", got, want)
 		}
 	})

@@ -1,6 +1,10 @@
 package hub
 
-import "context"
+import (
+	"context"
+
+	"gengfu/facility"
+)
 
 // Hold keeps the judge from doing anything else until the channel is closed.
 func (h *Hub) Hold(until <-chan struct{}) error {
@@ -8,4 +12,15 @@ func (h *Hub) Hold(until <-chan struct{}) error {
 		<-until
 		return outcome{}, nil
 	})
+}
+
+// Held returns what the judge keeps quiet, by key.
+func (h *Hub) Held() (held []facility.AlarmHold, err error) {
+	err = h.judge.ask(context.Background(), func() (outcome, error) {
+		for _, a := range h.judge.engine.Held() {
+			held = append(held, a.Life.Holds(a.Alarm.Key)...)
+		}
+		return outcome{}, nil
+	})
+	return held, err
 }

@@ -76,17 +76,21 @@ type Hub struct {
 	follower  *follower
 	judge     *judge
 	historian *historian
+	acting    chan struct{} // held while somebody acts on an order
 	ready     atomic.Bool
 }
 
 var (
 	_ dashboard.Desk    = (*Hub)(nil)
+	_ dashboard.Holds   = (*Hub)(nil)
 	_ dashboard.Live    = (*Hub)(nil)
 	_ dashboard.Figures = (*Hub)(nil)
 	_ dashboard.People  = (*ledger.Ledger)(nil)
 	_ dashboard.Orders  = (*ledger.Ledger)(nil)
 	_ dashboard.Watch   = (*ledger.Ledger)(nil)
 	_ dashboard.History = history.Store(nil)
+
+	_ dashboard.HoldRegister = (*ledger.Ledger)(nil)
 )
 
 // New makes a hub. Nothing runs until Run.
@@ -106,6 +110,7 @@ func New(o Options) *Hub {
 	return &Hub{
 		board:    b,
 		o:        o,
+		acting:   make(chan struct{}, 1),
 		follower: f,
 		judge: &judge{
 			follower: f, site: o.Estate.Site, ledger: o.Ledger, engine: o.Rules, patrol: patrol.New(o.Estate),

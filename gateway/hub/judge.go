@@ -92,6 +92,7 @@ func (j *judge) restore(ctx context.Context) error {
 	var parts [][]byte
 	var rounds []facility.Round
 	var standing []facility.Alarm
+	var holds keptHolds
 	now := j.now()
 	err := j.ledger.View(ctx, func(tx *ledger.Tx) error {
 		var err error
@@ -108,6 +109,9 @@ func (j *judge) restore(ctx context.Context) error {
 			return err
 		}
 		if rounds, err = tx.RoundsBetween(now.Add(-roundsBack), now.Add(roundsBack)); err != nil {
+			return err
+		}
+		if holds, err = readHolds(tx); err != nil {
 			return err
 		}
 		standing, err = tx.StandingAlarms()
@@ -136,6 +140,7 @@ func (j *judge) restore(ctx context.Context) error {
 	j.saved, j.savedAt, j.begun = j.at, now, now
 	o := outcome{rules: j.engine.Retire(now)}
 	o.rules = append(o.rules, j.orphans(standing, o.rules)...)
+	o.rules = append(o.rules, j.agree(holds, now)...)
 	// What was missed meanwhile is judged once the journal is read: a tap may be in
 	// it, and needs its round.
 	o.patrol = j.patrol.Open(now)
@@ -364,7 +369,8 @@ func (j *judge) since(at time.Time) time.Duration {
 	return math.MaxInt64
 }
 
-// serve does what a person asks, if it can be written.
+// serve does what a person asks, if it can be written. What time alone has brought about
+// comes first.
 func (j *judge) serve(ctx context.Context, r request) {
 	if len(j.held) > 0 {
 		if err := j.commit(ctx, outcome{}); err != nil {
@@ -372,11 +378,19 @@ func (j *judge) serve(ctx context.Context, r request) {
 			return
 		}
 	}
-	o, err := r.do()
-	if err == nil {
-		err = j.commit(ctx, o)
+	var first outcome
+	j.noteLeap()
+	if !j.journal.Holds(j.at) {
+		first.rules = j.engine.Advance(j.now().Add(-settle))
 	}
-	r.answer <- err
+	o, err := r.do()
+	if err != nil {
+		j.step(ctx, first)
+		r.answer <- err
+		return
+	}
+	o.rules = append(first.rules, o.rules...)
+	r.answer <- j.commit(ctx, o)
 }
 
 // ask has the judge do something and waits until it is durable.

@@ -32,6 +32,13 @@ type writer struct {
 }
 
 func (w *writer) write(o outcome) error {
+	if o.act != nil {
+		order, err := o.act.do(w.tx)
+		if err != nil {
+			return err
+		}
+		w.news = append(w.news, dashboard.Event{Order: &order})
+	}
 	for _, t := range o.taps {
 		if err := w.tap(t); err != nil {
 			return err
@@ -41,8 +48,11 @@ func (w *writer) write(o outcome) error {
 		return err
 	}
 	for _, c := range o.rules {
+		if err := w.hold(c); err != nil {
+			return fmt.Errorf("what holds alarm %s: %w", c.Hold.Key, err)
+		}
 		if c.Alarm.ID == "" {
-			continue // what holds a normal alarm has changed: the state of the rules knows
+			continue // only what holds a normal alarm has changed
 		}
 		if err := w.alarm(c, 0); err != nil {
 			return err
