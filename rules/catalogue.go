@@ -137,6 +137,8 @@ func (c *catalogue) other(name string) (term, *mistake) {
 	if near := facility.Nearest(name, names); near != "" {
 		m.cure = fmt.Sprintf("Did you mean %q?", near)
 	}
+	// What is like nothing that there is, the site lacks.
+	m.empty = !slices.Contains(c.ids, id.Device) && facility.Nearest(id.Device, c.ids) == ""
 	return term{}, m
 }
 

@@ -12,6 +12,7 @@ type Coverage struct {
 	Rule    string   `json:"rule"`
 	Devices []string `json:"devices"` // that it is judged on
 	Off     []string `json:"off"`     // taken out by an override
+	Alone   []string `json:"alone"`   // that it rests on, as the site has none of the other devices that it asks
 	Lacking []Lack   `json:"lacking"` // of the kinds, places and ids that it names, but without a quantity that it needs
 }
 
@@ -34,7 +35,7 @@ func Cover(rs []Rule, estate facility.Estate) []Coverage {
 }
 
 func (c *compilation) cover(r Rule) Coverage {
-	out := Coverage{Rule: r.ID, Devices: []string{}, Off: []string{}, Lacking: []Lack{}}
+	out := Coverage{Rule: r.ID, Devices: []string{}, Off: []string{}, Alone: []string{}, Lacking: []Lack{}}
 	picked, _ := c.estate.pick("for", r.For, true)
 	for _, d := range picked {
 		switch {
@@ -42,6 +43,8 @@ func (c *compilation) cover(r Rule) Coverage {
 			out.Off = append(out.Off, d.ID)
 		case r.NoData != nil && len(r.NoData.Quantities) == 0 && c.mute(d):
 			// It has no quantities that could fall silent.
+		case c.alone(r.with(r.Overrides[d.ID]), d):
+			out.Alone = append(out.Alone, d.ID)
 		default:
 			out.Devices = append(out.Devices, d.ID)
 		}
@@ -64,6 +67,25 @@ func (c *compilation) cover(r Rule) Coverage {
 		}
 	}
 	return out
+}
+
+// alone reports whether an optional rule rests on the device for want of others.
+func (c *compilation) alone(r Rule, d facility.Device) bool {
+	if !r.Optional {
+		return false
+	}
+	b := &builder{catalogue: c.estate, device: d, learns: func(facility.PointID) bool { return true }}
+	b.groups, _ = c.groups(r, d)
+	b.limits, _ = limits(r.Limits)
+	for _, text := range []string{r.When, r.Clear} {
+		if text == "" {
+			continue
+		}
+		if _, m := b.condition(text); m != nil && m.empty {
+			return true
+		}
+	}
+	return false
 }
 
 // Points returns the points that the rules hang on, in the order in which the rules

@@ -143,6 +143,11 @@ func TestFunctions(t *testing.T) {
 			[]string{"0s raise r/pump-1 unacknowledged"},
 		},
 		{
+			"what is usual of several", rule("r", rules.Rule{For: meter, Groups: map[string]rules.Group{"pumps": {Selector: rules.Selector{Kinds: []string{"pump"}}}}, When: "sum(pumps.outlet_pressure) > sum(baseline(pumps.outlet_pressure)) * 1.5"}),
+			append(every(10, 0, 60, "pump-1/outlet_pressure=3 pump-2/outlet_pressure=1"), "70s pump-1/outlet_pressure=3 pump-2/outlet_pressure=2", "80s pump-1/outlet_pressure=6 pump-2/outlet_pressure=2"),
+			[]string{"1m20s raise r/main-water unacknowledged"},
+		},
+		{
 			"what a detector says, when it is sure", on(meter, "anomaly(flow) or flow > 5 * baseline(flow)"),
 			[]string{"0s main-water/flow=9", "1s main-water/flow=1", "2s main-water/flow=1", "3s main-water/flow=9", "4s main-water/flow=3", "5s main-water/flow=bad"},
 			[]string{"3s raise r/main-water unacknowledged", "4s clear r/main-water returned", "5s unknown r/main-water returned unknown"},
@@ -265,6 +270,8 @@ func TestOverridesAndGroupsSayWhatIsWrong(t *testing.T) {
 		"misspelt group":     {rules.Rule{For: pumps, When: "any(other.running)", Groups: map[string]rules.Group{"others": {Selector: pumps}}}, []string{`Did you mean "others"?`}},
 		"empty group":        {rules.Rule{For: rules.Selector{Devices: []string{"tank"}}, When: "any(same.running)", Groups: map[string]rules.Group{"same": {Selector: pumps, Here: true}}}, []string{`"same" has no device`, "optional: true"}},
 		"two groups":         {rules.Rule{For: pumps, When: "any(a.starts > b.starts)", Groups: map[string]rules.Group{"a": {Selector: pumps}, "b": {Selector: pumps}}}, []string{"Two groups cannot be put side by side"}},
+		"learned of several": {rules.Rule{For: pumps, When: "sum(a.starts) > baseline(sum(a.starts))", Groups: map[string]rules.Group{"a": {Selector: pumps}}}, []string{"baseline is of a quantity by its name", "sum(baseline(subs.flow))"}},
+		"misspelt point":     {rules.Rule{For: pumps, Optional: true, When: `fault and value("tnk/level") > 1`}, []string{"no point"}},
 		"registers":          {rules.Rule{For: pumps, When: "balance(starts, a.starts) > 1", Groups: map[string]rules.Group{"a": {Selector: pumps}}}, []string{"Say over what time"}},
 	} {
 		_, problems := rules.Compile([]rules.Rule{rule("r", test.rule)}, estate())
@@ -278,7 +285,11 @@ func TestOverridesAndGroupsSayWhatIsWrong(t *testing.T) {
 			}
 		}
 	}
-	// A rule that may rest does so where a group is empty.
+	// A rule that may rest does so where the site lacks a device that it asks for,
+	if got := compile(t, rule("r", rules.Rule{Optional: true, For: pumps, When: `fault and value("heat-exchanger/level") > 1`})).Instances(); got != 0 {
+		t.Errorf("%d instances, want none", got)
+	}
+	// and where a group is empty.
 	e := compile(t, rule("r", rules.Rule{Optional: true, When: "any(same.running)", Groups: map[string]rules.Group{"same": {Selector: pumps, Here: true}}}))
 	if got := e.Instances(); got != 3 { // the two pumps and the meter of the pump room
 		t.Errorf("%d instances, want 3", got)

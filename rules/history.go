@@ -141,8 +141,11 @@ func (b *builder) nightMinimum(_ ast.Node, name string, args []ast.Node) operand
 // detector is sure, and while the quantity is not.
 func (b *builder) learned(n ast.Node, name string, args []ast.Node) operand {
 	return b.each(b.build(args[0]), func(o operand) operand {
-		if !b.quantity(args[0], name, o) {
-			return o
+		if b.err == nil && o.point < 0 {
+			return b.fail(args[0], mistake{
+				what: fmt.Sprintf("%s is of a quantity by its name: what is usual is not learned of what is counted from several.", name),
+				cure: "Ask it of each quantity, as in sum(subs.flow) > sum(baseline(subs.flow)) * 1.5, or compare with its own past, as in increase(energy, 24h) / increase(total, 24h) > 1.15 * increase(energy, 30d) / increase(total, 30d).",
+			})
 		}
 		if !b.learns(b.points[o.point]) {
 			return b.fail(n, mistake{what: fmt.Sprintf("Nothing here learns what is usual of %q.", args[0].String()), cure: "Write a limit, or compare it with its own past: avg(x, 7d), night_minimum(x, 14)."})

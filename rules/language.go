@@ -30,7 +30,7 @@ type mistake struct {
 	at    int // index of the character, from 0; -1 is the whole condition
 	what  string
 	cure  string
-	empty bool // a group has no device: an optional rule may rest
+	empty bool // the site lacks a device that it asks for: an optional rule may rest
 }
 
 // problem turns the mistake into a problem of the field path.

@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -109,6 +110,16 @@ func TestWhatIsARating(t *testing.T) {
 		if p := rules.CheckRatings(map[string]string{name: text}); len(p) != 1 || p[0].Path != name || p[0].Cure == "" {
 			t.Errorf("%s: %q: %v", name, text, p)
 		}
+	}
+}
+
+func TestCoverageOfWhatAsksOthers(t *testing.T) {
+	c := rules.Cover([]rules.Rule{rule("r", rules.Rule{
+		For: rules.Selector{Kinds: []string{"water_meter"}}, Optional: true, When: "balance(flow, subs.flow) > 1",
+		Groups: map[string]rules.Group{"subs": {Selector: rules.Selector{Having: []string{"flow"}}, Children: true}},
+	})}, rated())[0]
+	if !slices.Equal(c.Devices, []string{"main-water"}) || !slices.Equal(c.Alone, []string{"sub-water", "other-water"}) {
+		t.Errorf("%+v", c)
 	}
 }
 

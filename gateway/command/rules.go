@@ -73,6 +73,9 @@ func coverLines(said []ruleCover, unwatched []string) []string {
 		if len(r.Off) > 0 {
 			out = append(out, "    off by an override: "+strings.Join(r.Off, ", "))
 		}
+		if len(r.Alone) > 0 {
+			out = append(out, "    at rest, as there is none of the other devices that it asks: "+strings.Join(r.Alone, ", "))
+		}
 		for _, l := range lackLines(r.Lacking) {
 			out = append(out, "    not on "+l)
 		}
