@@ -26,11 +26,12 @@ type plan struct {
 	windows  int           // of each measurement, of which the median counts
 	readings int           // in each, to find the rate
 	paced    time.Duration // of readings at their own pace
+	commits  time.Duration // of readings by their own times, whose decisions are kept
 }
 
 var (
-	whole = plan{windows: 5, readings: 2_000_000, paced: 30 * time.Second}
-	quick = plan{windows: 3, readings: 300_000, paced: 5 * time.Second}
+	whole = plan{windows: 5, readings: 2_000_000, paced: 30 * time.Second, commits: 5 * time.Minute}
+	quick = plan{windows: 3, readings: 300_000, paced: 5 * time.Second, commits: time.Minute}
 )
 
 // groups are the parts of the bench that can be run alone.
@@ -42,6 +43,7 @@ var groups = []struct {
 	{"weight", measureWeight},
 	{"flat", measureFlat},
 	{"latency", measureLatency},
+	{"commit", measureCommit},
 }
 
 func main() {
