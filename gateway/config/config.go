@@ -200,11 +200,13 @@ type Config struct {
 	Path     string // of the site file, "" for a built-in one
 	Profiles map[string]profile.Profile
 	Rules    []rules.Rule
-	Estate   facility.Estate
-	Tiles    []facility.PointID
-	Proxies  []netip.Prefix
-	Warnings Report // right, but worth a look
-	Forced   bool   // lines that are planned above 90 % of their time may run
+	// RuleTexts is where each rule comes from, by its id.
+	RuleTexts map[string]RuleText
+	Estate    facility.Estate
+	Tiles     []facility.PointID
+	Proxies   []netip.Prefix
+	Warnings  Report // right, but worth a look
+	Forced    bool   // lines that are planned above 90 % of their time may run
 }
 
 // Option changes what Load takes for right.
@@ -382,6 +384,7 @@ func (c *Config) Resolve(path string) string {
 func (l *loader) loadRules() {
 	c := l.config
 	owner := map[string]string{}
+	c.RuleTexts = map[string]RuleText{}
 	for i, name := range c.File.Rules {
 		at := fmt.Sprintf("rules[%d]", i)
 		var file rules.File
@@ -389,7 +392,7 @@ func (l *loader) loadRules() {
 		if !ok {
 			continue
 		}
-		_, problems := rules.Compile(file.Rules, c.Estate, rules.WithDetectors(rules.Learners(c.Estate.Site.Zone)))
+		_, problems := rules.Compile(file.Rules, c.Estate, c.RuleOptions()...)
 		l.report = append(l.report, doc.find(problems)...)
 		for j, r := range file.Rules {
 			if first, taken := owner[r.ID]; taken && first != doc.name {
@@ -401,6 +404,9 @@ func (l *loader) loadRules() {
 			owner[r.ID] = doc.name
 		}
 		c.Rules = append(c.Rules, file.Rules...)
+		for j, text := range doc.ruleTexts(file.Rules) {
+			c.RuleTexts[file.Rules[j].ID] = RuleText{File: doc.name, Source: text}
+		}
 	}
 }
 

@@ -66,14 +66,20 @@ func (r Report) Error() string {
 // decoded value can still be shown where it was written.
 type document struct {
 	name  string
+	like  string // the file that shows how such a one is written
 	lines []string
 	root  ast.Node
 }
 
 // decode reads one YAML document strictly into v: unknown and double keys are
 // findings, all of them at once.
-func decode(name string, data []byte, v any) (d *document, report Report) {
-	d = &document{name: name, lines: strings.Split(string(data), "\n")}
+func decode(name string, data []byte, v any) (*document, Report) {
+	return decodeLike("configs/example.yaml", name, data, v)
+}
+
+// decodeLike does so for what is written as in another file than the example.
+func decodeLike(like, name string, data []byte, v any) (d *document, report Report) {
+	d = &document{name: name, like: like, lines: strings.Split(string(data), "\n")}
 	defer func() {
 		// The parser panics on some texts that are no YAML.
 		if p := recover(); p != nil {
@@ -92,7 +98,7 @@ func decode(name string, data []byte, v any) (d *document, report Report) {
 	}
 	switch len(full) {
 	case 0:
-		return d, Report{{File: name, What: "The file is empty.", Cure: "Start from configs/example.yaml."}}
+		return d, Report{{File: name, What: "The file is empty.", Cure: "Start from " + like + "."}}
 	case 1:
 		d.root = full[0]
 	default:
@@ -211,17 +217,17 @@ func (d *document) fromYAML(err error) Finding {
 	if !errors.As(err, &y) {
 		return Finding{File: d.name, What: sentence(err.Error())}
 	}
-	f := Finding{File: d.name, What: sentence(y.GetMessage()), Cure: cureFor(y.GetMessage())}
+	f := Finding{File: d.name, What: sentence(y.GetMessage()), Cure: d.cureFor(y.GetMessage())}
 	if tk := y.GetToken(); tk != nil && tk.Position != nil {
 		f = d.position(f, tk.Position.Line, tk.Position.Column)
 	}
 	return f
 }
 
-func cureFor(message string) string {
+func (d *document) cureFor(message string) string {
 	switch {
 	case strings.Contains(message, "cannot unmarshal"):
-		return "Write a value of the kind that stands at this key in configs/example.yaml."
+		return "Write a value of the kind that stands at this key in " + d.like + "."
 	case strings.Contains(message, "duplicate"), strings.Contains(message, "already defined"):
 		return "Keep one of the two."
 	}
