@@ -30,6 +30,9 @@ func (c *Config) ParseRule(source string) (rules.Rule, Report) {
 	if len(source) > MaxRuleSource {
 		return r, Report{{What: "The rule is too long.", Cure: fmt.Sprintf("Write at most %d KiB.", MaxRuleSource>>10)}}
 	}
+	if deep(source) {
+		return r, Report{{What: "Lists or mappings stand in each other too deeply.", Cure: "Close the brackets."}}
+	}
 	doc, report := decodeLike(likeRules, "", []byte(source), &r)
 	if m, ok := unwrap(doc.root).(*ast.MappingNode); ok && len(m.Values) == 1 && m.Values[0].Key.String() == "rules" {
 		return rules.Rule{}, Report{doc.at(m.Values[0].Key, "", "A file of rules stands here.", "Write one rule, as it stands behind its dash, without “rules:”.")}
@@ -42,6 +45,32 @@ func (c *Config) ParseRule(source string) (rules.Rule, Report) {
 		problems[i].Path = strings.TrimPrefix(strings.TrimPrefix(p.Path, "rules[0]"), ".")
 	}
 	return r, doc.find(problems)
+}
+
+// deepest is how many brackets may be open, and how many dashes begin a line: ten times
+// what any rule has. The parser takes seconds for some thousands.
+const deepest = 64
+
+// deep reports whether a text is nested so that to parse it is no use.
+func deep(source string) bool {
+	open := 0
+	for line := range strings.Lines(source) {
+		if begin := line[:len(line)-len(strings.TrimLeft(line, "-? \t"))]; strings.Count(begin, "-")+strings.Count(begin, "?") > deepest {
+			return true
+		}
+		for _, c := range line {
+			switch c {
+			case '[', '{':
+				open++
+			case ']', '}':
+				open = max(open-1, 0)
+			}
+			if open > deepest {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // ruleTexts returns the text of each rule of a file, in their order.

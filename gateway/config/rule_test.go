@@ -109,6 +109,8 @@ func TestWhatIsWrongWithARuleIsShownWhereItStands(t *testing.T) {
 		"a wrong unit":     {strings.Replace(soundRule, "fault == 1", "outlet_pressure > 2 V", 1), 5, 23, "bar cannot be put beside V", "same kind"},
 		"no priority":      {strings.Replace(soundRule, "P2", "P9", 1), 3, 11, "P9", "P1"},
 		"no device":        {strings.Replace(soundRule, "[pump]", "[spaceship]", 1), 4, 15, "spaceship", ""},
+		"deep brackets":    {strings.Repeat("[", 60_000), 0, 0, "too deeply", "brackets"},
+		"deep dashes":      {soundRule + "clear: " + "\n" + strings.Repeat("- ", 30_000), 0, 0, "too deeply", ""},
 		"too long":         {soundRule + "#" + strings.Repeat("x", MaxRuleSource), 0, 0, "too long", "64 KiB"},
 	} {
 		t.Run(name, func(t *testing.T) {
