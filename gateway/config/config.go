@@ -35,6 +35,7 @@ type File struct {
 	Patrol    Patrol                 `yaml:"patrol"`
 	Calendars []Calendar             `yaml:"calendars"`
 	Rules     []string               `yaml:"rules"` // names of built-in files, or paths that end in .yaml
+	Alarms    Alarms                 `yaml:"alarms"`
 	Journal   Journal                `yaml:"journal"`
 	MQTT      MQTT                   `yaml:"mqtt"`
 	History   History                `yaml:"history"`
@@ -307,6 +308,7 @@ func (l *loader) load() {
 	l.checkMeters()
 	l.buildCalendars()
 	l.checkTiles()
+	l.checkAlarms()
 	l.loadRules()
 }
 

@@ -290,7 +290,7 @@ func (d *daemon) openHub(ctx context.Context) error {
 // hubParts adds the receiving half: the hub itself, then what feeds it.
 func (d *daemon) hubParts(parts []part) ([]part, error) {
 	c := d.Config
-	engine, problems := rules.Compile(c.Rules, c.Estate, rules.WithDetectors(rules.Learners(c.Estate.Site.Zone)))
+	engine, problems := rules.Compile(c.Rules, c.Estate, c.RuleOptions()...)
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("rules: %w", problems[0]) // they were checked with the configuration
 	}
