@@ -1,6 +1,6 @@
 import type { Permission, Role } from './api/types'
 
-export type Page = 'overview' | 'alarms' | 'orders' | 'my' | 'patrol' | 'walk' | 'devices' | 'people' | 'health' | 'me'
+export type Page = 'overview' | 'alarms' | 'orders' | 'my' | 'patrol' | 'walk' | 'devices' | 'rules' | 'figures' | 'people' | 'health' | 'me'
 
 /** The address of each page, and what it takes to see it. */
 export const pages: Record<Page, { path: string; needs?: Permission }> = {
@@ -11,6 +11,8 @@ export const pages: Record<Page, { path: string; needs?: Permission }> = {
   patrol: { path: '/patrol', needs: 'see_patrol' },
   walk: { path: '/walk', needs: 'make_tap' },
   devices: { path: '/devices', needs: 'see_estate' },
+  rules: { path: '/rules', needs: 'see_estate' },
+  figures: { path: '/figures', needs: 'see_figures' },
   people: { path: '/people', needs: 'manage_people' },
   health: { path: '/health', needs: 'see_health' },
   me: { path: '/me' },
@@ -19,11 +21,11 @@ export const pages: Record<Page, { path: string; needs?: Permission }> = {
 // The first four of a role stand at the bottom of its phones.
 const byRole: Record<Role, readonly Page[]> = {
   guard: ['walk', 'my', 'patrol', 'orders', 'me'],
-  technician: ['my', 'alarms', 'overview', 'devices', 'orders', 'me'],
-  desk: ['overview', 'orders', 'alarms', 'patrol', 'devices', 'my', 'me'],
-  manager: ['overview', 'alarms', 'orders', 'patrol', 'devices', 'my', 'health', 'me'],
-  admin: ['overview', 'alarms', 'orders', 'patrol', 'devices', 'my', 'walk', 'people', 'health', 'me'],
-  viewer: ['overview', 'alarms', 'orders', 'patrol', 'devices', 'me'],
+  technician: ['my', 'alarms', 'overview', 'devices', 'orders', 'rules', 'me'],
+  desk: ['overview', 'orders', 'alarms', 'patrol', 'devices', 'my', 'rules', 'figures', 'me'],
+  manager: ['overview', 'alarms', 'orders', 'patrol', 'devices', 'my', 'rules', 'figures', 'health', 'me'],
+  admin: ['overview', 'alarms', 'orders', 'patrol', 'devices', 'my', 'walk', 'rules', 'figures', 'people', 'health', 'me'],
+  viewer: ['overview', 'alarms', 'orders', 'patrol', 'devices', 'rules', 'me'],
 }
 
 /** navFor lists the pages of a role that it is permitted, the most needed first. */

@@ -6,7 +6,7 @@ export type Role = 'admin' | 'manager' | 'desk' | 'technician' | 'guard' | 'view
 export const roles: readonly Role[] = ['admin', 'manager', 'desk', 'technician', 'guard', 'viewer']
 
 export type Permission =
-  | 'see_estate' | 'see_all_orders' | 'see_patrol' | 'acknowledge_alarm' | 'create_order'
+  | 'see_estate' | 'see_all_orders' | 'see_patrol' | 'acknowledge_alarm' | 'see_figures' | 'edit_rules' | 'create_order'
   | 'make_tap' | 'import_taps' | 'manage_people' | 'see_audit' | 'see_health'
 
 export interface Person {
