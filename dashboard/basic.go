@@ -116,6 +116,9 @@ func (s sheet) Time(v any) string {
 	return t.Format("2006-01-02 15:04")
 }
 
+// Number is the number, from 1, of what stands at an index.
+func (s sheet) Number(index int) int { return index + 1 }
+
 // Age is how long ago something was.
 func (s sheet) Age(t *time.Time) string {
 	if t == nil {

@@ -137,9 +137,11 @@ func (s *Server) basicOrders(c *fiber.Ctx, v *visitor) error {
 
 type orderData struct {
 	orderDetailShape
-	Buttons []facility.OrderAction // what needs no more than a note
-	Assign  bool
-	Photo   bool
+	Buttons  []facility.OrderAction // what needs no more than a note
+	Assign   bool
+	Photo    bool
+	Tick     bool // the steps of the checklist
+	Unticked int  // steps that completing it now would leave undone
 }
 
 func (s *Server) basicOrder(c *fiber.Ctx, v *visitor) error {
@@ -158,24 +160,33 @@ func (s *Server) basicOrder(c *fiber.Ctx, v *visitor) error {
 			data.Assign = true
 		case facility.OrderPhoto:
 			data.Photo = true
+		case facility.OrderTick:
+			data.Tick = true
+		case facility.OrderUntick: // beside each step that is ticked
 		default:
 			data.Buttons = append(data.Buttons, a)
+			if a == facility.OrderComplete {
+				data.Unticked = len(o.Undone())
+			}
 		}
 	}
 	return s.show(c, v, "order", "order", data)
 }
 
 func (s *Server) basicAct(c *fiber.Ctx, v *visitor) error {
-	version := 0
-	if seen := c.FormValue("version"); seen != "" {
-		var err error
-		if version, err = number("version", seen); err != nil {
-			return err
+	var version, step int
+	for name, to := range map[string]*int{"version": &version, "step": &step} {
+		if seen := c.FormValue(name); seen != "" {
+			n, err := number(name, seen)
+			if err != nil {
+				return err
+			}
+			*to = n
 		}
 	}
 	_, err := s.act(c.UserContext(), v, c.Params("id"), facility.Act{
 		Action: facility.OrderAction(c.FormValue("action")), Note: c.FormValue("note"),
-		Target: c.FormValue("target"), Version: version,
+		Target: c.FormValue("target"), Version: version, Step: step,
 	})
 	if err != nil {
 		return err

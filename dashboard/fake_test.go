@@ -304,6 +304,9 @@ func (f *fake) ActOnOrder(_ context.Context, by facility.Person, id string, act 
 	if !ok || err != nil {
 		return o, facility.ErrNotFound
 	}
+	if o.MayAct(by, act.Action) && o.Already(act) {
+		return o, nil
+	}
 	event, err := o.Do(by, act, f.now())
 	if err != nil {
 		return o, err

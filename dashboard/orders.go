@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/gofiber/fiber/v2"
 
@@ -100,6 +101,7 @@ func (s *Server) orderDetail(c *fiber.Ctx, v *visitor, o facility.Order) (orderD
 	shape := orderDetailShape{
 		Order: view.order(o, v.person), Events: make([]orderEventShape, 0, len(events)),
 		Alarms: view.alarms(alarms), Assignable: []assignableShape{},
+		Checklist: view.checklist(o), Bring: append([]facility.Text{}, o.Bring...),
 	}
 	for _, e := range events {
 		shape.Events = append(shape.Events, view.orderEvent(e))
@@ -213,6 +215,7 @@ var actions = [...]facility.OrderAction{
 	facility.OrderAssign, facility.OrderAccept, facility.OrderReturn, facility.OrderArrive, facility.OrderStart,
 	facility.OrderHold, facility.OrderResume, facility.OrderComplete, facility.OrderVerify, facility.OrderClose,
 	facility.OrderCancel, facility.OrderReopen, facility.OrderComment,
+	facility.OrderTick, facility.OrderUntick,
 }
 
 func (s *Server) actOnOrder(c *fiber.Ctx, v *visitor) error {
@@ -221,12 +224,15 @@ func (s *Server) actOnOrder(c *fiber.Ctx, v *visitor) error {
 		Note    string               `json:"note"`
 		Target  string               `json:"target"`
 		Version int                  `json:"version"`
+		Step    int                  `json:"step"`
+		At      time.Time            `json:"at"`
 	}
 	if err := readBody(c, &body); err != nil {
 		return err
 	}
 	o, err := s.act(c.UserContext(), v, c.Params("id"), facility.Act{
 		Action: body.Action, Note: body.Note, Target: body.Target, Version: body.Version,
+		Step: body.Step, At: body.At,
 	})
 	if err != nil {
 		return err
@@ -247,6 +253,9 @@ func (s *Server) act(ctx context.Context, v *visitor, id string, a facility.Act)
 	}
 	if a.Action.NeedsNote() && a.Note == "" {
 		return facility.Order{}, invalid("note", "note_needed", nil)
+	}
+	if ticks := a.Action == facility.OrderTick || a.Action == facility.OrderUntick; ticks && (a.Step < 1 || a.Step > len(before.Checklist)) {
+		return facility.Order{}, invalid("step", "step", nil)
 	}
 	if a.Action != facility.OrderAssign {
 		a.Target = ""

@@ -223,13 +223,29 @@ type orderShape struct {
 	Overdue      bool                   `json:"overdue"`
 	Reopened     int                    `json:"reopened"`
 	Version      int                    `json:"version"`
+	Steps        *stepTotals            `json:"steps,omitempty"`
 	Actions      []facility.OrderAction `json:"actions"`
+}
+
+// stepTotals is how far the checklist of an order is.
+type stepTotals struct {
+	Done  int `json:"done"`
+	Total int `json:"total"`
+}
+
+type stepShape struct {
+	Text   facility.Text `json:"text"`
+	By     string        `json:"by,omitempty"`
+	ByName string        `json:"by_name,omitempty"`
+	At     *time.Time    `json:"at,omitempty"`
 }
 
 type orderDetailShape struct {
 	Order      orderShape        `json:"order"`
 	Events     []orderEventShape `json:"events"`
 	Alarms     []alarmShape      `json:"alarms"`
+	Checklist  []stepShape       `json:"checklist"`
+	Bring      []facility.Text   `json:"bring"`
 	Assignable []assignableShape `json:"assignable"`
 }
 
@@ -245,6 +261,8 @@ type orderEventShape struct {
 	Target     string               `json:"target,omitempty"`
 	TargetName string               `json:"target_name,omitempty"`
 	Photo      string               `json:"photo,omitempty"`
+	Step       int                  `json:"step,omitempty"`
+	Times      int                  `json:"times,omitempty"`
 }
 
 type assignableShape struct {

@@ -90,15 +90,32 @@ func (v *views) order(o facility.Order, reader facility.Person) orderShape {
 		CreatedAt: o.CreatedAt.UTC(), LastAt: o.LastAt.UTC(), UpdatedAt: o.UpdatedAt.UTC(),
 		AcceptBy: utc(o.AcceptBy), ArriveBy: utc(o.ArriveBy), FinishBy: utc(o.FinishBy),
 		AcceptedAt: utcOf(o.AcceptedAt), ArrivedAt: utcOf(o.ArrivedAt), FinishedAt: utcOf(o.FinishedAt),
-		Overdue: o.Overdue(v.now), Reopened: o.Reopened, Version: o.Version, Actions: actions,
+		Overdue: o.Overdue(v.now), Reopened: o.Reopened, Version: o.Version,
+		Steps: stepsOf(o), Actions: actions,
 	}
+}
+
+// stepsOf is nil for an order without a checklist.
+func stepsOf(o facility.Order) *stepTotals {
+	if len(o.Checklist) == 0 {
+		return nil
+	}
+	return &stepTotals{Done: len(o.Checklist) - len(o.Undone()), Total: len(o.Checklist)}
+}
+
+func (v *views) checklist(o facility.Order) []stepShape {
+	out := make([]stepShape, 0, len(o.Checklist))
+	for _, s := range o.Checklist {
+		out = append(out, stepShape{Text: s.Text, By: s.By, ByName: v.names[s.By], At: utc(s.At)})
+	}
+	return out
 }
 
 func (v *views) orderEvent(e facility.OrderEvent) orderEventShape {
 	return orderEventShape{
 		ID: e.ID, At: e.At.UTC(), Actor: e.Actor, ActorName: v.names[e.Actor],
 		Action: e.Action, From: e.From, To: e.To, Note: e.Note,
-		Target: e.Target, TargetName: v.names[e.Target], Photo: e.Photo,
+		Target: e.Target, TargetName: v.names[e.Target], Photo: e.Photo, Step: e.Step, Times: e.Times,
 	}
 }
 

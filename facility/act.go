@@ -8,12 +8,15 @@ import (
 
 // Act is what somebody asks to be done to a work order.
 type Act struct {
-	Action  OrderAction
-	Note    string
-	Target  string // the login to assign to
-	Photo   string // id of the attachment
-	Step    int    // of a tick or untick: the number of the step, from 1
-	Version int    // the version of the order that the person saw; 0 does not check
+	Action OrderAction
+	Note   string
+	Target string // the login to assign to
+	Photo  string // id of the attachment
+	Step   int    // of a tick or untick: the number of the step, from 1
+	// At is when a tick or untick was made, on a phone without a network; zero is now.
+	// It counts if it is between the making of the order and now.
+	At      time.Time
+	Version int // the version of the order that the person saw; 0 does not check
 }
 
 // Do applies the act to the order and returns the line for its history, with
@@ -95,7 +98,10 @@ func (o *Order) apply(actor string, act Act, at time.Time) (OrderEvent, error) {
 		o.untickAll()
 		o.Promise(at)
 	case OrderTick, OrderUntick:
-		o.tick(actor, act, at)
+		if act.At.After(o.CreatedAt) && act.At.Before(at) {
+			event.At = act.At
+		}
+		o.tick(actor, act, event.At)
 		event.Step = act.Step
 	case OrderRecur:
 		o.count(at)

@@ -57,6 +57,19 @@ func TestTicks(t *testing.T) {
 	}
 }
 
+func TestATickOfAPhoneWithoutANetworkHasItsOwnTime(t *testing.T) {
+	now := noon.Add(2 * time.Hour)
+	for made, want := range map[time.Time]time.Time{
+		{}: now, noon.Add(time.Hour): noon.Add(time.Hour), noon.Add(-time.Hour): now, now.Add(time.Hour): now,
+	} {
+		o := listed(facility.OrderCompleted)
+		e, err := o.Do(who["technician"], facility.Act{Action: facility.OrderTick, Step: 1, At: made}, now)
+		if err != nil || !e.At.Equal(want) || !o.Checklist[0].At.Equal(want) || !o.UpdatedAt.Equal(now) {
+			t.Errorf("made %v: ticked %v, changed %v, %v", made, e.At, o.UpdatedAt, err)
+		}
+	}
+}
+
 func TestNoTicksAreOfferedWithoutAList(t *testing.T) {
 	o := order(facility.OrderInProgress)
 	if slices.Contains(o.Actions(who["technician"]), facility.OrderTick) {

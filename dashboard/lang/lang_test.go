@@ -116,7 +116,7 @@ func TestEveryValueOfTheDomainHasAWord(t *testing.T) {
 		facility.OrderCreate, facility.OrderAssign, facility.OrderAccept, facility.OrderReturn, facility.OrderArrive,
 		facility.OrderStart, facility.OrderHold, facility.OrderResume, facility.OrderComplete, facility.OrderVerify,
 		facility.OrderClose, facility.OrderCancel, facility.OrderReopen, facility.OrderComment, facility.OrderPhoto,
-		facility.OrderRecur, facility.OrderWithdraw,
+		facility.OrderTick, facility.OrderUntick, facility.OrderRecur, facility.OrderWithdraw,
 	} {
 		add("action", string(a))
 	}

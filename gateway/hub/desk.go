@@ -96,6 +96,9 @@ func (a orderAct) do(tx *ledger.Tx) (facility.Order, error) {
 		p.Order, p.By, p.At = o.ID, a.by.Login, a.at
 		act.Photo, photo = p.ID, &p
 	}
+	if o.MayAct(a.by, act.Action) && o.Already(act) {
+		return o, nil // a phone sends again what arrived
+	}
 	e, err := o.Do(a.by, act, a.at)
 	if err != nil {
 		return o, err
