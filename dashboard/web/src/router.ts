@@ -28,13 +28,11 @@ const views: Record<Page, Pick<RouteRecord, 'component' | 'load'>> = {
 const records: RouteRecord[] = [
   ...(Object.keys(pages) as Page[]).map((page) => ({
     name: page,
-    path: page === 'orders' ? '/orders/:id?' : pages[page].path,
+    path: page === 'orders' || page === 'rules' ? `/${page}/:id?` : pages[page].path,
     meta: { page, needs: pages[page].needs },
     ...views[page],
   })),
   { name: 'device', path: '/devices/:id', load: () => withOffice(import('./pages/DevicePage.vue')), meta: { page: 'devices', needs: 'see_estate' } },
-  { name: 'rule', path: '/rules/:id', load: () => withOffice(import('./pages/RulePage.vue')), meta: { page: 'rules', needs: 'see_estate' } },
-  { name: 'rule-new', path: '/new-rule', load: () => withOffice(import('./pages/RulePage.vue')), meta: { page: 'rules', needs: 'edit_rules' } },
   { name: 'tags', path: '/tags', load: () => withOffice(import('./pages/TagsPage.vue')), meta: { page: 'patrol', needs: 'see_audit' } },
   { name: 'wand', path: '/wand', load: () => withOffice(import('./pages/WandPage.vue')), meta: { page: 'patrol', needs: 'import_taps' } },
   { name: 'tap', path: '/t/:token', load: () => import('./pages/TapPage.vue') },
