@@ -35,7 +35,13 @@ var expected = map[string]string{
 	"GET /api/history/:device/:quantity":     "AMDTV",
 	"GET /api/consumption/:device/:quantity": "AMDTV",
 	"GET /api/alarms":                        "AMDTV",
+	"GET /api/alarms/:id":                    "AMDTV",
 	"POST /api/alarms/:id/acknowledge":       "AMDT",
+	"POST /api/alarms/:id/reset":             "AMDT",
+	"GET /api/holds":                         "AMDTV",
+	"POST /api/holds":                        "AMDT",
+	"POST /api/holds/release":                "AMDT",
+	"GET /api/notices":                       "AMDT",
 
 	"GET /api/alarm-figures": "AMD",
 
@@ -74,6 +80,7 @@ var expected = map[string]string{
 	"GET /basic/overview":                "AMDTV",
 	"GET /basic/alarms":                  "AMDTV",
 	"POST /basic/alarms/:id/acknowledge": "AMDT",
+	"POST /basic/alarms/:id/reset":       "AMDT",
 	"GET /basic/orders":                  "AMDTGV",
 	"GET /basic/orders/:id":              "AMDTGV",
 	"POST /basic/orders/:id/actions":     "AMDTGV",

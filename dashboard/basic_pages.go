@@ -110,6 +110,13 @@ func (s *Server) basicAcknowledge(c *fiber.Ctx, v *visitor) error {
 	return back(c, "/basic/alarms")
 }
 
+func (s *Server) basicReset(c *fiber.Ctx, v *visitor) error {
+	if _, err := s.resetAlarm(c.UserContext(), v, c.Params("id"), c.FormValue("note")); err != nil {
+		return err
+	}
+	return back(c, "/basic/alarms")
+}
+
 type ordersData struct {
 	Show   string
 	Orders []orderShape

@@ -79,6 +79,9 @@ func asProblem(err error) (p *problem, known bool) {
 	if errors.As(err, &fiberError) {
 		return ofStatus(fiberError.Code), true
 	}
+	if p := ofAlarm(err); p != nil {
+		return p, true
+	}
 	codes := []struct {
 		err  error
 		code string

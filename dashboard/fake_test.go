@@ -369,7 +369,10 @@ func (f *fake) Alarms(_ context.Context, filter facility.AlarmFilter) ([]facilit
 func (f *fake) Alarm(_ context.Context, id string) (facility.Alarm, error) {
 	unlock, err := f.lock()
 	defer unlock()
-	return f.alarms[id], err
+	if a, ok := f.alarms[id]; ok || err != nil {
+		return a, err
+	}
+	return facility.Alarm{}, facility.ErrNotFound
 }
 
 func (f *fake) Rounds(_ context.Context, from, to time.Time) ([]facility.Round, error) {

@@ -255,6 +255,9 @@ func (h *hub) take(ctx context.Context, st *state, e Event) (changed bool) {
 		st.spread(frame("alarm", h.view(ctx).alarm(*e.Alarm)), facility.SeeEstate)
 	case e.Order != nil:
 		h.takeOrder(ctx, st, *e.Order)
+	case e.Notice != nil:
+		st.spread(frame("notice", noticeOf(*e.Notice)), facility.AcknowledgeAlarm)
+		return false // the alarms come by themselves
 	case e.Round != nil:
 		st.spread(frame("round", h.view(ctx).round(*e.Round)), facility.SeePatrol)
 	case e.Tap != nil:

@@ -26,6 +26,7 @@ type facts struct {
 	tiles    []facility.PointID
 	values   latest
 	standing []facility.Alarm // everything that is not normal
+	holds    []facility.AlarmHold
 	orders   facility.OrderTotals
 	rounds   []facility.Round // of the local day and around it
 	names    map[string]string
@@ -37,7 +38,7 @@ func overview(f facts, now time.Time) overviewShape {
 	view := &views{estate: f.estate, names: f.names, now: now}
 	o := overviewShape{
 		At:      now.UTC(),
-		Alarms:  countAlarms(f.standing),
+		Alarms:  countAlarms(f.standing, f.holds),
 		Orders:  orderTotals{Open: f.orders.Open, Unassigned: f.orders.Unassigned, Overdue: f.orders.Overdue},
 		Patrol:  countPatrol(f, view, now),
 		Devices: countDevices(f, now),
@@ -53,15 +54,20 @@ func overview(f facts, now time.Time) overviewShape {
 	return o
 }
 
-func countAlarms(standing []facility.Alarm) alarmTotals {
-	var n alarmTotals
+// countAlarms leaves out of all but the last what people are not to be called for.
+func countAlarms(standing []facility.Alarm, holds []facility.AlarmHold) alarmTotals {
+	keys := map[string]bool{}
+	for _, h := range holds {
+		keys[h.Key] = true
+	}
+	n := alarmTotals{Held: len(keys)}
 	byPriority := map[facility.Priority]*int{facility.P1: &n.P1, facility.P2: &n.P2, facility.P3: &n.P3, facility.P4: &n.P4}
 	for _, a := range standing {
-		if a.State == facility.AlarmNormal {
+		if a.State == facility.AlarmNormal || len(a.Holds) > 0 {
 			continue
 		}
 		n.Standing++
-		if a.State != facility.AlarmAcknowledged {
+		if a.State != facility.AlarmAcknowledged && a.State != facility.AlarmLatchedAcknowledged {
 			n.Unacknowledged++
 		}
 		if count := byPriority[a.Priority]; count != nil {
@@ -130,7 +136,7 @@ func countPatrol(f facts, view *views, now time.Time) patrolTotals {
 func judge(o overviewShape, standing []facility.Alarm) (estateState, facility.Text) {
 	var urgent []facility.Alarm
 	for _, a := range standing {
-		if a.State.Active() && (a.Priority == facility.P1 || a.Priority == facility.P2) {
+		if a.State.Active() && len(a.Holds) == 0 && (a.Priority == facility.P1 || a.Priority == facility.P2) {
 			urgent = append(urgent, a)
 		}
 	}
@@ -186,6 +192,7 @@ func concerns(o overviewShape) []facility.Text {
 	}
 	add("overview.unacknowledged", o.Alarms.Unacknowledged)
 	add("overview.standing", o.Alarms.Standing-o.Alarms.Unacknowledged)
+	add("overview.held", o.Alarms.Held)
 	add("overview.overdue", o.Orders.Overdue)
 	add("overview.missed", o.Patrol.Missed)
 	add("overview.offline", o.Devices.Offline)

@@ -58,6 +58,14 @@ func TestOverviewState(t *testing.T) {
 		{"P3 present and seen", func(f *facts) {
 			f.standing = []facility.Alarm{alarmOf(facility.P3, facility.AlarmAcknowledged)}
 		}, estateAttention, "1 条已确认的报警未恢复", "1 acknowledged alarm still standing"},
+		{"what is held calls nobody", func(f *facts) {
+			a := alarmOf(facility.P1, facility.AlarmUnacknowledged)
+			a.Holds = []facility.AlarmHold{{Key: a.Key, Kind: facility.AlarmShelved}}
+			f.standing, f.holds = []facility.Alarm{a}, a.Holds
+		}, estateAttention, "1 项报警已搁置", "1 alarm kept quiet"},
+		{"latched and seen", func(f *facts) {
+			f.standing = []facility.Alarm{alarmOf(facility.P1, facility.AlarmLatchedAcknowledged)}
+		}, estateAttention, "1 条已确认的报警未恢复", "1 acknowledged alarm still standing"},
 		{"overdue", func(f *facts) { f.orders = facility.OrderTotals{Open: 3, Overdue: 2} }, estateAttention, "2 张工单超时", "2 work orders overdue"},
 		{"open orders alone are work, not trouble", func(f *facts) { f.orders = facility.OrderTotals{Open: 3, Unassigned: 1} }, estateOK, "一切正常", "All is well"},
 		{"missed", func(f *facts) {

@@ -88,6 +88,18 @@ type HoldRegister interface {
 	AlarmEvents(ctx context.Context, id string) ([]facility.AlarmRecord, error) // oldest first
 }
 
+// AlarmLimits are what the site asks of whoever handles alarms, for the pages to say so
+// before the hub refuses.
+type AlarmLimits struct {
+	MaxShelf map[facility.Priority]time.Duration // the longest shelf
+	AckNote  map[facility.Priority]bool          // whether an acknowledgement needs a note
+}
+
+// Notices is the ledger's register of what people were told of alarms.
+type Notices interface {
+	Notices(ctx context.Context, page facility.Page) ([]facility.Notice, error) // newest first
+}
+
 // Figures measures alarms.
 type Figures interface {
 	// AlarmFigures are of [from, to), until now at most.
@@ -121,7 +133,8 @@ type Event struct {
 	Order    *facility.Order
 	Round    *facility.Round
 	Tap      *facility.JudgedTap
-	Stopping bool // the server stops
+	Notice   *facility.Notice // people are told of alarms
+	Stopping bool             // the server stops
 }
 
 // DemoLogin is shown on the sign-in page, in demo mode only.
@@ -154,6 +167,8 @@ type Options struct {
 	Held    HoldRegister // may be nil
 	Figures Figures      // may be nil
 	Rules   RuleBook     // may be nil
+	Notices Notices      // may be nil
+	Limits  AlarmLimits
 	Metrics http.Handler // may be nil
 	// DeadLetters answers with every message that could not be taken, each as a line
 	// of JSON; may be nil.

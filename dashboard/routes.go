@@ -36,8 +36,16 @@ func (s *Server) routes() []route {
 		{get, "/api/consumption/:device/:quantity", may(facility.SeeEstate), s.consumption},
 
 		{get, "/api/alarms", may(facility.SeeEstate), s.listAlarms},
+		{get, "/api/alarms/:id", may(facility.SeeEstate), s.getAlarm},
 		{post, "/api/alarms/:id/acknowledge", may(facility.AcknowledgeAlarm), s.acknowledge},
+		{post, "/api/alarms/:id/reset", may(facility.AcknowledgeAlarm), s.reset},
 
+		// Whoever lacks hold_alarm may take out of service for an order of their own.
+		{get, "/api/holds", may(facility.SeeEstate), s.listHolds},
+		{post, "/api/holds", may(facility.AcknowledgeAlarm), s.hold},
+		{post, "/api/holds/release", may(facility.AcknowledgeAlarm), s.release},
+
+		{get, "/api/notices", may(facility.AcknowledgeAlarm), s.listNotices},
 		{get, "/api/alarm-figures", may(facility.SeeFigures), s.alarmFigures},
 
 		{get, "/api/rules", may(facility.SeeEstate), s.listRules},
@@ -77,6 +85,7 @@ func (s *Server) routes() []route {
 		{get, "/basic/overview", may(facility.SeeEstate), s.basicOverview},
 		{get, "/basic/alarms", may(facility.SeeEstate), s.basicAlarms},
 		{post, "/basic/alarms/:id/acknowledge", may(facility.AcknowledgeAlarm), s.form(s.basicAcknowledge)},
+		{post, "/basic/alarms/:id/reset", may(facility.AcknowledgeAlarm), s.form(s.basicReset)},
 		{get, "/basic/orders", access{kind: signedIn}, s.basicOrders},
 		{get, "/basic/orders/:id", access{kind: signedIn}, s.basicOrder},
 		{post, "/basic/orders/:id/actions", access{kind: signedIn}, s.form(s.basicAct)},

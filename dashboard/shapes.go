@@ -105,9 +105,12 @@ type overviewShape struct {
 	Tiles   []pointShape  `json:"tiles"`
 }
 
+// alarmTotals count what is not held; Held is how many keys are, whether their alarms
+// stand or not.
 type alarmTotals struct {
 	Standing       int `json:"standing"`
 	Unacknowledged int `json:"unacknowledged"`
+	Held           int `json:"held"`
 	P1             int `json:"P1"`
 	P2             int `json:"P2"`
 	P3             int `json:"P3"`
@@ -193,6 +196,57 @@ type alarmShape struct {
 	AckedBy    string              `json:"acked_by,omitempty"`
 	AckNote    string              `json:"ack_note,omitempty"`
 	OrderID    string              `json:"order_id,omitempty"`
+	Shown      facility.AlarmState `json:"shown"`
+	Holds      []holdShape         `json:"holds"`
+}
+
+// Unseen reports whether nobody has acknowledged the alarm as it is now.
+func (a alarmShape) Unseen() bool {
+	return a.State == facility.AlarmUnacknowledged || a.State == facility.AlarmReturned || a.State == facility.AlarmLatchedUnacknowledged
+}
+
+// Latched reports whether the alarm waits for a reset.
+func (a alarmShape) Latched() bool {
+	return a.State == facility.AlarmLatchedUnacknowledged || a.State == facility.AlarmLatchedAcknowledged
+}
+
+// alarmDetailShape is all of an alarm, and what it asks of who acts on it.
+type alarmDetailShape struct {
+	Alarm        alarmShape        `json:"alarm"`
+	Events       []alarmEventShape `json:"events"`
+	LongestShelf float64           `json:"longest_shelf,omitempty"` // seconds
+	NoteNeeded   bool              `json:"note_needed,omitempty"`   // to acknowledge
+}
+
+type alarmEventShape struct {
+	ID        string              `json:"id"`
+	At        time.Time           `json:"at"`
+	Actor     string              `json:"actor"`
+	ActorName string              `json:"actor_name"`
+	Event     facility.AlarmEvent `json:"event"`
+	From      facility.AlarmState `json:"from"`
+	To        facility.AlarmState `json:"to"`
+	Value     float64             `json:"value"`
+	Note      string              `json:"note,omitempty"`
+}
+
+type holdShape struct {
+	Key        string              `json:"key"`
+	Kind       facility.AlarmState `json:"kind"`
+	Rule       string              `json:"rule"`
+	RuleName   facility.Text       `json:"rule_name"`
+	Device     string              `json:"device,omitempty"`
+	DeviceName *facility.Text      `json:"device_name,omitempty"`
+	By         string              `json:"by"`
+	ByName     string              `json:"by_name"`
+	Reason     string              `json:"reason,omitempty"`
+	Cause      string              `json:"cause,omitempty"`
+	CauseName  *facility.Text      `json:"cause_name,omitempty"`
+	Order      string              `json:"order,omitempty"`
+	OrderNo    string              `json:"order_no,omitempty"`
+	Since      time.Time           `json:"since"`
+	Until      *time.Time          `json:"until,omitempty"`
+	OneShot    bool                `json:"one_shot"`
 }
 
 type orderShape struct {

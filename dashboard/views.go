@@ -57,7 +57,7 @@ type views struct {
 
 func (v *views) alarm(a facility.Alarm) alarmShape {
 	place := v.estate.placeOf(a.Place, a.Device)
-	return alarmShape{
+	shape := alarmShape{
 		ID: a.ID, Key: a.Key, Rule: a.Rule,
 		Device: a.Device, DeviceName: v.estate.deviceName(a.Device),
 		Place: place, PlaceName: v.estate.placeName(place),
@@ -65,7 +65,12 @@ func (v *views) alarm(a facility.Alarm) alarmShape {
 		Priority: a.Priority, State: a.State, Unknown: a.Unknown, Value: a.Value, Unit: a.Unit, Count: a.Count,
 		RaisedAt: a.RaisedAt.UTC(), LastAt: a.LastAt.UTC(), ClearedAt: utcOf(a.ClearedAt),
 		AckedAt: utcOf(a.AckedAt), AckedBy: a.AckedBy, AckNote: a.AckNote, OrderID: a.OrderID,
+		Shown: a.Shown(), Holds: make([]holdShape, 0, len(a.Holds)),
 	}
+	for _, h := range a.Holds {
+		shape.Holds = append(shape.Holds, v.hold(h, heldNames{titles: map[string]facility.Text{a.Key: a.Title}}))
+	}
+	return shape
 }
 
 func (v *views) alarms(as []facility.Alarm) []alarmShape {

@@ -74,6 +74,11 @@ func (h *hub) readOverview(ctx context.Context) (overviewShape, error) {
 	if f.standing, err = h.options.Watch.Alarms(ctx, facility.AlarmFilter{Standing: true, Page: facility.Page{Limit: 1000}}); err != nil {
 		return overviewShape{}, doing("list the standing alarms", err)
 	}
+	if h.options.Held != nil {
+		if f.holds, err = h.options.Held.AlarmHolds(ctx); err != nil {
+			return overviewShape{}, doing("read what keeps alarms quiet", err)
+		}
+	}
 	if f.orders, err = h.options.Orders.OrderTotals(ctx, now); err != nil {
 		return overviewShape{}, doing("count the orders", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 
 	"gengfu/facility"
 )
@@ -82,4 +83,20 @@ func Count(key string, n int) facility.Text {
 		key += ".one"
 	}
 	return Text(key, Args{"n": n})
+}
+
+// Span returns a length of time in hours and minutes.
+func Span(d time.Duration) facility.Text {
+	hours, minutes := int(d.Hours()), int(d.Minutes())%60
+	in := func(language string) string {
+		h, m := In(language, "span.hours", Args{"n": hours}), In(language, "span.minutes", Args{"n": minutes})
+		switch {
+		case hours == 0:
+			return m
+		case minutes == 0:
+			return h
+		}
+		return h + " " + m
+	}
+	return facility.Text{ZH: in("zh"), EN: in("en")}
 }
