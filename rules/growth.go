@@ -112,12 +112,13 @@ func (g *growth) reach() instant { return g.samples[len(g.samples)-1].at - g.sam
 func (g *growth) change() float64 { return g.samples[len(g.samples)-1].value - g.samples[0].value }
 
 // at returns the change and the time that it took, as it is known at the instant of
-// the frame. See window.at.
+// the frame. What a counter counted is known as long as its reading is: one that is read
+// each hour must not be unknown for the seconds by which the next reading is late.
 func (g *growth) at(f *frame, patience time.Duration) (change float64, over instant) {
 	if !g.full() {
 		return math.NaN(), 0
 	}
-	due := g.samples[len(g.samples)-1].at + max(g.span/4, min(instant(patience), g.span))
+	due := g.samples[len(g.samples)-1].at + max(g.span/4, instant(patience))
 	if f.at >= due {
 		return math.NaN(), 0
 	}

@@ -15,6 +15,7 @@ const (
 	nightQuarters = 12
 	quarter       = instant(15 * time.Minute)
 	nightsKept    = 30
+	farthest      = instant(2 * time.Hour) // between readings: meters are read each hour, or late
 	fewestNights  = 3 // of which it can be said what is usual
 	usualShare    = 0.2
 )
@@ -31,8 +32,9 @@ type nights struct {
 	minima []float64 // of the nights before that say what is usual, oldest first; NaN for one that is not known
 	before float64   // the minimum of the night before; NaN is not known
 	kept   bool      // and it is the last of the minima
-	raw    float64   // of a counter, the last that was seen
-	seen   bool
+	at     instant   // of the last reading; 0 is none
+	raw    float64   // its value
+	seen   bool      // it was of a counter
 	askers
 }
 
@@ -58,15 +60,29 @@ func (n *nights) take(p *point, at instant, v float64) {
 	for at >= n.next {
 		n.close(at)
 	}
-	amount := v
-	if p.kind == facility.Counter {
-		amount = 0
-		if n.seen {
-			amount = grown(n.raw, v, p.wrap)
+	if near := n.at != 0 && at-n.at <= farthest; p.kind == facility.Counter {
+		if near && n.seen {
+			n.spread(at, grown(n.raw, v, p.wrap))
 		}
-		n.raw, n.seen = v, true
+		n.seen = true
+	} else {
+		for t := (n.at/quarter + 1) * quarter; near && t < at/quarter*quarter; t += quarter {
+			n.put(t, n.raw) // it held until now
+		}
+		n.put(at, v)
 	}
-	n.put(at, amount)
+	n.at, n.raw = at, v
+}
+
+// spread books what was counted since the last reading to the quarters in which it may
+// have been, evenly.
+func (n *nights) spread(at instant, amount float64) {
+	whole := float64(at - n.at)
+	for from := n.at; from < at; {
+		to := min(at, (from/quarter+1)*quarter)
+		n.put(from, amount*(float64(to-from)/whole))
+		from = to
+	}
 }
 
 // close keeps the night's minimum and goes on to the next night, or past those
@@ -198,6 +214,7 @@ func (n *nights) save(w *writer) {
 	if n.before == n.before {
 		w.float(n.before)
 	}
+	w.instant(n.at)
 }
 
 func (n *nights) load(r *reader) {
@@ -235,4 +252,5 @@ func (n *nights) load(r *reader) {
 	if Truth(r.byte()) == True {
 		n.before = r.float()
 	}
+	n.at = r.instant()
 }

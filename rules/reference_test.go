@@ -27,6 +27,30 @@ func TestALeakNeverBecomesUsual(t *testing.T) {
 	})
 }
 
+// TestNightsOfMetersThatAreReadEachHour has a meter that is read each hour and a little
+// later each time: what it counted lies in the quarters of an hour between.
+func TestNightsOfMetersThatAreReadEachHour(t *testing.T) {
+	e := wholeRange(t)
+	for i := range e.Devices {
+		for k := range e.Devices[i].Points {
+			e.Devices[i].Points[k].Period = hour
+		}
+	}
+	for _, test := range []struct {
+		step time.Duration
+		want []string
+	}{
+		{hour + 2*time.Second, []string{"168h4m48s raise water-never-still/flat-water unacknowledged", "217h7m14s clear water-never-still/flat-water returned"}},
+		{3 * hour, nil}, // nothing is known of single hours
+	} {
+		engine, problems := rules.Compile(shippedBy(t, "water-never-still"), e)
+		if problems != nil {
+			t.Fatal(problems)
+		}
+		wantLines(t, script(t, engine, eachStep(test.step, 0, 10*day, flat(6*0.02*test.step.Hours(), 6*day, 9*day))...), test.want)
+	}
+}
+
 // steadyLearner says that what was usual is the last that was no fault.
 type steadyLearner struct {
 	stranger
