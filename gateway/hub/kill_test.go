@@ -42,6 +42,10 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	if dir := os.Getenv(holdFolder); dir != "" {
+		fmt.Fprintln(os.Stderr, holdUntilKilled(dir, os.Getenv(holdRun)))
+		os.Exit(1) // it is killed, or failed
+	}
 	if dir := os.Getenv(behindFolder); dir != "" {
 		if err := workBehind(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
