@@ -140,13 +140,13 @@ func (t *Tx) SaveOrder(o facility.Order, e facility.OrderEvent, photo *facility.
 	return t.insertOrderEvent(o, e)
 }
 
-// CountOrder keeps that the fault of an order came again without a line of its history,
-// as facility.Order.CountOn left it. It fails with facility.ErrConflict when something
+// CountOrder keeps that the fault of an order came again, once or more often, without a
+// line of its history, as facility.Order.CountOn left it. It fails with facility.ErrConflict when something
 // was done to the order meanwhile.
 func (t *Tx) CountOrder(o facility.Order) error {
 	n, err := t.exec(`
 		UPDATE work_order SET occurrences = $4, last_at = $5, updated_at = $6
-		WHERE site = $1 AND id = $2 AND version = $3 AND occurrences = $4 - 1`,
+		WHERE site = $1 AND id = $2 AND version = $3 AND occurrences < $4`,
 		[]any{t.site, o.ID, o.Version, o.Count, nanos(o.LastAt), nanos(o.UpdatedAt)}, "count on order %s", o.No)
 	if err == nil && n == 0 {
 		return fmt.Errorf("count on order %s at version %d: %w", o.No, o.Version, facility.ErrConflict)
