@@ -143,6 +143,10 @@ func TestShippedWaterRules(t *testing.T) {
 			[]string{"70h40m0s raise power-main-short/main-power unacknowledged", "85h10m0s clear power-main-short/main-power returned"},
 		},
 		{
+			"somebody taps a line", eachStep(10*minute, 0, 5*day, together(grows("tower-power/energy_import", 10*minute, 10.5, 13, 2*day, 3*day+12*hour), grows("floor-power/energy_import", 10*minute, 10, 10, 0, 0))),
+			[]string{"51h30m0s raise power-lost/tower-power unacknowledged", "106h20m0s clear power-lost/tower-power returned"},
+		},
+		{
 			"a check valve lets water back", eachStep(10*minute, 0, 36*day, together(grows("pump-power/energy_import", 10*minute, 2, 2.6, 32*day, 34*day), grows("main-water/total", 10*minute, 7, 7, 0, 0))),
 			[]string{"780h20m0s raise pumping-inefficient/pump-power unacknowledged", "831h50m0s clear pumping-inefficient/pump-power returned"},
 		},
