@@ -59,7 +59,7 @@
 // # State
 //
 // [Engine.Snapshot] holds all that the engine remembers, [Engine.Save] what of it changed
-// since it was kept; [Engine.Restore] goes on from there to the byte. So rules are swapped, too: [Engine.TakeOver] gives a new engine
-// the state of the old one, for each rule on each device that judges as before, and
-// for each window that is still asked for.
+// since it was kept; [Engine.Restore] goes on from there to the byte. So rules are
+// swapped, too: [Engine.TakeOver] gives a new engine the state of the old one, for each
+// rule on each device that judges as before, and for each window that is still asked for.
 package rules

@@ -102,6 +102,15 @@ func (e *Engine) Listen(now time.Time) {
 	}
 }
 
+// Hear judges readings that arrived together: what time alone had brought about until
+// then comes first. A reading at the very instant of a deadline is in time. Whoever gives
+// facts and the times of their arrival in the same order gets the same changes, however
+// often Advance was called between, with times until the next arrival.
+func (e *Engine) Hear(arrived time.Time, readings ...facility.Reading) []Change {
+	out := e.Advance(arrived.Add(-1))
+	return append(out, e.Observe(readings...)...)
+}
+
 // Observe judges readings, each at its own time. Readings of one instant that
 // follow each other are judged together, so that a condition over several
 // quantities of one poll does not see half of it. Readings of points that no rule

@@ -44,7 +44,7 @@ func (f *frame) value(p *point) float64 {
 // quiet reports whether no good reading of the point came for so long. One that was
 // never heard is quiet since somebody listens.
 func (f *frame) quiet(p *point, after time.Duration) bool {
-	since := max(p.LastGood, f.listening)
+	since := max(p.LastGood, p.since, f.listening)
 	if since == 0 {
 		return true
 	}

@@ -131,7 +131,7 @@ func TestRandomRulesGiveTheSameHoweverTheyAreRun(t *testing.T) {
 			for i, l := range lines {
 				out = append(out, play(t, e, l)...)
 				if next := between(i); next != nil {
-					if err := next.TakeOver(e); err != nil {
+					if err := next.TakeOver(e, start); err != nil {
 						rt.Fatal(err)
 					}
 					if r := next.Retire(start); len(r) > 0 {

@@ -143,7 +143,11 @@ func (t *silenceTest) due(listening instant) instant {
 	var due instant
 	for n, p := range t.points {
 		var d instant
-		if since := max(p.LastGood, listening); since != 0 {
+		since := max(p.LastGood, listening)
+		if listening != 0 {
+			since = max(since, p.since)
+		}
+		if since != 0 {
 			d = since.add(t.after)
 		}
 		if n == 0 || t.each == (d < due) {

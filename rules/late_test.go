@@ -151,7 +151,7 @@ func TestSwappedRules(t *testing.T) {
 	script(t, before, "0s pump-1/running=1 pump-1/fault=0 pump-1/outlet_pressure=3", "60s pump-1/outlet_pressure=3", "70s pump-1/fault=1", "80s pump-1/fault=0", "110s pump-1/outlet_pressure=3")
 	mean.When = "avg(outlet_pressure, 2m) > 2 bar"
 	after := compile(t, edges, rule("new", rules.Rule{For: pump, When: "delta(outlet_pressure, 1m) == 0"}), mean, held)
-	if err := after.TakeOver(before); err != nil {
+	if err := after.TakeOver(before, start.Add(2*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
 	if got := after.Retire(start); len(got) > 0 {
@@ -161,6 +161,32 @@ func TestSwappedRules(t *testing.T) {
 		"2m1s raise mean/pump-1 unacknowledged", // its window was full
 		"2m57s raise edges/pump-1 unacknowledged",
 		"3m0s raise held/pump-1 unacknowledged", // held for two minutes, and one more
+	})
+}
+
+// TestSwappedSilence: of what nobody asked for until then silence counts from the swap on,
+// of all else as before.
+func TestSwappedSilence(t *testing.T) {
+	pump := rules.Selector{Devices: []string{"pump-1"}}
+	silent := func(id, quantity string) rules.Rule {
+		return rule(id, rules.Rule{For: pump, NoData: &rules.NoData{Quantities: []string{quantity}, After: 2 * time.Minute}})
+	}
+	old := silent("old", "fault")
+	before := compile(t, old)
+	script(t, before, "0s tick", "1m tick")
+	after := compile(t, old, silent("heard", "fault"), silent("new", "running"))
+	if err := after.TakeOver(before, start.Add(time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	again := compile(t, old, silent("new", "running"), silent("newer", "outlet_pressure"))
+	wantLines(t, script(t, after, "150s tick"), []string{
+		"2m0s raise old/pump-1 unacknowledged", "2m0s raise heard/pump-1 unacknowledged",
+	})
+	if err := again.TakeOver(after, start.Add(150*time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	wantLines(t, script(t, again, "5m tick"), []string{
+		"3m0s raise new/pump-1 unacknowledged", "4m30s raise newer/pump-1 unacknowledged",
 	})
 }
 

@@ -19,8 +19,9 @@ type point struct {
 	unit    string
 	kind    facility.PointKind
 	wrap    float64
-	index   int32 // in what was kept whole
-	dirty   bool  // it is not as it was kept
+	since   instant // it is listened to, where that is later than the engine listens; 0 is as the engine
+	index   int32   // in what was kept whole
+	dirty   bool    // it is not as it was kept
 }
 
 // reading is the part of a point that is saved.

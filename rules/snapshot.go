@@ -162,12 +162,20 @@ func (e *Engine) Restore(data []byte, parts ...[]byte) error {
 
 // TakeOver goes on where another engine is, with rules and devices of its own: so are
 // rules swapped. Of the rules that judge as before all stays as it is; of the others
-// what is kept of a point stays as long as they ask for the same. See Restore.
-func (e *Engine) TakeOver(from *Engine) error {
+// what is kept of a point stays as long as they ask for the same. See Restore. Points that
+// nobody asked for until now are listened to from now on.
+func (e *Engine) TakeOver(from *Engine, now time.Time) error {
 	data, err := from.Snapshot()
 	if err != nil {
 		return err
 	}
+	for _, p := range e.order {
+		p.since = clamp(now)
+		if before, ok := from.points[p.id]; ok {
+			p.since = before.since
+		}
+	}
+	e.stats = from.stats
 	return e.Restore(data)
 }
 

@@ -29,15 +29,13 @@ func NewPlayer(engine *rules.Engine, now time.Time) *Player {
 	return &Player{engine: engine, now: now}
 }
 
-// Take judges readings that arrived together. What time alone had brought about before
-// comes first. A reading at the very instant of a deadline is in time, as it is live.
+// Take judges readings that arrived together, as the gateway does: see rules.Engine.Hear.
 func (p *Player) Take(arrived time.Time, readings ...facility.Reading) []rules.Change {
-	var out []rules.Change
-	if arrived.After(p.now) {
-		p.now = arrived
-		out = p.engine.Advance(arrived.Add(-1))
+	if arrived.Before(p.now) {
+		arrived = p.now
 	}
-	return append(out, p.engine.Observe(readings...)...)
+	p.now = arrived
+	return p.engine.Hear(arrived, readings...)
 }
 
 // Pass lets time pass until now, and nothing else: everything of this instant has come.
