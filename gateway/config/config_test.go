@@ -117,6 +117,8 @@ points:
 		{name: "fed through nothing", old: "address: 12, place: pump-room", new: "address: 12, place: pump-room, depends_on: [main-powr]", at: "id: pump-2", what: `no device "main-powr"`, cure: `"main-power"`},
 		{name: "place fed through nothing", old: "name: {zh: 泵房, en: Pump room}}", new: "name: {zh: 泵房, en: Pump room}, depends_on: [mains]}", at: "id: pump-room", what: `no device "mains"`, cure: "main-power"},
 		{name: "line fed twice", old: "    timeout: 500ms", new: "    depends_on: [main-power, main-power]", at: "depends_on", what: "stands twice", cure: "one of the two"},
+		{name: "group of hours", old: "site:\n", new: "alarms: {group: 2h}\nsite:\n", at: "group: 2h", what: "cannot wait for 2h", cure: "1s to 1m"},
+		{name: "nobody on duty", old: "site:\n", new: "alarms: {duty: -1}\nsite:\n", at: "duty: -1", what: "cannot be on duty", cure: "from 1"},
 		{name: "fed by itself", old: "line: meters, address: 1}", new: "line: meters, address: 1, depends_on: [main-water]}\n  - {id: main-water, name: 总水表, profile: tuf-2000, line: pump-house, address: 31, depends_on: [main-power]}", at: "depends_on: [main-", what: "fed by itself", cure: "one way"},
 		{name: "bad unit in a profile", old: "site:\n", new: "profiles: profiles\nsite:\n", more: map[string]string{"profiles/my-meter.yaml": ownProfile}, file: "my-meter.yaml", at: "kilowatt", what: `"kilowatt" is not a known unit`, cure: "kW"},
 		{name: "no folder of profiles", old: "site:\n", new: "profiles: nowhere\nsite:\n", at: "profiles: nowhere", what: "no folder"},

@@ -310,7 +310,7 @@ func (d *daemon) hubParts(parts []part) ([]part, error) {
 		return nil, err
 	}
 	d.hub = hub.New(hub.Options{
-		Estate: c.Estate, Rules: engine, Ledger: d.ledger, History: d.history, Journal: d.hubLog,
+		Estate: c.Estate, Rules: engine, Discipline: c.Alarms.Discipline(), Ledger: d.ledger, History: d.history, Journal: d.hubLog,
 		TakeTaps: func(ctx context.Context, taps []facility.Tap) error {
 			return d.intake.Local(ctx, c.Site.ID, taps)
 		},

@@ -36,7 +36,7 @@ func (d *daemon) serving(ln net.Listener) (part, error) {
 	}
 	c := d.Config
 	s, err := dashboard.New(dashboard.Options{
-		Estate: c.Estate, Tiles: c.Tiles, People: d.ledger, Orders: d.ledger, Watch: d.ledger, Holds: d.hub, Held: d.ledger,
+		Estate: c.Estate, Tiles: c.Tiles, People: d.ledger, Orders: d.ledger, Watch: d.ledger, Holds: d.hub, Held: d.ledger, Notices: d.ledger,
 		Desk: d.hub, Live: d.hub, Figures: d.hub, History: d.history, Metrics: d.scraping(),
 		DeadLetters: d.exportLetters(), MonitorToken: token,
 		DemoLogins: d.DemoLogins, Extensions: d.Extensions, BaseURL: c.Dashboard.BaseURL, TrustedProxies: c.Proxies,

@@ -23,6 +23,7 @@ import (
 	"gengfu/gateway/payload"
 	"gengfu/gateway/uplink"
 	"gengfu/rules"
+	"gengfu/rules/discipline"
 	"gengfu/storage/history"
 	"gengfu/storage/history/embedded"
 	"gengfu/storage/ledger"
@@ -88,7 +89,7 @@ func workBehind(dir string) (err error) {
 	behind := &stuck{Store: store, released: make(chan struct{})}
 	h := hub.New(hub.Options{
 		Estate: e, Rules: engine, Ledger: l, History: behind, Journal: j,
-		Quiet: func() bool { return true }, Logger: slog.New(slog.DiscardHandler),
+		Quiet: func() bool { return true }, Logger: slog.New(slog.DiscardHandler), Discipline: discipline.Settings{Group: -1, Withhold: -1},
 	})
 	in, err := intake.New(intake.Options{Root: "r", Site: e.Site.ID, URL: b.URL(), Journal: j, Ahead: h.Ahead})
 	if err != nil {

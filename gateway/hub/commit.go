@@ -28,10 +28,12 @@ type outcome struct {
 	act    *orderAct // of a person, on an order; it comes before all else
 	actor  string    // who asked for it; "" is the program
 	note   string
+
+	notices []notice // what people are told, between the changes of rules
 }
 
 func (o outcome) len() int {
-	n := len(o.taps) + len(o.patrol) + len(o.rules)
+	n := len(o.taps) + len(o.patrol) + len(o.rules) + len(o.notices)
 	if o.act != nil {
 		n++
 	}
@@ -42,6 +44,10 @@ func (o outcome) len() int {
 func (o *outcome) add(next outcome) {
 	o.taps = append(o.taps, next.taps...)
 	o.patrol = append(o.patrol, next.patrol...)
+	for _, n := range next.notices {
+		n.after += len(o.rules)
+		o.notices = append(o.notices, n)
+	}
 	o.rules = append(o.rules, next.rules...)
 }
 
@@ -54,14 +60,34 @@ func (o outcome) split() (first, second outcome) {
 	}
 	first, second = o, o
 	half := o.len() / 2
-	n := min(half, len(o.taps))
-	first.taps, second.taps = o.taps[:n], o.taps[n:]
-	half -= n
-	n = min(half, len(o.patrol))
-	first.patrol, second.patrol = o.patrol[:n], o.patrol[n:]
-	n = half - n
-	first.rules, second.rules = o.rules[:n], o.rules[n:]
+	first.taps, second.taps = part(o.taps, &half)
+	first.patrol, second.patrol = part(o.patrol, &half)
+	first.notices, second.notices = nil, nil
+	cut := 0
+	for i := range len(o.rules) + 1 {
+		for _, n := range o.notices {
+			switch {
+			case n.after != i:
+			case half > 0:
+				first.notices, half = append(first.notices, n), half-1
+			default:
+				n.after -= cut
+				second.notices = append(second.notices, n)
+			}
+		}
+		if i < len(o.rules) && half > 0 {
+			cut, half = i+1, half-1
+		}
+	}
+	first.rules, second.rules = o.rules[:cut], o.rules[cut:]
 	return first, second
+}
+
+// part parts a list behind so many items as are left to the first half.
+func part[T any](all []T, left *int) (first, second []T) {
+	n := min(*left, len(all))
+	*left -= n
+	return all[:n], all[n:]
 }
 
 // cursorName binds the place in the journal to the life of its sequence numbers.
@@ -123,6 +149,9 @@ func (j *judge) foretell(o outcome) {
 	}
 	for _, c := range o.rules {
 		j.board.publish(dashboard.Event{Alarm: &c.Alarm})
+	}
+	for _, n := range o.notices {
+		j.board.publish(dashboard.Event{Notice: &n.Notice})
 	}
 }
 
@@ -244,6 +273,7 @@ func (j *judge) save(ctx context.Context, outcomes []outcome, last bool) error {
 		}
 	}
 	linked := map[string]string{}
+	var kept func() // of the control
 	err := j.board.change(ctx, func() (news []dashboard.Event, err error) {
 		err = j.ledger.Update(ctx, func(tx *ledger.Tx) error {
 			news = nil
@@ -263,6 +293,9 @@ func (j *judge) save(ctx context.Context, outcomes []outcome, last bool) error {
 			if err := tx.SetCursor(j.cursorName(), j.at); err != nil {
 				return err
 			}
+			if kept, err = j.crowd.save(tx, whole); err != nil {
+				return err
+			}
 			if whole {
 				return tx.SaveState(stateRules, state)
 			}
@@ -277,6 +310,7 @@ func (j *judge) save(ctx context.Context, outcomes []outcome, last bool) error {
 	j.figures.wrote.Store(&wrote)
 	if last {
 		j.engine.Kept()
+		kept()
 		j.early.saved()
 		j.saved, j.savedAt = j.at, j.now()
 		if err := j.journal.Commit(cursorJudge, j.at); err != nil {

@@ -27,7 +27,7 @@ func (h *Hub) AlarmFigures(ctx context.Context, from, to time.Time) (dashboard.A
 	if err != nil {
 		return dashboard.AlarmFigures{}, fmt.Errorf("measure the alarms: %w", err)
 	}
-	duty := max(h.o.Duty, 1)
+	duty := max(h.o.Discipline.Duty, 1)
 	records, last := recordsOf(lines)
 	f, err := discipline.Measure(records, from, to, duty)
 	if err != nil {

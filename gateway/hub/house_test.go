@@ -22,6 +22,7 @@ import (
 	"gengfu/gateway/journal"
 	"gengfu/gateway/payload"
 	"gengfu/rules"
+	"gengfu/rules/discipline"
 	"gengfu/storage/history"
 	"gengfu/storage/history/embedded"
 	"gengfu/storage/ledger"
@@ -86,6 +87,8 @@ type house struct {
 	log    *slog.Logger
 	watch  func(history.Store) history.Store // between hub and history; nil is nothing
 	aside  func(context.Context, []history.Rejected) error
+	crowd  discipline.Settings
+	site   func() facility.Estate
 	driver string // of the ledger; empty is SQLite's
 
 	hub     *hub.Hub
@@ -104,6 +107,8 @@ func inHouse(t *testing.T, test func(t *testing.T, h *house)) {
 		h := &house{
 			t: t, dir: dir, rules: pumpRules(), offset: time.Until(evening),
 			log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+			// Nothing waits for others unless the test is about that.
+			crowd: discipline.Settings{Group: -1, Withhold: -1}, site: estate,
 		}
 		h.quiet.Store(true)
 		h.start()
@@ -131,7 +136,7 @@ func (h *house) must(err error) {
 func (h *house) start() {
 	h.t.Helper()
 	var err error
-	e := estate()
+	e := h.site()
 	h.ledger, err = ledger.Open(h.t.Context(), filepath.Join(h.dir, "ledger.db"), ledger.Options{Site: e.Site, Driver: h.driver, Now: h.now})
 	h.must(err)
 	h.history, err = embedded.Open(h.t.Context(), embedded.Options{Path: filepath.Join(h.dir, "history.db"), Now: h.now})
@@ -149,7 +154,7 @@ func (h *house) start() {
 		Estate: e, Rules: engine, Ledger: h.ledger, History: h.history, Journal: h.journal, Now: h.now, Logger: h.log,
 		TakeTaps: func(ctx context.Context, taps []facility.Tap) error { return h.takeTaps(ctx, taps) },
 		Quiet:    func() bool { return h.quiet.Load() },
-		SetAside: h.aside,
+		SetAside: h.aside, Discipline: h.crowd,
 	})
 	ctx, cancel := context.WithCancel(h.t.Context())
 	h.cancel, h.ended = cancel, make(chan error, 1)

@@ -20,6 +20,7 @@ import (
 	"gengfu/gateway/journal"
 	"gengfu/gateway/payload"
 	"gengfu/rules"
+	"gengfu/rules/discipline"
 	"gengfu/rules/patrol"
 	"gengfu/storage/history"
 	"gengfu/storage/ledger"
@@ -41,7 +42,8 @@ const (
 // Cursors are those that the hub's journal must be opened with.
 var Cursors = []string{cursorJudge, cursorHistory}
 
-// Options are what New needs. All but SetAside, Now, Doubt and Duty are required.
+// Options are what New needs. All but SetAside, Now, Doubt and Discipline
+// are required.
 type Options struct {
 	Estate  facility.Estate
 	Rules   *rules.Engine
@@ -65,8 +67,9 @@ type Options struct {
 	// Doubt reports whether Now may be wrong by hours: then no round is judged. Nil never
 	// does.
 	Doubt func() bool
-	// Duty is how many persons answer alarms, by whom the figures are measured; 0 is 1.
-	Duty int
+	// Discipline is when people are told of alarms, and how many persons answer them; zero
+	// is the defaults.
+	Discipline discipline.Settings
 }
 
 // Hub is the receiving half. Its methods may be called by many goroutines.
@@ -114,7 +117,7 @@ func New(o Options) *Hub {
 		follower: f,
 		judge: &judge{
 			follower: f, site: o.Estate.Site, ledger: o.Ledger, engine: o.Rules, patrol: patrol.New(o.Estate),
-			board: b, quiet: o.Quiet, now: o.Now, doubt: o.Doubt,
+			crowd: newCrowd(o.Estate, o.Discipline, o.Logger), board: b, quiet: o.Quiet, now: o.Now, doubt: o.Doubt,
 			requests: make(chan request), urgent: make(chan fact, maxEarly), stopped: make(chan struct{}), mistimed: map[string]bool{},
 		},
 		historian: &historian{

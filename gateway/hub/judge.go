@@ -51,6 +51,7 @@ type judge struct {
 	ledger *ledger.Ledger
 	engine *rules.Engine
 	patrol *patrol.Judge
+	crowd  *crowd
 	board  *board
 	quiet  func() bool // whether no tap can be on its way from a gateway
 	now    func() time.Time
@@ -89,7 +90,7 @@ type request struct {
 // restore takes up what the ledger kept.
 func (j *judge) restore(ctx context.Context) error {
 	var state []byte
-	var parts [][]byte
+	var parts, crowd [][]byte
 	var rounds []facility.Round
 	var standing []facility.Alarm
 	var holds keptHolds
@@ -103,6 +104,9 @@ func (j *judge) restore(ctx context.Context) error {
 			return err
 		}
 		if parts, err = tx.StateParts(stateRules); err != nil {
+			return err
+		}
+		if crowd, err = readCrowd(tx); err != nil {
 			return err
 		}
 		if err = j.early.restore(tx); err != nil {
@@ -144,6 +148,7 @@ func (j *judge) restore(ctx context.Context) error {
 	// What was missed meanwhile is judged once the journal is read: a tap may be in
 	// it, and needs its round.
 	o.patrol = j.patrol.Open(now)
+	o = j.takeUp(o, crowd, now)
 	_ = j.commit(ctx, o) // what cannot be written is held or set aside
 	return ctx.Err()
 }
@@ -289,7 +294,7 @@ func (j *judge) hear(ctx context.Context, f fact) outcome {
 	stats := j.engine.Stats()
 	j.figures.late.Store(stats.Late)
 	j.figures.failed.Store(stats.Failed)
-	return o
+	return j.disciplined(o)
 }
 
 // noteClock counts readings whose times could not be, and says so once per
@@ -344,6 +349,8 @@ func (j *judge) beat(ctx context.Context) bool {
 	} else {
 		o.patrol = j.patrol.Open(now)
 	}
+	o = j.disciplined(o)
+	j.tellDue(&o, now)
 	j.step(ctx, o)
 	return true
 }
@@ -356,6 +363,7 @@ func (j *judge) noteLeap() {
 	if by := now.Sub(j.beatAt); !j.beatAt.IsZero() && by.Abs() > leap {
 		j.log.Warn("THE TIME HAS LEAPT, and what happens is listened to anew", "by", by, "now", now)
 		j.engine.Listen(now)
+		j.crowd.Rebase(now)
 		j.begun = now
 	}
 	j.beatAt = now
@@ -385,12 +393,12 @@ func (j *judge) serve(ctx context.Context, r request) {
 	}
 	o, err := r.do()
 	if err != nil {
-		j.step(ctx, first)
+		j.step(ctx, j.disciplined(first))
 		r.answer <- err
 		return
 	}
 	o.rules = append(first.rules, o.rules...)
-	r.answer <- j.commit(ctx, o)
+	r.answer <- j.commit(ctx, j.disciplined(o))
 }
 
 // ask has the judge do something and waits until it is durable.

@@ -23,6 +23,7 @@ import (
 	"gengfu/gateway/journal"
 	"gengfu/gateway/payload"
 	"gengfu/rules"
+	"gengfu/rules/discipline"
 	"gengfu/storage/history/embedded"
 	"gengfu/storage/ledger"
 )
@@ -87,7 +88,7 @@ func workUntilKilled(dir string, last bool) (err error) {
 	}
 	h := hub.New(hub.Options{
 		Estate: e, Rules: engine, Ledger: l, History: store, Journal: j,
-		Quiet: func() bool { return true }, Logger: slog.New(slog.DiscardHandler),
+		Quiet: func() bool { return true }, Logger: slog.New(slog.DiscardHandler), Discipline: discipline.Settings{Group: -1, Withhold: -1},
 	})
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx) }()

@@ -39,7 +39,7 @@ func ledgerBroken(t *testing.T, finish func(h *house, mend func())) {
 		if got := strings.Join(h.hub.Ready(), " "); got != "ledger" {
 			t.Errorf("ready says %q", got)
 		}
-		if j := h.hub.Judgement(); j.Trouble == "" || j.Unwritten != 2 {
+		if j := h.hub.Judgement(); j.Trouble == "" || j.Unwritten != 3 { // raised, told, cleared
 			t.Errorf("the health page says %+v", j)
 		}
 		if len(h.alarms()) > 0 {

@@ -47,7 +47,18 @@ func (w *writer) write(o outcome) error {
 	if err := w.rounds(o.patrol); err != nil {
 		return err
 	}
-	for _, c := range o.rules {
+	if err := w.missed(o.patrol); err != nil {
+		return err
+	}
+	return w.ruled(o)
+}
+
+// ruled keeps the changes of rules, and what people are told between them.
+func (w *writer) ruled(o outcome) error {
+	for i, c := range o.rules {
+		if err := w.told(o.notices, i); err != nil {
+			return err
+		}
 		if err := w.hold(c); err != nil {
 			return fmt.Errorf("what holds alarm %s: %w", c.Hold.Key, err)
 		}
@@ -58,7 +69,12 @@ func (w *writer) write(o outcome) error {
 			return err
 		}
 	}
-	for _, c := range o.patrol {
+	return w.told(o.notices, len(o.rules))
+}
+
+// missed keeps the changes of patrol alarms.
+func (w *writer) missed(changes []patrol.Change) error {
+	for _, c := range changes {
 		if c.Alarm == nil {
 			continue
 		}
@@ -167,8 +183,8 @@ func (w *writer) order(a *facility.Alarm, c rules.Change, missing int) error {
 	switch c.Event {
 	case facility.AlarmRaise, facility.AlarmRecur:
 		counted, err := w.counted(*a)
-		if err != nil || counted || keptBack(c) && !atWork(open) {
-			return err
+		if err != nil || counted || (c.Annunciate || keptBack(c)) && !atWork(open) {
+			return err // an order is made when people are told, see notice
 		}
 		if d, err = w.dispatch(*a, c, open); err != nil {
 			return err
@@ -179,13 +195,6 @@ func (w *writer) order(a *facility.Alarm, c rules.Change, missing int) error {
 		d = dispatch.Retired(*a, open)
 	case lateSync:
 		d = dispatch.Withdraw(*a, open, missing)
-	default:
-		if !c.Annunciate || atWork(open) {
-			return nil
-		}
-		if d, err = w.dispatch(*a, c, open); err != nil {
-			return err
-		}
 	}
 	return w.carryOut(a, d, c.At)
 }

@@ -220,6 +220,13 @@ func (c *Control) count(a *alarm, by int) {
 // Latest is the time of what the Control knows of last.
 func (c *Control) Latest() time.Time { return c.latest }
 
+// Silent reports whether people are yet to be told of the alarm, or are not told because
+// it is suppressed.
+func (c *Control) Silent(key string) bool {
+	a := c.alarms[key]
+	return a != nil && (a.Cause != "" || a.Waits != forNothing)
+}
+
 // Causes returns what suppresses each alarm that is suppressed, by key.
 func (c *Control) Causes() map[string]string {
 	out := map[string]string{}

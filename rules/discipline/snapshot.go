@@ -37,6 +37,9 @@ func (c *Control) Part() ([]byte, error) {
 	return c.save(alarms, chatters)
 }
 
+// Changed reports whether Part would say anything new of an alarm.
+func (c *Control) Changed() bool { return len(c.changed)+len(c.rattled) > 0 }
+
 // Kept says that the last Snapshot or Part is where it must be.
 func (c *Control) Kept() {
 	clear(c.changed)

@@ -167,6 +167,9 @@ func closure(parents map[Node][]Node) (*Topology, error) {
 // Has reports whether the node exists.
 func (t *Topology) Has(n Node) bool { _, ok := t.above[n]; return ok }
 
+// Line returns the line of a device, empty when it is on none.
+func (t *Topology) Line(device string) string { return t.lineOf[device] }
+
 // Above returns everything that the node hangs on, directly or not, sorted. It is not
 // to be changed.
 func (t *Topology) Above(n Node) []Node { return t.above[n] }
