@@ -25,6 +25,21 @@ const bring = (text) => async (page) => {
 const dryRun = async (page) => { await bring(dump)(page); await page.getByTestId('dump-import').waitFor() }
 const imported = async (page) => { await dryRun(page); await page.getByTestId('dump-import').click(); await page.getByTestId('dump-done').waitFor() }
 
+const openEditor = async (page) => { await page.getByTestId('rule-edit').click(); await page.locator('[data-testid=rule-check][data-state=good]').waitFor() }
+const mistaken = async (page) => {
+  await openEditor(page)
+  await page.getByTestId('rule-text').fill((await page.getByTestId('rule-text').inputValue()).replace('outlet_pressure <', 'outlet_presure <'))
+  await page.locator('[data-testid=rule-check][data-state=bad]').waitFor()
+}
+const tried = async (page) => {
+  await openEditor(page)
+  await page.getByTestId('rule-text').fill((await page.getByTestId('rule-text').inputValue()).replace('on_delay: 5m', 'on_delay: 10s'))
+  await page.locator('[data-testid=rule-check][data-state=good]').waitFor()
+  await page.getByTestId('backtest-run').click()
+  await page.locator('.u-over').waitFor()
+}
+const compared = (page) => page.locator('[data-testid=rule-version] summary').first().click()
+
 const pages = [
   ['sign-in', '/sign-in', null], ['overview', '/', 'wang'], ['kiosk', '/?kiosk', 'wang'],
   ['alarms', '/alarms', 'li'], ['orders', '/orders', 'li'], ['order', '/orders/o1', 'li'], ['order-working', '/orders/o3', 'zhang'],
@@ -32,6 +47,8 @@ const pages = [
   ['tap-refused', '/t/unknown-tag', 'zhao'], ['tap-no-guard', '/t/pump-2b8c44', 'li'], ['devices', '/devices', 'wang'], ['device', '/devices/tank', 'wang'],
   ['device-counter', '/devices/main-water?point=total&range=7d', 'wang'], ['people', '/people', 'admin'],
   ['wand', '/wand', 'li'], ['wand-columns', '/wand', 'li', bring('1,东门,2026-11-21 22:10:00\n2,生活泵房,2026-11-21 22:18:00')], ['wand-dry', '/wand', 'li', dryRun], ['wand-done', '/wand', 'li', imported],
+  ['rules', '/rules', 'wang'], ['rule', '/rules/pump-pressure-low', 'wang', compared], ['rule-mistaken', '/rules/pump-pressure-low', 'wang', mistaken], ['rule-tried', '/rules/pump-pressure-low', 'wang', tried], ['rule-read', '/rules/pump-fault', 'zhang'],
+  ['figures', '/figures', 'wang'], ['figures-short', '/figures?span=7d', 'li'],
   ['health', '/health', 'wang'], ['health-open', '/health', 'wang', (page) => page.evaluate(() => document.querySelectorAll('.line details').forEach((d) => { d.open = true }))], ['me', '/me', 'zhao'], ['lost', '/no-such-page', 'li'], ['forbidden', '/people', 'zhao'],
   ['order-form', '/orders?new', 'li', null], ['note', '/orders/o3', 'zhang', 'order-action-complete'], ['scan', '/walk', 'zhao', 'tap-button'], ['person-form', '/people', 'admin', 'person-new'],
 ].filter(([name]) => name.includes(only))

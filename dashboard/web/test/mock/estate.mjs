@@ -6,9 +6,9 @@ const hour = 60 * minute
 export const iso = (ms) => new Date(ms).toISOString()
 
 export const permissions = {
-  admin: ['see_estate', 'see_all_orders', 'see_patrol', 'acknowledge_alarm', 'create_order', 'make_tap', 'import_taps', 'manage_people', 'see_audit', 'see_health'],
-  manager: ['see_estate', 'see_all_orders', 'see_patrol', 'acknowledge_alarm', 'create_order', 'import_taps', 'see_audit', 'see_health'],
-  desk: ['see_estate', 'see_all_orders', 'see_patrol', 'acknowledge_alarm', 'create_order', 'import_taps'],
+  admin: ['see_estate', 'see_all_orders', 'see_patrol', 'acknowledge_alarm', 'see_figures', 'edit_rules', 'create_order', 'make_tap', 'import_taps', 'manage_people', 'see_audit', 'see_health'],
+  manager: ['see_estate', 'see_all_orders', 'see_patrol', 'acknowledge_alarm', 'see_figures', 'edit_rules', 'create_order', 'import_taps', 'see_audit', 'see_health'],
+  desk: ['see_estate', 'see_all_orders', 'see_patrol', 'acknowledge_alarm', 'see_figures', 'create_order', 'import_taps'],
   technician: ['see_estate', 'acknowledge_alarm', 'create_order'],
   guard: ['see_patrol', 'create_order', 'make_tap'],
   viewer: ['see_estate', 'see_all_orders', 'see_patrol'],

@@ -6,6 +6,7 @@ import { createServer } from 'node:http'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { deflateSync } from 'node:zlib'
 import * as estate from './estate.mjs'
+import { createRules } from './rules.mjs'
 
 const dist = fileURLToPath(new URL('../../dist', import.meta.url))
 const types = { html: 'text/html; charset=utf-8', js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml', webmanifest: 'application/manifest+json' }
@@ -63,6 +64,7 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
   let alarms = estate.makeAlarms(now())
   const rounds = estate.makeRounds(now())
   const taps = []
+  const rules = createRules(estate.iso, now, devices, () => alarms, notFound)
   const sessions = new Map()
   const clients = new Set()
   let serial = 100
@@ -208,7 +210,7 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
   async function api(req, url, p) {
     const { pathname: path, searchParams: q } = url
     const key = `${req.method} ${path}`
-    const body = req.method === 'POST' || req.method === 'PATCH' ? await read(req) : null
+    const body = ['POST', 'PUT', 'PATCH'].includes(req.method) ? await read(req) : null
     if (key === 'GET /api/session') return session(p)
     if (key === 'POST /api/session') {
       const who = estate.people.find((x) => x.login === body.login && `${x.login}-demo` === body.password)
@@ -220,6 +222,8 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
     if (!p) throw new Refusal(401, 'signed_out', say('请先登录', 'Please sign in'))
     if (key === 'DELETE /api/session') return { answer: undefined, cookie: 'gengfu=; Path=/; Max-Age=0' }
     if (key === 'GET /api/overview') return overview()
+    const said = rules(req.method, path, q, body, p)
+    if (said) return said
     if (key === 'GET /api/devices') return { devices }
     if (path.startsWith('/api/devices/')) return devices.find((d) => d.id === path.split('/')[3]) ?? (() => { throw notFound() })()
     if (path.startsWith('/api/history/')) return history(path, q)
@@ -301,6 +305,7 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
     try {
       if (req.method !== 'GET' && req.headers['x-gengfu'] !== '1') throw new Refusal(403, 'cross_site', say('来源不对', 'Cross-site'))
       let out = await api(req, url, p)
+      if (out?.lines) return void res.writeHead(200, { 'Content-Type': 'application/x-ndjson' }).end(out.lines.map((l) => `${JSON.stringify(l)}\n`).join(''))
       if (out?.file) return void res.writeHead(200, { 'Content-Type': out.file.type }).end(out.file.data)
       const headers = { 'Content-Type': 'application/json' }
       if (out && 'cookie' in out) {
