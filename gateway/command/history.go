@@ -53,21 +53,6 @@ func instant(text string, zone *time.Location, otherwise time.Time) (time.Time, 
 	return time.Time{}, fmt.Errorf("the time %q is not like 2026-11-22 or 2026-11-22T03:00:00Z", text)
 }
 
-// span cuts what is asked for to what there is.
-func span(ctx context.Context, s history.Store, devices []string, from, to time.Time) (time.Time, time.Time, error) {
-	first, last, err := s.Span(ctx, devices)
-	if err != nil || first.IsZero() {
-		return from, from, err
-	}
-	if from.Before(first) {
-		from = first
-	}
-	if end := last.Add(history.Resolution); to.After(end) {
-		to = end
-	}
-	return from, to, nil
-}
-
 // known checks that the site has the devices; history may also hold others that it
 // had, so that is only said.
 func known(c *console, estate facility.Estate, names []string) {

@@ -80,7 +80,7 @@ func (cmd historyExport) Run(c *console) (err error) {
 		return fmt.Errorf("export history: %w", err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	if from, to, err = span(c.ctx, s, cmd.Device, from, to); err != nil {
+	if from, to, err = history.Cut(c.ctx, s, cmd.Device, from, to); err != nil {
 		return fmt.Errorf("export history: %w", err)
 	}
 	n, say := 0, newProgress(c, cmd.Quiet)

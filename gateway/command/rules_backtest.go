@@ -6,9 +6,8 @@ import (
 	"strconv"
 	"time"
 
-	"gengfu/facility"
+	"gengfu/gateway/trial"
 	"gengfu/rules/backtest"
-	"gengfu/storage/history"
 )
 
 type rulesBacktest struct {
@@ -47,8 +46,13 @@ func (cmd rulesBacktest) Run(c *console) (err error) {
 		return fmt.Errorf("backtest: %w", err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	settings := backtest.Settings{Rules: chosen, Estate: cfg.Estate, Options: cfg.RuleOptions(), From: from}
-	result, err := cmd.run(c, s, settings, to)
+	say := newProgress(c, cmd.Quiet)
+	result, err := trial.Run(c.ctx, s, trial.Ask{
+		Rules: chosen, Estate: cfg.Estate, Options: cfg.RuleOptions(), From: from, To: to, Learn: cmd.Learn,
+		Progress: func(upTo time.Time, done float64, alarms int) {
+			say.at("%s, %d alarms, %.0f %%", upTo.Format(time.RFC3339), alarms, 100*done)
+		},
+	})
 	if err != nil {
 		return fmt.Errorf("backtest: %w", err)
 	}
@@ -56,51 +60,6 @@ func (cmd rulesBacktest) Run(c *console) (err error) {
 		return printJSON(c, result)
 	}
 	return writeLines(c, resultLines(result, zone))
-}
-
-func (cmd rulesBacktest) run(c *console, s history.Store, settings backtest.Settings, to time.Time) (backtest.Result, error) {
-	settings.Begin = settings.From.Add(-cmd.Learn)
-	devices := devicesOf(settings)
-	if len(devices) == 0 {
-		return backtest.Result{}, errors.New("the rule selects no device of the site")
-	}
-	// What was before the first reading is no silence.
-	first, _, err := span(c.ctx, s, devices, settings.Begin, to)
-	if err != nil {
-		return backtest.Result{}, err
-	}
-	settings.Begin = first
-	if !first.Before(to) {
-		return backtest.Result{}, fmt.Errorf("the history has nothing of %d devices before %s", len(devices), to.Format(time.RFC3339))
-	}
-	run, problems := backtest.New(settings)
-	if problems != nil {
-		return backtest.Result{}, problems[0]
-	}
-	say := newProgress(c, cmd.Quiet)
-	var readings []facility.Reading
-	err = history.Scan(c.ctx, s, devices, first, to, func(rows []history.Row, upTo time.Time) error {
-		readings = readings[:0]
-		for _, r := range rows {
-			readings = append(readings, r.Reading)
-		}
-		run.Take(readings)
-		say.at("%s, %d alarms, %.0f %%", upTo.Format(time.RFC3339), run.Alarms(), share(first, to, upTo))
-		return nil
-	})
-	if err != nil {
-		return backtest.Result{}, err
-	}
-	return run.End(to), nil
-}
-
-// devicesOf returns the devices that the rules hang on.
-func devicesOf(s backtest.Settings) []string {
-	run, problems := backtest.New(s)
-	if problems != nil {
-		return nil
-	}
-	return run.Devices()
 }
 
 func resultLines(r backtest.Result, zone *time.Location) []string {
@@ -130,6 +89,6 @@ func resultLines(r backtest.Result, zone *time.Location) []string {
 		out = append(out, fmt.Sprintf("not known at the end: %v", r.Unknown))
 	}
 	days := r.To.Sub(r.From).Hours() / 24
-	return append(out, fmt.Sprintf("%s to %s (%.1f days, %d readings): %d alarms, %d orders, %d orders opened again; %d alarms stood at the beginning",
-		at(r.From), at(r.To), days, r.Readings, r.Alarms, r.Orders, r.Reopened, r.Standing))
+	return append(out, fmt.Sprintf("%s to %s (%.1f days, %d readings): %d alarms, %d orders, %d orders opened again, %d times that people are told; %d alarms stood at the beginning",
+		at(r.From), at(r.To), days, r.Readings, r.Alarms, r.Orders, r.Reopened, r.Notices, r.Standing))
 }

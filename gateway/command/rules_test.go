@@ -81,7 +81,7 @@ func TestRulesBacktest(t *testing.T) {
 `)
 	r := run(t, "", append(args, simple)...)
 	r.wants(t, done, "order: new", "")
-	r.wants(t, done, "6 alarms, 1 orders, 5 orders opened again; 0 alarms stood at the beginning", "")
+	r.wants(t, done, "6 alarms, 1 orders, 5 orders opened again, 6 times that people are told; 0 alarms stood at the beginning", "")
 	r = run(t, "", append(args, "--json", simple)...)
 	var result backtest.Result
 	if err := json.Unmarshal([]byte(r.out), &result); err != nil || r.code != done {

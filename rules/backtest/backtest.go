@@ -10,6 +10,7 @@ import (
 	"gengfu/facility"
 	"gengfu/rules"
 	"gengfu/rules/dispatch"
+	"gengfu/rules/lifecycle"
 )
 
 // MaxShown is how many occurrences a result names. What comes behind is only counted:
@@ -42,7 +43,9 @@ type Occurrence struct {
 //
 // Orders are those of people who close an order at the moment at which its alarm clears
 // and do nothing before: with slower people some that are counted as reopened or new
-// would have been occurrences on one that is still open.
+// would have been occurrences on one that is still open. Notices are those of people who look
+// at once, before what follows from another alarm is suppressed and what comes together is
+// told together: of slower people there are fewer.
 type Result struct {
 	From     time.Time `json:"from"`
 	To       time.Time `json:"to"`
@@ -51,6 +54,7 @@ type Result struct {
 	Alarms   int `json:"alarms"`   // occurrences
 	Orders   int `json:"orders"`   // that would have been made
 	Reopened int `json:"reopened"` // that would have been opened again
+	Notices  int `json:"notices"`  // times that people would have been told of one alarm, also again of one that stands
 	Standing int `json:"standing"` // alarms that stood at From already; they are not in Alarms
 
 	Occurrences []Occurrence `json:"occurrences"` // the first MaxShown, in order of time
@@ -153,6 +157,10 @@ func (r *Run) note(changes []rules.Change) {
 	for _, c := range changes {
 		if r.changes != nil {
 			r.changes(c)
+		}
+		// Unseen is what comes again when they have not looked since.
+		if (c.Annunciate || c.Why == lifecycle.WhyUnseen) && !c.At.Before(r.from) {
+			r.result.Notices++
 		}
 		switch c.Event {
 		case facility.AlarmRaise, facility.AlarmRecur:

@@ -84,8 +84,8 @@ func TestOccurrencesAndOrders(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
-	if r.Alarms != 3 || r.Orders != 2 || r.Reopened != 1 || r.Standing != 1 || r.Readings != 9 {
-		t.Errorf("%d alarms, %d orders, %d reopened, %d standing, %d readings", r.Alarms, r.Orders, r.Reopened, r.Standing, r.Readings)
+	if r.Alarms != 3 || r.Orders != 2 || r.Reopened != 1 || r.Notices != 3 || r.Standing != 1 || r.Readings != 9 {
+		t.Errorf("%d alarms, %d orders, %d reopened, %d notices, %d standing, %d readings", r.Alarms, r.Orders, r.Reopened, r.Notices, r.Standing, r.Readings)
 	}
 	if !slices.Equal(r.Unheard, []string{"r/pump-2"}) || !slices.Equal(r.Unknown, []string{"q/pump-1"}) {
 		t.Errorf("unheard %q, unknown %q", r.Unheard, r.Unknown)

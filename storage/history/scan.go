@@ -49,6 +49,22 @@ func Scan(ctx context.Context, s Store, devices []string, from, to time.Time, do
 	return nil
 }
 
+// Cut cuts a stretch of time to what there is of the devices, of all when none is named:
+// from and from when there is nothing.
+func Cut(ctx context.Context, s Store, devices []string, from, to time.Time) (begin, end time.Time, err error) {
+	first, last, err := s.Span(ctx, devices)
+	if err != nil || first.IsZero() {
+		return from, from, err
+	}
+	if from.Before(first) {
+		from = first
+	}
+	if past := last.Add(Resolution); to.After(past) {
+		to = past
+	}
+	return from, to, nil
+}
+
 func sortRows(rows []Row) {
 	slices.SortStableFunc(rows, func(a, b Row) int {
 		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Point.Device, b.Point.Device),
