@@ -12,7 +12,8 @@ import (
 )
 
 // Learners returns the shipped detectors: what grows in a water meter is judged as
-// a register of water, what grows in kWh by the energy of each hour, and a quantity
+// a register of water, or where its pipe is rated to feed a block by the water of each
+// hour; what grows in kWh by the energy of each hour, and a quantity
 // that moves freely by its mean of five minutes. The hours and weekdays are the
 // zone's. Nothing is learned of states and signals.
 func Learners(zone *time.Location) Detectors {
@@ -22,6 +23,8 @@ func Learners(zone *time.Location) Detectors {
 	return func(d facility.Device, p facility.Point) Detector {
 		l := &learner{zone: zone, scale: 1}
 		switch {
+		case p.Kind == facility.Counter && litres(p.Unit) > 0 && feedsBlock(d):
+			l.kind, l.span = detect.ElectricityMeter, time.Hour // it is never still, as a building's
 		case p.Kind == facility.Counter && strings.HasPrefix(d.Kind, "water") && litres(p.Unit) > 0:
 			l.kind, l.scale = detect.WaterMeter, litres(p.Unit)
 		case p.Kind == facility.Counter && (p.Unit == "kWh" || p.Unit == "MWh" || p.Unit == "Wh"):
@@ -34,6 +37,22 @@ func Learners(zone *time.Location) Detectors {
 		l.anew()
 		return l
 	}
+}
+
+// blockPipe is the pipe, in mm, from which on a meter does not feed a single household:
+// theirs are DN15 to DN25.
+const blockPipe = 40
+
+// feedsBlock reports whether a water meter is rated for a pipe that feeds many. What a
+// meter feeds that has no rating is not known.
+func feedsBlock(d facility.Device) bool {
+	text, ok := d.Ratings["pipe"]
+	if !ok || !strings.HasPrefix(d.Kind, "water") {
+		return false
+	}
+	mm, _ := symbol("mm")
+	o, m := rating(text)
+	return m == nil && o.unit.dim == mm.dim && o.value*mm.per(o.unit) >= blockPipe
 }
 
 // litres is how many of them a unit of volume has; 0 is no unit of volume.

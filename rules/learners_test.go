@@ -34,6 +34,37 @@ func TestLearnersFitTheirPoints(t *testing.T) {
 	}
 }
 
+// TestABlockOfFlatsIsLearnedByItsHours has a meter that is never still and whose use
+// grows by half for three days. By its pipe it is known to feed many.
+func TestABlockOfFlatsIsLearnedByItsHours(t *testing.T) {
+	for pipe, told := range map[string]bool{"DN65": true, "50 mm": true, "DN20": false, "": false} {
+		d := device("m", "water_meter", "", text("表", "Meter"), quantity("total", facility.Counter, "m3"))
+		if pipe != "" {
+			d.Ratings = map[string]string{"pipe": pipe}
+		}
+		learner := rules.Learners(nil)(d, d.Points[0])
+		total, flagged := 0.0, 0
+		for h := range 24 * 60 {
+			flow := 5.0 + 3*math.Sin(float64(h)*math.Pi/12) + 0.3*math.Sin(float64(h)*7)
+			if h >= 24*50 && h < 24*53 {
+				flow *= 1.5
+			}
+			total += flow
+			v := learner.Observe(start.Add(time.Duration(h)*time.Hour), total)
+			switch {
+			case !v.Flag:
+			case h < 24*50 || h >= 24*55 && h < 24*56: // it closes within two days
+				t.Fatalf("%s: flagged in hour %d", pipe, h)
+			case h < 24*55:
+				flagged++
+			}
+		}
+		if (flagged > 0) != told {
+			t.Errorf("%q: flagged for %d hours", pipe, flagged)
+		}
+	}
+}
+
 // TestLearnersSeeWhatTheirDetectorsWereMadeFor reads registers every ten minutes, as
 // a gateway does: the water of a leak and the energy of a night are told all the
 // same, and a restart changes nothing.

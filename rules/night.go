@@ -16,7 +16,7 @@ const (
 	quarter       = instant(15 * time.Minute)
 	nightsKept    = 30
 	farthest      = instant(2 * time.Hour) // between readings: meters are read each hour, or late
-	fewestNights  = 3 // of which it can be said what is usual
+	fewestNights  = 3                      // of which it can be said what is usual
 	usualShare    = 0.2
 )
 

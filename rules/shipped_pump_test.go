@@ -129,6 +129,7 @@ func TestShippedRulesOfPumpHousesAndMeters(t *testing.T) {
 	stories = append(stories,
 		story{"pump-starts-often", eachStep(5*minute, 0, 5*hour, grows("pump-1/starts", 5*minute, 6, 20, hour, 3*hour)), []string{"1h35m0s raise pump-starts-often/pump-1 unacknowledged", "3h50m0s clear pump-starts-often/pump-1 returned"}},
 		story{"water-high-use", eachStep(minute, 0, 4*hour, grows("flat-water/total", minute, 7, 24, hour, 2*hour)), []string{"1h22m0s raise water-high-use/flat-water unacknowledged", "2h12m0s clear water-high-use/flat-water returned"}},
+		story{"water-high-use-pipe", eachStep(minute, 0, 4*hour, grows("garden-water/total", minute, 2, 8, hour, 2*hour)), []string{"1h12m0s raise water-high-use-pipe/garden-water unacknowledged", "2h23m0s clear water-high-use-pipe/garden-water returned"}},
 		story{"water-night-flow", eachStep(minute, 12*hour, 20*hour, is("water-a/flow=1", "water-a/flow=4", 13*hour, 15*hour)), []string{"14h30m0s raise water-night-flow/water-a unacknowledged", "15h15m0s clear water-night-flow/water-a returned"}},
 	)
 	tellAll(t, []string{"pump-house.yaml", "meters.yaml", "devices.yaml"}, stories)

@@ -321,7 +321,7 @@ func (b *blockOfMeters) read(t *testing.T, folder string, leak float64) {
 // stood plays the readings to rules and returns when their alarms stood.
 func (b *blockOfMeters) stood(t *testing.T, rs []rules.Rule) map[string][]stretch {
 	t.Helper()
-	engine, problems := rules.Compile(rs, b.estate)
+	engine, problems := rules.Compile(rs, b.estate, rules.WithDetectors(rules.Learners(time.UTC)))
 	if problems != nil {
 		t.Fatal(problems)
 	}
@@ -352,7 +352,13 @@ func TestMainMeterOfRealMeters(t *testing.T) {
 		silent: stretch{kind: "wp07", from: begin.Add(190 * day), until: begin.Add(225 * day)},
 	}
 	b.read(t, filepath.Join(seriesFolder(t), "water", "series"), 0.6)
-	stood := b.stood(t, shippedBy(t, "water-lost", "water-main-short", "water-night-minimum"))
+	b.estate.Devices[0].Ratings = map[string]string{"pipe": "DN50"}
+	stood := b.stood(t, shippedBy(t, "water-lost", "water-main-short", "water-night-minimum", "water-use-unusual"))
+	if unusual := stood["water-use-unusual/main"]; len(unusual) > 8 || !slices.ContainsFunc(unusual, func(s stretch) bool {
+		return s.from.After(b.leak.from) && s.from.Before(b.leak.from.Add(3*day))
+	}) {
+		t.Errorf("use was unusual: %v", unusual)
+	}
 	for _, key := range []string{"water-lost/main", "water-night-minimum/main"} {
 		var first, last time.Time
 		var stands time.Duration
