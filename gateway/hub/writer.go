@@ -213,6 +213,9 @@ func atWork(o *facility.Order) bool {
 
 // dispatch decides what an alarm that people are told of does to the orders.
 func (w *writer) dispatch(a facility.Alarm, c rules.Change, open *facility.Order) (dispatch.Decision, error) {
+	if open != nil && a.Rule != patrol.Rule {
+		return dispatch.FromAlarm(a, c.Order, open, nil, w.now), nil // what ended before is of no matter
+	}
 	closed, err := found(w.tx.LatestOrderByKey(dispatch.Key(a)))
 	if err != nil {
 		return dispatch.Decision{}, err

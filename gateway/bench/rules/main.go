@@ -1,7 +1,8 @@
 // Command rules measures the rules engine by itself: how many rules it judges in a
 // second, what an instance weighs, what a reading costs beside many other rules, how
 // soon an alarm follows the reading that raises it, and what it costs to keep that. Then
-// it measures the engine in the hub, with journal, ledger and history on disk.
+// it measures the engine in the hub, with journal, ledger and history on disk, and what
+// becomes there of a fault that comes again and again.
 //
 // It prints a table and one line for each figure; package figure says how they look.
 // A figure that falls short is no failure of the bench; the exit status is 1 only
@@ -44,6 +45,7 @@ var groups = []struct {
 	{"weight", measureWeight},
 	{"flat", measureFlat},
 	{"latency", measureLatency},
+	{"faults", measureFaults},
 	{"commit", measureCommit},
 	{"hub", measureHub},
 }
