@@ -11,7 +11,7 @@ SUDO    := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 export CGO_ENABLED ?= 0
 
-.PHONY: help run build web test test-deps lint unit web-test e2e torture bench bench-field bench-pipeline bench-rules bench-detectors fuzz fuzz-smoke clean
+.PHONY: help run build web test test-deps lint unit web-test e2e torture kills bench bench-field bench-pipeline bench-rules bench-detectors fuzz fuzz-smoke clean
 
 help: ## show this
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | column -t -s $$'\t'
@@ -89,8 +89,13 @@ bench-pipeline: ## figures of the way from the edge to the history
 	go run ./gateway/bench/pipeline $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY)) $(if $(PROFILE),-profile $(PROFILE))
 
 # QUICK=1 is a run of half a minute, to try; ONLY=rate,flat,... is a part of it.
-bench-rules: ## figures of the rules engine
+bench-rules: ## figures of the rules engine, alone and in the hub, and of a hub that is killed
 	go run ./gateway/bench/rules $(if $(QUICK),-quick) $(if $(ONLY),-only $(ONLY))
+	$(if $(ONLY),,go run ./gateway/bench/kills -kills $(if $(QUICK),50,$(KILLS)))
+
+KILLS ?= 1000
+kills: ## kill a hub at random moments while alarms come and go, and count
+	go run ./gateway/bench/kills -kills $(KILLS) $(if $(SEED),-seed $(SEED))
 
 # The labelled series are not part of this project; they need python3 for their scorer.
 SERIES ?= ../shared/data
