@@ -45,7 +45,7 @@ func TestHoldsOnRandomWays(t *testing.T) {
 func (h *house) stray(r *rand.Rand) string {
 	h.t.Helper()
 	var err error
-	what := ""
+	var what string
 	all := []string{
 		"on", "on", "off", "bad", "wait", "shelve", "shelve", "take out", "take out for its order", "take out for its order", "unshelve", "put back",
 		"acknowledge", "reset", "work", "work", "work", "verify", "verify", "close", "close", "cancel", "restart", "crash", "forget",

@@ -52,17 +52,26 @@ func (l *Ledger) Alarm(ctx context.Context, id string) (facility.Alarm, error) {
 func (t *Tx) Alarm(id string) (facility.Alarm, error) { return t.alarm(t.ctx, id) }
 
 func (r register) alarm(ctx context.Context, id string) (facility.Alarm, error) {
-	a, err := scanAlarm(r.db.QueryRowContext(ctx,
-		`SELECT `+alarmColumns+` FROM alarm WHERE site = $1 AND id = $2`, r.site, id))
+	held := false // as it mostly is not, and each change of an alarm asks
+	a, err := scanAlarm(rowAnd{r.db.QueryRowContext(ctx, `
+		SELECT `+alarmColumns+`, EXISTS (SELECT 1 FROM alarm_hold h WHERE h.site = alarm.site AND h.key = alarm.key)
+		FROM alarm WHERE site = $1 AND id = $2`, r.site, id), &held})
 	if err != nil {
 		return facility.Alarm{}, failure(err, "alarm %s", id)
 	}
-	held, err := r.withHolds(ctx, []facility.Alarm{a})
-	if err != nil {
-		return facility.Alarm{}, err
+	if held {
+		a.Holds, err = r.holdsWhere(ctx, "key = $2", a.Key)
 	}
-	return held[0], nil
+	return a, err
 }
+
+// rowAnd is a row with one column more than is scanned.
+type rowAnd struct {
+	row
+	last any
+}
+
+func (r rowAnd) Scan(dest ...any) error { return r.row.Scan(append(dest, r.last)...) }
 
 // StandingAlarms returns all alarms that are not normal, the last raised first.
 func (t *Tx) StandingAlarms() ([]facility.Alarm, error) {

@@ -45,11 +45,7 @@ func (r register) withHolds(ctx context.Context, alarms []facility.Alarm) ([]fac
 	if len(alarms) == 0 {
 		return alarms, nil
 	}
-	where, args := "TRUE", []any(nil)
-	if len(alarms) == 1 {
-		where, args = "key = $2", []any{alarms[0].Key}
-	}
-	holds, err := r.holdsWhere(ctx, where, args...)
+	holds, err := r.holdsWhere(ctx, "TRUE")
 	if err != nil || len(holds) == 0 {
 		return alarms, err
 	}
