@@ -102,3 +102,57 @@ func TestABaselineIsNotLearnedFromItsAlarm(t *testing.T) {
 		}
 	}
 }
+
+// TestReferencesSurviveARestart restarts in the middle of nights, of a fault, and of a
+// silence, and tells the same.
+func TestReferencesSurviveARestart(t *testing.T) {
+	made := func() *rules.Engine {
+		e, problems := rules.Compile(shippedBy(t, "water-night-minimum", "power-main-short"), wholeRange(t))
+		if problems != nil {
+			t.Fatal(problems)
+		}
+		return e
+	}
+	leak := block("flat-water", func(at time.Duration) float64 {
+		if at >= 20*day && at < 40*day {
+			return byDay(at) + 1
+		}
+		return byDay(at)
+	})
+	sub := grows("shop-power/energy_import", 10*minute, 1, 1, 0, 0)
+	lines := eachStep(10*minute, 0, 45*day, together(leak, grows("main-power/energy_import", 10*minute, 20, 4, 30*day, 33*day), func(at time.Duration) string {
+		if s := sub(at); at < 25*day || at > 35*day {
+			return s
+		}
+		return ""
+	}, grows("flat-power/energy_import", 10*minute, 1, 1, 0, 0), grows("pump-power/energy_import", 10*minute, 6, 6, 0, 0)))
+	want := script(t, made(), lines...)
+	wantLines(t, want, []string{
+		"497h0m0s raise water-night-minimum/flat-water unacknowledged",
+		"739h40m0s raise power-main-short/main-power unacknowledged", // by the ends of what the silent one took
+		"796h10m0s unknown power-main-short/main-power unacknowledged unknown",
+		"797h40m0s known power-main-short/main-power unacknowledged",
+		"797h40m0s clear power-main-short/main-power returned",
+		"977h0m0s clear water-night-minimum/flat-water returned",
+	})
+	e := made()
+	var got []string
+	for i, line := range lines {
+		if i%997 == 996 { // nearly a week later, at another time of day
+			data, err := e.Snapshot()
+			if err != nil {
+				t.Fatal(err)
+			}
+			e = made()
+			if err := e.Restore(data); err != nil {
+				t.Fatal(err)
+			}
+			again, err := e.Snapshot()
+			if err != nil || string(again) != string(data) {
+				t.Fatalf("line %d: what is restored is saved otherwise (%v)", i, err)
+			}
+		}
+		got = append(got, script(t, e, line)...)
+	}
+	wantLines(t, got, want)
+}
