@@ -12,9 +12,9 @@ declare module './routing/router' {
 // The overview is the first screen of most: a part of its own would cost them a round trip.
 const views: Record<Page, Pick<RouteRecord, 'component' | 'load'>> = {
   overview: { component: OverviewPage },
-  alarms: { load: () => import('./pages/AlarmsPage.vue') },
-  orders: { load: () => import('./pages/OrdersPage.vue') },
-  my: { load: () => import('./pages/MyPage.vue') },
+  alarms: { load: () => withOffice(import('./pages/AlarmsPage.vue')) },
+  orders: { load: () => withOffice(import('./pages/OrdersPage.vue')) },
+  my: { load: () => withOffice(import('./pages/MyPage.vue')) },
   patrol: { load: () => withOffice(import('./pages/PatrolPage.vue')) },
   walk: { load: () => import('./pages/WalkPage.vue') },
   devices: { load: () => import('./pages/DevicesPage.vue') },
@@ -33,6 +33,7 @@ const records: RouteRecord[] = [
     ...views[page],
   })),
   { name: 'device', path: '/devices/:id', load: () => withOffice(import('./pages/DevicePage.vue')), meta: { page: 'devices', needs: 'see_estate' } },
+  { name: 'alarm', path: '/alarms/:id', load: () => withOffice(import('./pages/AlarmPage.vue')), meta: { page: 'alarms', needs: 'see_estate' } },
   { name: 'tags', path: '/tags', load: () => withOffice(import('./pages/TagsPage.vue')), meta: { page: 'patrol', needs: 'see_audit' } },
   { name: 'wand', path: '/wand', load: () => withOffice(import('./pages/WandPage.vue')), meta: { page: 'patrol', needs: 'import_taps' } },
   { name: 'tap', path: '/t/:token', load: () => import('./pages/TapPage.vue') },

@@ -42,7 +42,7 @@ describe('a point', () => {
 })
 
 const alarm = (id: string, more: Partial<Alarm>): Alarm => ({
-  id, key: id, rule: 'r', title: { zh: '', en: '' }, priority: 'P3', state: 'unacknowledged', unknown: false, count: 1, raised_at: ago(60), last_at: ago(60), ...more,
+  id, key: id, rule: 'r', title: { zh: '', en: '' }, priority: 'P3', state: 'unacknowledged', shown: more.state ?? 'unacknowledged', unknown: false, count: 1, raised_at: ago(60), last_at: ago(60), ...more,
 })
 
 describe('the inbox', () => {

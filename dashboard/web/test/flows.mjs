@@ -94,7 +94,7 @@ await flow('a new alarm stands on the open page, and tabs share one stream', asy
     tabs.push(tab)
   }
   assert.equal(mock.clients.size, 1)
-  mock.raise({ id: 'a9', key: 'x', rule: 'x', title: { zh: '配电室水浸', en: 'Water in the power room' }, priority: 'P1', state: 'unacknowledged', unknown: false, count: 1, raised_at: new Date().toISOString(), last_at: new Date().toISOString() })
+  mock.raise({ id: 'a9', key: 'x', rule: 'x', title: { zh: '配电室水浸', en: 'Water in the power room' }, priority: 'P1', state: 'unacknowledged', shown: 'unacknowledged', holds: [], unknown: false, count: 1, raised_at: new Date().toISOString(), last_at: new Date().toISOString() })
   await page.getByText('配电室水浸').first().waitFor()
   await tabs[6].getByText('配电室水浸').first().waitFor()
   await page.getByTestId('alarm-row').first().getByTestId('alarm-ack').click()

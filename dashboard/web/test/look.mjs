@@ -42,7 +42,9 @@ const compared = (page) => page.locator('[data-testid=rule-version] summary').fi
 
 const pages = [
   ['sign-in', '/sign-in', null], ['overview', '/', 'wang'], ['kiosk', '/?kiosk', 'wang'],
-  ['alarms', '/alarms', 'li'], ['orders', '/orders', 'li'], ['order', '/orders/o1', 'li'], ['order-working', '/orders/o3', 'zhang'],
+  ['alarms', '/alarms', 'li'], ['alarms-held', '/alarms?show=held', 'li'], ['alarm', '/alarms/a1', 'li'], ['alarm-held', '/alarms/a4', 'li'], ['alarm-latched', '/alarms/a5', 'zhang'],
+  ['alarm-shelve', '/alarms/a1', 'li', 'alarm-shelve'], ['alarm-out', '/alarms/a1', 'li', 'alarm-take-out'],
+  ['orders', '/orders', 'li'], ['order', '/orders/o1', 'li'], ['order-working', '/orders/o3', 'zhang'],
   ['my', '/my', 'zhang'], ['patrol', '/patrol', 'wang'], ['tags', '/tags', 'wang'], ['walk', '/walk', 'zhao'], ['tap', '/t/pump-2b8c44', 'zhao'],
   ['tap-refused', '/t/unknown-tag', 'zhao'], ['tap-no-guard', '/t/pump-2b8c44', 'li'], ['devices', '/devices', 'wang'], ['device', '/devices/tank', 'wang'],
   ['device-counter', '/devices/main-water?point=total&range=7d', 'wang'], ['people', '/people', 'admin'],

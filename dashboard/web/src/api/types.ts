@@ -6,7 +6,7 @@ export type Role = 'admin' | 'manager' | 'desk' | 'technician' | 'guard' | 'view
 export const roles: readonly Role[] = ['admin', 'manager', 'desk', 'technician', 'guard', 'viewer']
 
 export type Permission =
-  | 'see_estate' | 'see_all_orders' | 'see_patrol' | 'acknowledge_alarm' | 'see_figures' | 'edit_rules' | 'create_order'
+  | 'see_estate' | 'see_all_orders' | 'see_patrol' | 'acknowledge_alarm' | 'hold_alarm' | 'see_figures' | 'edit_rules' | 'create_order'
   | 'make_tap' | 'import_taps' | 'manage_people' | 'see_audit' | 'see_health'
 
 export interface Person {
@@ -79,7 +79,7 @@ export interface Overview {
   at: string
   state: OverallState
   summary: Text
-  alarms: { standing: number; unacknowledged: number; P1: number; P2: number; P3: number; P4: number }
+  alarms: { standing: number; unacknowledged: number; held?: number; P1: number; P2: number; P3: number; P4: number }
   orders: { open: number; unassigned: number; overdue: number }
   patrol: { expected: number; reached: number; missed: number; next?: Round | null }
   devices: { total: number; online: number; offline: number }
@@ -97,7 +97,54 @@ export interface Consumption {
 export type Priority = 'P1' | 'P2' | 'P3' | 'P4'
 export const priorities: readonly Priority[] = ['P1', 'P2', 'P3', 'P4']
 
-export type AlarmState = 'normal' | 'unacknowledged' | 'acknowledged' | 'returned'
+export type AlarmState = 'normal' | 'unacknowledged' | 'acknowledged' | 'returned' | 'latched_unacknowledged' | 'latched_acknowledged'
+export type HoldKind = 'shelved' | 'suppressed' | 'out_of_service'
+export type ShownState = AlarmState | HoldKind
+
+/** What keeps an alarm quiet, whether it stands or is normal. */
+export interface Hold {
+  key: string
+  kind: HoldKind
+  rule: string
+  rule_name: Text
+  device?: string | null
+  device_name?: Text | null
+  by: string
+  by_name?: string | null
+  reason?: string | null
+  cause?: string | null
+  cause_name?: Text | null
+  order?: string | null
+  order_no?: string | null
+  since: string
+  until?: string | null
+  one_shot: boolean
+}
+
+export type AlarmEventKind =
+  | 'raise' | 'clear' | 'acknowledge' | 'realarm' | 'reset' | 'retire' | 'recur' | 'unknown' | 'known'
+  | 'shelve' | 'unshelve' | 'suppress' | 'unsuppress' | 'take_out' | 'put_back'
+
+export interface AlarmEvent {
+  id: string
+  at: string
+  actor: string
+  actor_name?: string | null
+  event: AlarmEventKind
+  from: AlarmState
+  to: AlarmState
+  value?: number | null
+  note?: string | null
+}
+
+export interface AlarmDetail {
+  alarm: Alarm
+  events: AlarmEvent[] | null
+  /** Seconds; without it the server alone knows. */
+  longest_shelf?: number | null
+  /** To acknowledge. */
+  note_needed?: boolean
+}
 
 export interface Alarm {
   id: string
@@ -124,6 +171,8 @@ export interface Alarm {
   acked_by?: string | null
   ack_note?: string | null
   order_id?: string | null
+  shown: ShownState
+  holds?: Hold[] | null
 }
 
 export type OrderState =
@@ -132,7 +181,7 @@ export type OrderState =
 
 export type OrderAction =
   | 'create' | 'assign' | 'accept' | 'return' | 'arrive' | 'start' | 'hold' | 'resume' | 'complete'
-  | 'verify' | 'close' | 'cancel' | 'reopen' | 'comment' | 'photo' | 'recur' | 'withdraw'
+  | 'verify' | 'close' | 'cancel' | 'reopen' | 'comment' | 'photo' | 'recur' | 'withdraw' | 'tick' | 'untick'
 
 export type OrderSource = 'alarm' | 'patrol' | 'desk' | 'staff'
 
@@ -164,8 +213,13 @@ export interface Order {
   overdue: boolean
   reopened: number
   version: number
+  /** Of the checklist. */
+  steps?: { done: number; total: number } | null
   actions?: OrderAction[] | null
 }
+
+/** One thing to do of an order; without a name nobody has done it. */
+export interface Step { text: Text; by?: string | null; by_name?: string | null; at?: string | null }
 
 export interface OrderEvent {
   id: string
@@ -179,6 +233,10 @@ export interface OrderEvent {
   target?: string | null
   target_name?: string | null
   photo?: string | null
+  /** Of a tick: from 1. */
+  step?: number | null
+  /** Of a fault that came again: how often since the line before. */
+  times?: number | null
 }
 
 export interface Assignable { login: string; name: string; role: Role; open_orders: number }
@@ -188,6 +246,8 @@ export interface OrderDetail {
   events: OrderEvent[] | null
   alarms: Alarm[] | null
   assignable: Assignable[] | null
+  checklist?: Step[] | null
+  bring?: Text[] | null
 }
 
 export type RoundState =

@@ -1,19 +1,25 @@
-import type { Alarm, AlarmState } from '../api/types'
+import type { Alarm, ShownState } from '../api/types'
 import type { Tone } from './orders'
 
-export const alarmTone: Record<AlarmState, Tone> = {
+export const alarmTone: Record<ShownState, Tone> = {
   unacknowledged: 'alarm', acknowledged: 'warn', returned: 'info', normal: 'quiet',
+  latched_unacknowledged: 'info', latched_acknowledged: 'info', shelved: 'quiet', suppressed: 'quiet', out_of_service: 'quiet',
 }
 
-const urgency: Record<AlarmState, number> = { unacknowledged: 0, returned: 1, acknowledged: 2, normal: 3 }
+// What is held stands at the end: nobody is to be called for it.
+const urgency: Record<ShownState, number> = {
+  unacknowledged: 0, returned: 1, latched_unacknowledged: 1, acknowledged: 2, latched_acknowledged: 2,
+  shelved: 3, suppressed: 3, out_of_service: 3, normal: 4,
+}
 
 /** inboxOrder puts what nobody has seen first, then the higher priority, then the newest. */
 export function inboxOrder(a: Alarm, b: Alarm): number {
-  return urgency[a.state] - urgency[b.state]
+  return urgency[a.shown] - urgency[b.shown]
     || a.priority.localeCompare(b.priority)
     || b.last_at.localeCompare(a.last_at)
 }
 
+/** needsAcknowledging reports whether nobody has seen the alarm as it is, and nothing keeps it quiet. */
 export function needsAcknowledging(a: Alarm): boolean {
-  return a.state === 'unacknowledged' || a.state === 'returned'
+  return urgency[a.shown] < 2
 }

@@ -29,7 +29,8 @@ export function useOrderDesk(changed: (detail: OrderDetail) => void, stale: () =
       return true
     } catch (error) {
       const late = error instanceof ApiError && error.status === 409
-      complain(late ? new ApiError(error.status, error.code, { zh: t('order.changed'), en: t('order.changed') }) : error)
+      // What is unlawful says itself why.
+      complain(late && error.code === 'conflict' ? new ApiError(error.status, error.code, { zh: t('order.changed'), en: t('order.changed') }) : error)
       if (late) stale()
       return false
     } finally {

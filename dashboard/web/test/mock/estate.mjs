@@ -6,9 +6,9 @@ const hour = 60 * minute
 export const iso = (ms) => new Date(ms).toISOString()
 
 export const permissions = {
-  admin: ['see_estate', 'see_all_orders', 'see_patrol', 'acknowledge_alarm', 'see_figures', 'edit_rules', 'create_order', 'make_tap', 'import_taps', 'manage_people', 'see_audit', 'see_health'],
-  manager: ['see_estate', 'see_all_orders', 'see_patrol', 'acknowledge_alarm', 'see_figures', 'edit_rules', 'create_order', 'import_taps', 'see_audit', 'see_health'],
-  desk: ['see_estate', 'see_all_orders', 'see_patrol', 'acknowledge_alarm', 'see_figures', 'create_order', 'import_taps'],
+  admin: ['see_estate', 'see_all_orders', 'see_patrol', 'acknowledge_alarm', 'hold_alarm', 'see_figures', 'edit_rules', 'create_order', 'make_tap', 'import_taps', 'manage_people', 'see_audit', 'see_health'],
+  manager: ['see_estate', 'see_all_orders', 'see_patrol', 'acknowledge_alarm', 'hold_alarm', 'see_figures', 'edit_rules', 'create_order', 'import_taps', 'see_audit', 'see_health'],
+  desk: ['see_estate', 'see_all_orders', 'see_patrol', 'acknowledge_alarm', 'hold_alarm', 'see_figures', 'create_order', 'import_taps'],
   technician: ['see_estate', 'acknowledge_alarm', 'create_order'],
   guard: ['see_patrol', 'create_order', 'make_tap'],
   viewer: ['see_estate', 'see_all_orders', 'see_patrol'],
@@ -84,10 +84,32 @@ export const tiles = ['pump-2/outlet_pressure', 'tank/level', 'main-water/flow',
 
 export function makeAlarms(now) {
   const base = { checkpoint: null, round: null, unknown: false, value: null, unit: null, count: 1, cleared_at: null, acked_at: null, acked_by: null, ack_note: null, order_id: null }
+  const shelf = { key: 'sump-high/garage-inputs', kind: 'shelved', rule: 'sump-high', rule_name: text('集水坑水位高', 'Sump level high'), device: 'garage-inputs', device_name: text('车库水浸', 'Garage flood sensors'), by: 'li', by_name: '李娟', reason: '等备件', since: iso(now - 70 * minute), until: iso(now + 170 * minute), one_shot: true }
   return [
     { ...base, id: 'a1', key: 'pump-fault/pump-1', rule: 'pump-fault', device: 'pump-1', device_name: text('1号生活泵', 'Pump 1'), place: 'pump-room', place_name: places['pump-room'], title: text('1号生活泵故障', 'Pump 1 has a fault'), advice: text('确认备用泵已投入，检查变频器故障代码，必要时断电复位一次。', 'See that the standby pump runs; read the fault code of the drive; reset it once if needed.'), priority: 'P1', state: 'unacknowledged', count: 3, raised_at: iso(now - 4 * minute), last_at: iso(now - 40_000), order_id: 'o1' },
     { ...base, id: 'a2', key: 'silent/garage-inputs', rule: 'silent', device: 'garage-inputs', device_name: text('车库水浸', 'Garage flood sensors'), place: 'garage', place_name: places.garage, title: text('车库水浸探测器无应答', 'Garage flood sensors do not answer'), advice: text('到场检查电源与 485 接线。', 'Check the power and the RS-485 wiring on site.'), priority: 'P2', state: 'acknowledged', unknown: true, raised_at: iso(now - 47 * minute), last_at: iso(now - 47 * minute), acked_at: iso(now - 40 * minute), acked_by: 'li', ack_note: '已通知陈师傅', order_id: 'o2' },
     { ...base, id: 'a3', key: 'level-low/tank', rule: 'level-low', device: 'tank', device_name: text('生活水箱', 'Water tank'), place: 'pump-room', place_name: places['pump-room'], title: text('水箱液位低', 'Tank level is low'), advice: null, priority: 'P3', state: 'returned', value: 0.82, unit: 'm', raised_at: iso(now - 3 * hour), last_at: iso(now - 3 * hour), cleared_at: iso(now - 2.4 * hour) },
+    { ...base, id: 'a4', key: shelf.key, rule: shelf.rule, device: shelf.device, device_name: shelf.device_name, place: 'garage', place_name: places.garage, title: text('集水坑水位高', 'Sump level high'), advice: text('看排水泵是否在转，必要时手动启动。', 'See whether the drain pump runs; start it by hand if needed.'), priority: 'P2', state: 'acknowledged', shown: 'shelved', holds: [shelf], value: 1.92, unit: 'm', raised_at: iso(now - 80 * minute), last_at: iso(now - 80 * minute), acked_at: iso(now - 75 * minute), acked_by: 'li' },
+    { ...base, id: 'a5', key: 'leak/water-b', rule: 'leak', device: 'main-water', device_name: text('总水表', 'Main water meter'), place: 'pump-room', place_name: places['pump-room'], title: text('总管爆管', 'Burst of the main'), advice: text('关总阀，沿管线查看，修好后复位。', 'Close the main valve, walk the line, reset when mended.'), priority: 'P1', state: 'latched_acknowledged', raised_at: iso(now - 5 * hour), last_at: iso(now - 5 * hour), cleared_at: iso(now - 4 * hour), acked_at: iso(now - 4.9 * hour), acked_by: 'li' },
+  ].map((a) => ({ shown: a.state, holds: [], ...a }))
+}
+
+/** What else keeps alarms quiet: one is normal, one follows from another. */
+export function makeHolds(now) {
+  return [
+    { key: 'no-flow/pump-2', kind: 'out_of_service', rule: 'no-flow', rule_name: text('运行而无流量', 'Runs without flow'), device: 'pump-2', device_name: text('2号生活泵', 'Pump 2'), by: 'zhang', by_name: '张师傅', order: 'o3', order_no: '20261122-0004', since: iso(now - 3 * hour), one_shot: false },
+    { key: 'phase/main-power', kind: 'suppressed', rule: 'phase', rule_name: text('缺相', 'Phase lost'), device: 'main-power', device_name: text('总电表', 'Main meter'), by: 'system', by_name: '', cause: 'mains/main-power', cause_name: text('市电中断', 'Mains lost'), since: iso(now - 5 * minute), one_shot: false },
+  ]
+}
+
+export function makeAlarmEvents(a, now) {
+  const e = (id, at, actor, event, more = {}) => ({ id, at, actor, actor_name: people.find((p) => p.login === actor)?.name ?? actor, event, from: a.state, to: a.state, value: a.value ?? 0, ...more })
+  return [
+    e('v1', a.raised_at, 'system', 'raise'),
+    ...(a.count > 1 ? [e('v2', a.last_at, 'system', 'recur')] : []),
+    ...(a.acked_at ? [e('v3', a.acked_at, a.acked_by, 'acknowledge', { note: a.ack_note })] : []),
+    ...a.holds.map((h) => e('v4', h.since, h.by, 'shelve', { note: h.reason })),
+    ...(a.cleared_at ? [e('v5', a.cleared_at, 'system', 'clear', { value: 0.9 })] : []),
   ]
 }
 

@@ -62,6 +62,7 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
   const orders = estate.makeOrders(now())
   const events = estate.makeEvents(now())
   let alarms = estate.makeAlarms(now())
+  let holds = [...alarms.flatMap((a) => a.holds), ...estate.makeHolds(now())]
   const rounds = estate.makeRounds(now())
   const taps = []
   const rules = createRules(estate.iso, now, devices, () => alarms, notFound)
@@ -74,7 +75,7 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
   const points = () => devices.flatMap((d) => d.points)
 
   function overview() {
-    const standing = alarms.filter((a) => a.state !== 'normal')
+    const standing = alarms.filter((a) => a.state !== 'normal' && !a.holds.length)
     const open = orders.filter((o) => !['verified', 'closed', 'cancelled'].includes(o.state))
     const visits = rounds.flatMap((r) => r.visits)
     const count = (p) => standing.filter((a) => a.priority === p).length
@@ -82,7 +83,7 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
     return {
       at: estate.iso(now()), state: serious ? 'alarm' : standing.length ? 'attention' : 'ok',
       summary: serious ? say('1号生活泵故障；车库水浸探测器无应答', 'Pump 1 has a fault; the garage flood sensors do not answer') : say('所有设备运行正常', 'All devices run as they should'),
-      alarms: { standing: standing.length, unacknowledged: standing.filter((a) => a.state === 'unacknowledged' || a.state === 'returned').length, P1: count('P1'), P2: count('P2'), P3: count('P3'), P4: count('P4') },
+      alarms: { standing: standing.length, unacknowledged: standing.filter((a) => a.state === 'unacknowledged' || a.state === 'returned').length, held: holds.length, P1: count('P1'), P2: count('P2'), P3: count('P3'), P4: count('P4') },
       orders: { open: open.length, unassigned: open.filter((o) => !o.assignee).length, overdue: open.filter((o) => o.overdue).length },
       patrol: { expected: visits.length, reached: visits.filter((v) => v.tapped_at).length, missed: visits.filter((v) => v.verdict === 'missed').length, next: rounds[3] },
       devices: { total: devices.length, online: devices.filter((d) => d.online).length, offline: devices.filter((d) => d.online === false).length },
@@ -231,10 +232,35 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
     if (key === 'GET /api/alarms') return { alarms: alarms.filter((a) => (q.get('show') === 'all' || a.state !== 'normal') && (!q.get('device') || a.device === q.get('device'))) }
     if (/^POST \/api\/alarms\/[^/]+\/acknowledge$/.test(key)) {
       const a = alarms.find((x) => x.id === path.split('/')[3])
-      Object.assign(a, { state: a.state === 'returned' ? 'normal' : 'acknowledged', acked_at: estate.iso(now()), acked_by: p.login, ack_note: body.note || null })
+      const state = a.state === 'returned' ? 'normal' : 'acknowledged'
+      Object.assign(a, { state, shown: state, acked_at: estate.iso(now()), acked_by: p.login, ack_note: body.note || null })
       send('alarm', a)
       send('overview', overview())
       return a
+    }
+    if (/^GET \/api\/alarms\/[^/]+$/.test(key)) {
+      const alarm = alarms.find((x) => x.id === path.split('/')[3])
+      if (!alarm) throw notFound()
+      return { alarm, events: estate.makeAlarmEvents(alarm, now()), longest_shelf: 4 * 3600, note_needed: false }
+    }
+    if (key === 'GET /api/holds') return { holds }
+    if (key === 'POST /api/holds') {
+      const a = alarms.find((x) => x.key === body.key)
+      const h = { ...body, order: body.order || null, rule: a.rule, rule_name: a.title, device: a.device, device_name: a.device_name, by: p.login, by_name: p.name, since: estate.iso(now()) }
+      holds = [...holds, h]
+      Object.assign(a, { holds: [h], shown: h.kind })
+      send('alarm', a)
+      send('overview', overview())
+      return h
+    }
+    if (key === 'POST /api/holds/release') {
+      holds = holds.filter((h) => h.key !== body.key || h.kind !== body.kind)
+      for (const a of alarms.filter((x) => x.key === body.key)) {
+        Object.assign(a, { holds: [], shown: a.state })
+        send('alarm', a)
+      }
+      send('overview', overview())
+      return undefined
     }
     if (key === 'GET /api/orders') {
       const show = q.get('show') ?? 'open', ended = ['verified', 'closed', 'cancelled']
