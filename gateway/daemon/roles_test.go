@@ -287,10 +287,11 @@ func away(t *testing.T, hubMQTT, edgeMQTT string) {
 	if all := alarms(); len(all) != 1 || all[0].Count != 1 {
 		t.Errorf("told again: %+v", all)
 	}
-	orders, err := hub.ledger.Orders(t.Context(), facility.OrderFilter{})
-	if err != nil || len(orders) != 1 {
-		t.Errorf("%d orders, %v", len(orders), err)
-	}
+	// It is made when people are told, together with what comes beside it.
+	eventually(t, time.Minute, "its order, and no other", func() bool {
+		orders, err := hub.ledger.Orders(t.Context(), facility.OrderFilter{})
+		return err == nil && len(orders) == 1
+	})
 }
 
 // TestAnEdgeSaysHowItIs: without a broker it is alive and not ready.
