@@ -16,6 +16,7 @@ describe('what a page offers', () => {
     [['arrive', 'return'], 'arrive', ['return']],
     [['start', 'complete', 'hold'], 'start', ['complete', 'hold']],
     [['complete', 'hold'], 'complete', ['hold']],
+    [['complete', 'hold', 'tick', 'untick'], 'complete', ['hold']],
     [['resume', 'cancel'], 'resume', ['cancel']],
     [['verify', 'reopen'], 'verify', ['reopen']],
     [['close', 'reopen'], 'close', ['reopen']],

@@ -115,12 +115,39 @@ describe('photos', () => {
     const answers = [Promise.reject(new TypeError('no network')), Promise.resolve(json(403, { error: { code: 'forbidden', message: text('not yours') } }))]
     const paths: string[] = []
     const client = createClient((path) => { paths.push(String(path)); return answers.shift()! })
-    expect(await sendPhotos(store, client, 'zhang', (o) => refused.push(o))).toBe('later')
+    expect(await sendPhotos(store, client, 'zhang', (p) => refused.push(p.order))).toBe('later')
     expect(await store.photos()).toHaveLength(2)
-    expect(await sendPhotos(store, client, 'zhang', (o, e) => refused.push(`${o} ${e.text.en}`))).toBe('empty')
+    expect(await sendPhotos(store, client, 'zhang', (p, e) => refused.push(`${p.order} ${e.text.en}`))).toBe('empty')
     expect(refused).toEqual(['o1 not yours'])
     expect((await store.photos()).map((p) => p.id)).toEqual(['b'])
     expect(paths).toEqual(['/api/orders/o1/photos', '/api/orders/o1/photos'])
+  })
+})
+
+describe('ticks of a checklist', () => {
+  const tick = (id: string, action: 'tick' | 'untick', step: number) => ({ id, order: 'o1', login: 'zhang', note: '', at: new Date(now).toISOString(), tick: { action, step, at: new Date(now).toISOString() } })
+  it.each([['IndexedDB', openStore], ['memory', async () => memoryStore()]])('wait in %s, and are sent in the order in which they were made', async (_, open) => {
+    const store = await open()
+    for (const x of [tick('a', 'tick', 2), tick('b', 'untick', 2), tick('c', 'tick', 9)]) await store.putPhoto(x)
+    const sent: unknown[] = []
+    const answers = [json(200, {}), null, json(200, {}), json(400, { error: { code: 'invalid', message: text('no such step') } })]
+    const client = createClient(async (path, init) => {
+      sent.push([String(path), JSON.parse(String(init!.body))])
+      const answer = answers.shift()
+      if (!answer) throw new TypeError('no network')
+      return answer
+    })
+    const refused: string[] = []
+    const note = (p: { id: string }, e: { text: { en: string } }) => refused.push(`${p.id} ${e.text.en}`)
+    expect(await sendPhotos(store, client, 'zhang', note)).toBe('later')
+    expect((await store.photos()).map((p) => p.id)).toEqual(['b', 'c'])
+    expect(await sendPhotos(store, client, 'zhang', note)).toBe('empty')
+    expect(refused).toEqual(['c no such step'])
+    expect(await store.photos()).toEqual([])
+    const at = '2026-11-22T14:00:00.000Z'
+    const body = (action: string, step: number) => ['/api/orders/o1/actions', { action, step, at }]
+    expect(sent).toEqual([body('tick', 2), body('untick', 2), body('untick', 2), body('tick', 9)])
+    store.close()
   })
 })
 

@@ -52,7 +52,7 @@ export function offer(actions: readonly OrderAction[] | null | undefined): Offer
   const main = forward.find((a) => may.includes(a)) ?? null
   return {
     main,
-    others: may.filter((a) => a !== main && !['assign', 'comment', 'photo'].includes(a)),
+    others: may.filter((a) => a !== main && !['assign', 'comment', 'photo', 'tick', 'untick'].includes(a)),
     assign: may.includes('assign'),
     comment: may.includes('comment'),
     photo: may.includes('photo'),

@@ -1,6 +1,6 @@
 import { ApiError, Unreachable, type Client } from '../api/client'
 import type { TapResult } from '../api/types'
-import type { QueuedTap, Store } from './store'
+import type { QueuedPhoto, QueuedTap, Store } from './store'
 
 /** What an attempt to send came to. */
 export type Outcome =
@@ -71,22 +71,27 @@ async function refusedBatch(
   return 'empty'
 }
 
-/** sendPhotos uploads this person's waiting photos; one that the server refuses is dropped and named. */
+function bodyOf(p: QueuedPhoto): [path: string, body: unknown] {
+  if (p.tick) return [`/api/orders/${p.order}/actions`, p.tick]
+  const form = new FormData()
+  form.set('photo', p.photo!, 'photo.jpg')
+  form.set('note', p.note)
+  return [`/api/orders/${p.order}/photos`, form]
+}
+
+/** sendPhotos sends this person's waiting photos and ticks, the oldest first; what the server refuses is dropped and named. */
 export async function sendPhotos(
-  store: Store, client: Client, login: string, refused: (order: string, error: ApiError) => void,
+  store: Store, client: Client, login: string, refused: (what: QueuedPhoto, error: ApiError) => void,
 ): Promise<Outcome> {
   for (const p of (await store.photos()).filter((q) => q.login === login)) {
-    const form = new FormData()
-    form.set('photo', p.photo, 'photo.jpg')
-    form.set('note', p.note)
     try {
-      await client.send('POST', `/api/orders/${p.order}/photos`, form)
+      await client.send('POST', ...bodyOf(p))
     } catch (error) {
       if (error instanceof Unreachable) return 'later'
       if (!(error instanceof ApiError)) throw error
       if (error.status === 401) return 'signed_out'
       if (error.status >= 500 || error.status === 429 || error.status === 408) return 'later'
-      refused(p.order, error)
+      refused(p, error)
     }
     await store.dropPhoto(p.id)
   }

@@ -16,8 +16,11 @@ export interface QueuedTap {
   sent_at?: string
 }
 
-/** A photo of a work order that waits for the network. */
-export interface QueuedPhoto { id: string; order: string; login: string; note: string; at: string; photo: Blob }
+/** A tick of a checklist, at the time at which it was made. */
+export interface Tick { action: 'tick' | 'untick'; step: number; at: string }
+
+/** A photo or a tick of a work order that waits for the network. They share a store, whose name is of the time when there were only photos. */
+export interface QueuedPhoto { id: string; order: string; login: string; note: string; at: string; photo?: Blob; tick?: Tick }
 
 /** What was last seen of something, to show it without a network. */
 export interface Memo { key: string; at: string; value: unknown }

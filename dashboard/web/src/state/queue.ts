@@ -5,6 +5,7 @@ import type { QueuedTap } from '../offline/store'
 export const queue = shallowReactive({
   taps: [] as QueuedTap[],
   photos: 0,
+  ticks: 0,
   sending: false,
   /** False when this phone cannot store anything. */
   durable: true,

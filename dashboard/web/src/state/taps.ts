@@ -2,7 +2,7 @@ import { watch } from 'vue'
 import type { Checkpoint, TapSource } from '../api/types'
 import { t } from '../i18n'
 import { prune, sendPhotos, sendTaps, type Outcome } from '../offline/sender'
-import { openStore, type Memo, type QueuedTap, type Store } from '../offline/store'
+import { openStore, type Memo, type QueuedTap, type Store, type Tick } from '../offline/store'
 import { hashOf } from '../offline/tags'
 import { uuid7 } from '../offline/uuid'
 import { live } from './live'
@@ -27,7 +27,9 @@ async function refresh(): Promise<void> {
   const s = await store()
   queue.durable = s.durable
   queue.taps = (await s.taps()).sort((a, b) => b.tapped_at.localeCompare(a.tapped_at))
-  queue.photos = (await s.photos()).length
+  const waiting = await s.photos()
+  queue.ticks = waiting.filter((p) => p.tick).length
+  queue.photos = waiting.length - queue.ticks
 }
 
 /** startQueue shows what waits, and sends it whenever there may be a network again. */
@@ -65,6 +67,13 @@ export async function addPhoto(order: string, note: string, photo: Blob): Promis
   schedule()
 }
 
+/** addTick keeps a tick of a checklist until it can be sent. */
+export async function addTick(order: string, tick: Tick): Promise<void> {
+  await (await store()).putPhoto({ id: uuid7(Date.now()), order, note: '', tick, login: person.value!.login, at: tick.at })
+  await refresh()
+  schedule()
+}
+
 /** flush sends what this person has waiting; one tab of the browser at a time. */
 export async function flush(): Promise<void> {
   const login = person.value?.login
@@ -89,7 +98,7 @@ async function send(login: string): Promise<Outcome> {
   const s = await store()
   const outcome = await sendTaps(s, client, login, Date.now)
   if (outcome !== 'empty') return outcome
-  return sendPhotos(s, client, login, (_, error) => complain(new Error(t('order.photo_failed', { why: sentence(error) }))))
+  return sendPhotos(s, client, login, (what, error) => complain(new Error(t(what.tick ? 'order.tick_failed' : 'order.photo_failed', { why: sentence(error) }))))
 }
 
 async function alone(work: () => Promise<Outcome>): Promise<Outcome> {
@@ -97,7 +106,7 @@ async function alone(work: () => Promise<Outcome>): Promise<Outcome> {
 }
 
 function waitsFor(login: string): boolean {
-  return queue.photos > 0 || queue.taps.some((x) => x.state === 'waiting' && x.login === login)
+  return queue.photos > 0 || queue.ticks > 0 || queue.taps.some((x) => x.state === 'waiting' && x.login === login)
 }
 
 function settle(outcome: Outcome): void {
