@@ -282,10 +282,11 @@ func (j *judge) hearEarly(ctx context.Context, f fact) {
 	}
 }
 
-// hear judges one record.
+// hear judges one record. It is as if it had arrived by settle earlier, because time alone
+// is judged by so much later: so what it leads to does not hang on when that was done last.
 func (j *judge) hear(ctx context.Context, f fact) outcome {
 	j.noteClock(f)
-	o := outcome{rules: j.engine.Observe(f.readings...)}
+	o := outcome{rules: j.engine.Hear(f.arrived.Add(-settle), f.readings...)}
 	for _, t := range f.taps {
 		judged, changes := j.patrol.Tap(t, func(uid string) string { return j.holder(ctx, uid) })
 		o.taps = append(o.taps, judged)

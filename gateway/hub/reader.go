@@ -30,6 +30,7 @@ type fact struct {
 	seq      uint64 // in that
 	readings []facility.Reading
 	taps     []facility.Tap
+	arrived  time.Time
 	mistimed int // readings whose time could not be and was replaced
 }
 
@@ -87,7 +88,7 @@ func newFact(h payload.Header, readings []facility.Reading, taps []facility.Tap,
 	retimeTaps(taps, at)
 	return fact{
 		gateway: h.Gateway, source: strings.Join([]string{h.Site, h.Gateway, string(h.Stream), h.Epoch}, "/"), seq: h.Seq,
-		readings: readings, taps: taps, mistimed: retime(readings, at),
+		readings: readings, taps: taps, arrived: at, mistimed: retime(readings, at),
 	}
 }
 
