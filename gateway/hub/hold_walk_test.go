@@ -165,3 +165,76 @@ func (h *house) historyLeadsThere() {
 		}
 	}
 }
+
+// TestSuppressionOnRandomWays does so where alarms follow from others, and people hold some
+// of them.
+func TestSuppressionOnRandomWays(t *testing.T) {
+	suppressed := 0
+	for seed := range uint64(6) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			inHouse(t, func(t *testing.T, h *house) {
+				r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // the same ways each time
+				inStorm(h, 3)
+				var way []string
+				defer func() {
+					if t.Failed() {
+						t.Log(way)
+					}
+				}()
+				for range 80 {
+					h.pass(time.Duration(1+r.IntN(20)) * time.Second)
+					way = append(way, h.strayInStorm(r))
+					for _, held := range h.agreed() {
+						if held.Kind == facility.AlarmSuppressed {
+							suppressed++
+						}
+					}
+					h.historyLeadsThere()
+				}
+			})
+		})
+	}
+	if suppressed == 0 {
+		t.Error("nothing was suppressed")
+	}
+}
+
+func (h *house) strayInStorm(r *rand.Rand) string {
+	h.t.Helper()
+	key := []string{"mains-lost/mains", "low/d000", "low/d001", "offline/d001"}[r.IntN(4)]
+	var err error
+	var what string
+	switch n := r.IntN(18); n {
+	default:
+		device, quantity := []string{"mains", "d000", "d001", "d002"}[r.IntN(4)], []string{"lost", "odd"}[r.IntN(2)]
+		value := float64(min(1, r.IntN(3)))
+		what = fmt.Sprint(device, "/", quantity, "=", value)
+		h.tell(h.at(device, quantity, value))
+	case 5, 6, 7:
+		until := h.now().Add(time.Duration(1+r.IntN(30)) * time.Minute)
+		hold := facility.AlarmHold{Key: key, Kind: facility.AlarmShelved, Reason: "r", Until: &until, OneShot: n == 5}
+		if n == 7 {
+			hold.Kind, hold.Until = facility.AlarmOutOfService, nil
+		}
+		what = fmt.Sprint(hold.Kind, " ", key)
+		_, err = h.hub.HoldAlarm(h.t.Context(), desk, hold)
+	case 8:
+		what = "release " + key
+		err = h.hub.ReleaseAlarm(h.t.Context(), desk, key, []facility.AlarmState{facility.AlarmShelved, facility.AlarmOutOfService}[r.IntN(2)], "")
+	case 9:
+		what = "crash"
+		h.crash()
+	case 10:
+		what = "forget"
+		h.stop()
+		h.forgetRules()
+		h.start()
+	case 11:
+		what = "wait"
+		h.pass(time.Duration(1+r.IntN(20)) * time.Minute)
+	}
+	if err != nil && !errors.Is(err, facility.ErrUnlawful) {
+		h.t.Fatalf("%s: %v", what, err)
+	}
+	return what
+}
