@@ -101,13 +101,14 @@ describe('the stream of a backtest', () => {
 })
 
 describe('figures', () => {
-  it.each([['flood', 0.0042, '0.4%'], ['top', 0.63, '63%'], ['rate', 0.083, '0.08'], ['peak', 1234.5, '1,235'], ['standing', 2, '2']] as const)('%s of %d is %s', (name, value, want) => {
+  it.each([['flood', 0.0042, '0.4%'], ['flood', 0.0001, '< 0.1%'], ['rate', 0.0002, '< 0.01'], ['rate', 0, '0'], ['top', 0.63, '63%'], ['rate', 0.083, '0.08'], ['peak', 1234.5, '1,235'], ['standing', 2, '2']] as const)('%s of %d is %s', (name, value, want) => {
     expect(figureText(name, value, 'en-GB')).toBe(want)
   })
-  it('beyond their limits are named', () => {
-    const fine = { value: 0, limit: 1, within: true, source: '' }
-    const all = { rate: fine, peak: { ...fine, within: false }, flood: fine, chattering: fine, standing: fine, high: fine, urgent: fine, top: { ...fine, within: false } }
-    expect(exceeding(all as unknown as Figures)).toEqual(['peak', 'top'])
+  it.each([[200, ['peak', 'high', 'top']], [199, ['peak', 'high']], [20, ['peak', 'high']], [19, ['peak']], [0, ['peak']]])('of %i alarms that are beyond their limits are named %o, where so few say anything', (told, want) => {
+    const fine = { value: 0, limit: 0.05, within: true, source: '' }
+    const over = { ...fine, within: false }
+    const all = { told, rate: fine, peak: over, flood: fine, chattering: fine, standing: fine, high: over, urgent: fine, top: over }
+    expect(exceeding(all as unknown as Figures)).toEqual(want)
   })
   it('are of rules, but for patrols', () => {
     expect([ruleOf('water-night/main'), ruleOf('patrol/night@2026/gate')]).toEqual(['water-night', ''])
