@@ -2,6 +2,7 @@ package rules
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"hash/crc32"
 
@@ -10,35 +11,56 @@ import (
 
 // A decision is kept together with the state that followed from it. The state of ten
 // thousand instances is megabytes, what changed of it between two decisions mostly a
-// few kilobytes. So it is kept in parts: whole now and then, and otherwise what
-// changed since it was kept, in the order in which it changed. What says nothing of
-// itself but that it changed is in a part as it is; windows and growth, which are
-// large, say what of them did.
+// few kilobytes. So it is kept whole once, when an engine begins, and then in parts: what
+// changed since it was kept, in the order in which it changed. Windows and growth, which
+// are large, say what of them did; all else is in a part as it is.
+//
+// Each part also renews some of what did not change, in turn. When all is renewed the
+// parts from before that turn are needed no more: so parts do not grow for ever, and no
+// decision has to wait until all is written.
 
 // partMark begins each part. Its last character is raised when another program could
 // not read it.
 const partMark = "gengfu rules part 1\n"
 
-// Parts may come to so many times what they are added to, before it is kept whole anew:
-// what is read at the start is bounded, and what is written for it is a fraction.
+// A part renews at least as much as changed, and at least so much, so that a turn ends
+// when all has changed once, or after so many parts.
 const (
-	mostParts  = 4
-	leastWhole = 64 << 10 // of nothing parts may come to much
+	partsPerTurn = 512
+	leastRenewed = 1 << 10 // bytes
 )
+
+// Saved is what is to be made durable of the state.
+type Saved struct {
+	Data   []byte
+	Whole  bool   // it stands for all that was kept, which can go; else it is a part, to be added
+	Seq    uint64 // of a part, from 1; one of the same sequence that is there was never Kept, and is replaced
+	Before uint64 // parts of lower sequences can go
+}
 
 // keeping is what of the state is durable.
 type keeping struct {
 	based     bool   // there is a whole one that parts can be added to
 	sum       uint32 // of it
 	size      int    // of it, in bytes
-	added     int    // bytes of the parts since
+	seq       uint64 // of the last part
+	turn      turn
 	points    []*point
 	instances []*instance // that changed since
-	next      struct {    // what Save returned last
+
+	next struct { // what Save returned last
 		whole bool
 		size  int
 		sum   uint32
+		turn  turn
 	}
+}
+
+// turn is how far renewing has come.
+type turn struct {
+	at     int    // how many of the points, and behind them of the instances, are renewed
+	since  uint64 // sequence of the first part of this turn
+	before uint64 // ... of the turn before, whose parts are needed with those since; 0 is all
 }
 
 // What of an instance is not as it was kept.
@@ -64,20 +86,19 @@ func (i *instance) mark(what byte) {
 	i.dirty |= what
 }
 
-// Save returns what is to be made durable now, so that Restore finds the state as it is:
-// the whole of it, in place of all that was kept, or a part, to be added to what was.
-// Parts are added in order; a part that was made durable although Kept was not called
-// does no harm.
-func (e *Engine) Save() (data []byte, whole bool, err error) {
+// Save returns what is to be made durable now, so that Restore finds the state as it is.
+// A part that was made durable although Kept was not called does no harm, if the next one
+// replaces it.
+func (e *Engine) Save() (Saved, error) {
 	k := &e.keeping
-	if k.based && k.added <= mostParts*max(k.size, leastWhole) {
-		data, err = e.part()
-	} else {
-		data, err = e.Snapshot()
-		whole, k.next.sum = true, crc32.ChecksumIEEE(data)
+	if !k.based {
+		data, err := e.Snapshot()
+		k.next.whole, k.next.size, k.next.sum = true, len(data), crc32.ChecksumIEEE(data)
+		return Saved{Data: data, Whole: true}, err
 	}
-	k.next.whole, k.next.size = whole, len(data)
-	return data, whole, err
+	k.next.whole = false
+	data, err := e.part()
+	return Saved{Data: data, Seq: k.seq + 1, Before: k.turn.before}, err
 }
 
 // Kept says that what Save returned last is durable. Nothing must have happened to the
@@ -85,7 +106,7 @@ func (e *Engine) Save() (data []byte, whole bool, err error) {
 func (e *Engine) Kept() {
 	k := &e.keeping
 	if k.next.whole {
-		k.based, k.sum, k.size, k.added = true, k.next.sum, k.next.size, 0
+		k.based, k.sum, k.size, k.seq, k.turn = true, k.next.sum, k.next.size, 0, turn{since: 1}
 		for n, p := range e.order {
 			p.index = int32(n)
 		}
@@ -95,6 +116,9 @@ func (e *Engine) Kept() {
 		for _, i := range e.instances {
 			i.settle()
 		}
+	} else {
+		k.seq++
+		k.turn = k.next.turn
 	}
 	for _, p := range k.points {
 		p.dirty = false
@@ -104,9 +128,6 @@ func (e *Engine) Kept() {
 	}
 	for _, i := range k.instances {
 		i.settle()
-	}
-	if !k.next.whole {
-		k.added += k.next.size
 	}
 	k.points, k.instances = k.points[:0], k.instances[:0]
 }
@@ -145,65 +166,139 @@ const (
 	feedPatch
 )
 
-// part is what changed since it was kept.
+// How a part tells of an instance.
+const (
+	tellState byte = iota // and what changed of the test
+	tellAlarm             // also the alarm
+	tellAll
+)
+
+// part is what changed since it was kept, and some that did not.
 func (e *Engine) part() ([]byte, error) {
+	k := &e.keeping
 	w, piece := &writer{}, &writer{}
 	w.data = append(w.data, partMark...)
-	w.uvarint(uint64(e.keeping.sum))
+	w.uvarint(uint64(k.sum))
+	w.uvarint(k.seq + 1)
+	w.uvarint(k.turn.before)
 	w.instant(e.frame.listening)
-	w.uvarint(uint64(len(e.keeping.points)))
-	for _, p := range e.keeping.points {
-		w.uvarint(uint64(p.index))
-		p.save(w)
-		for _, f := range p.feeds {
-			saveFeed(w, piece, f)
+	w.uvarint(uint64(len(k.points)))
+	for _, p := range k.points {
+		p.tell(w, piece, false)
+	}
+	w.uvarint(uint64(len(k.instances)))
+	for _, i := range k.instances {
+		how := tellState
+		if i.dirty&dirtyAlarm != 0 {
+			how = tellAlarm
+		}
+		if err := i.tell(w, piece, how); err != nil {
+			return nil, fmt.Errorf("save what changed of the rules: %w", err)
 		}
 	}
-	w.uvarint(uint64(len(e.keeping.instances)))
-	for _, i := range e.keeping.instances {
-		w.uvarint(uint64(i.index))
-		w.byte(byte(truthOf(i.dirty&dirtyAlarm != 0)))
-		i.saveState(w)
-		if i.dirty&dirtyAlarm != 0 {
-			if err := i.saveAlarm(w); err != nil {
-				return nil, fmt.Errorf("save what changed of the rules: %w", err)
-			}
-		}
-		piece.data = piece.data[:0]
-		if t, ok := i.test.(*conditionTest); ok {
-			t.patch(piece)
-		}
-		w.bytes(piece.data)
+	if err := e.renew(w, piece); err != nil {
+		return nil, fmt.Errorf("save what did not change of the rules: %w", err)
 	}
 	return w.data, nil
 }
 
-func saveFeed(w, piece *writer, f feed) {
-	piece.data = piece.data[:0]
-	how := feedWhole
-	if p, ok := f.(patched); ok {
-		how = feedPatch
-		p.patch(piece)
-	} else {
-		f.save(piece)
+// renew adds to a part some of what did not change since it was kept.
+func (e *Engine) renew(w, piece *writer) error {
+	k := &e.keeping
+	points, instances := &writer{}, &writer{}
+	countPoints, countInstances := 0, 0
+	enough := max(len(w.data), k.size/partsPerTurn, leastRenewed)
+	t := k.turn
+	for ; t.at < len(e.order)+len(e.instances) && len(points.data)+len(instances.data) < enough; t.at++ {
+		if t.at < len(e.order) {
+			e.order[t.at].tell(points, piece, true)
+			countPoints++
+			continue
+		}
+		if err := e.instances[t.at-len(e.order)].tell(instances, piece, tellAll); err != nil {
+			return err
+		}
+		countInstances++
 	}
-	if how == feedPatch && len(piece.data) == 0 {
-		w.byte(feedSame)
-		return
+	if t.at == len(e.order)+len(e.instances) {
+		t = turn{since: k.seq + 2, before: t.since} // it has come round with this part
 	}
+	k.next.turn = t
+	w.uvarint(uint64(countPoints))
+	w.data = append(w.data, points.data...)
+	w.uvarint(uint64(countInstances))
+	w.data = append(w.data, instances.data...)
+	return nil
+}
+
+func (p *point) tell(w, piece *writer, all bool) {
+	w.uvarint(uint64(p.index))
+	p.save(w)
+	for _, f := range p.feeds {
+		piece.data = piece.data[:0]
+		how := feedWhole
+		if c, ok := f.(patched); ok && !all {
+			if c.patch(piece); len(piece.data) == 0 {
+				w.byte(feedSame)
+				continue
+			}
+			how = feedPatch
+		} else {
+			f.save(piece)
+		}
+		w.byte(how)
+		w.bytes(piece.data)
+	}
+}
+
+func (i *instance) tell(w, piece *writer, how byte) error {
+	w.uvarint(uint64(i.index))
 	w.byte(how)
+	i.saveState(w)
+	if how != tellState {
+		if err := i.saveAlarm(w); err != nil {
+			return err
+		}
+	}
+	piece.data = piece.data[:0]
+	if how == tellAll {
+		i.test.save(piece)
+	} else if t, ok := i.test.(*conditionTest); ok {
+		t.patch(piece)
+	}
 	w.bytes(piece.data)
+	return nil
 }
 
 // add takes parts into what was read of the whole.
 func (s *snapshot) add(parts [][]byte, sum uint32) error {
+	var first, last, before uint64
 	for n, part := range parts {
-		if err := s.addPart(part, sum); err != nil {
-			return fmt.Errorf("part %d of %d: %w", n+1, len(parts), err)
+		r := &reader{}
+		rest, ok := bytes.CutPrefix(part, []byte(partMark))
+		if r.data = rest; !ok {
+			r.fail("it is of another version")
+		}
+		if r.uvarint() != uint64(sum) && r.err == nil {
+			r.fail("it is of something else")
+		}
+		seq := r.uvarint()
+		if n == 0 {
+			first = seq
+		} else if seq != last+1 && r.err == nil {
+			r.fail("one before it is missing")
+		}
+		last, before = seq, r.uvarint()
+		s.addPart(r)
+		if r.err != nil {
+			return fmt.Errorf("part %d of %d: %w", n+1, len(parts), r.err)
 		}
 	}
-	for key, v := range s.instances {
-		r := &reader{}
+	if first > max(before, 1) {
+		return errors.New("parts at the beginning are missing")
+	}
+	for _, key := range s.keys {
+		v, r := s.instances[key], &reader{}
 		if v.check(r); r.err != nil {
 			return fmt.Errorf("%s: %w", key, r.err)
 		}
@@ -211,24 +306,17 @@ func (s *snapshot) add(parts [][]byte, sum uint32) error {
 	return nil
 }
 
-func (s *snapshot) addPart(part []byte, sum uint32) error {
-	rest, ok := bytes.CutPrefix(part, []byte(partMark))
-	r := &reader{data: rest}
-	switch {
-	case !ok:
-		r.fail("a part of another version")
-	case r.uvarint() != uint64(sum) && r.err == nil:
-		r.fail("a part of something else")
-	}
+func (s *snapshot) addPart(r *reader) {
 	s.listening = r.instant()
-	for range r.count(13) {
-		s.addPoint(r)
-	}
-	for range r.count(8) {
-		s.addInstance(r)
+	for range 2 { // what changed, and what was renewed
+		for range r.count(12) {
+			s.addPoint(r)
+		}
+		for range r.count(8) {
+			s.addInstance(r)
+		}
 	}
 	r.end()
-	return r.err
 }
 
 func (s *snapshot) addPoint(r *reader) {
@@ -262,14 +350,19 @@ func (s *snapshot) addInstance(r *reader) {
 		return
 	}
 	v := s.instances[s.keys[n]]
-	changed := Truth(r.byte()) == True
+	how := r.byte()
 	readState(r, &v)
-	if changed {
+	if how != tellState {
 		readAlarm(r, &v)
 		v.Life = readLife(r, max(v.At, earliest))
 	}
-	if patch := r.bytes(); len(patch) > 0 {
-		v.test = append(v.test, patch)
+	switch piece := r.bytes(); {
+	case how > tellAll:
+		r.fail("something of a rule that is nothing")
+	case how == tellAll:
+		v.test = pieces{piece}
+	case len(piece) > 0:
+		v.test = append(v.test, piece)
 	}
 	s.instances[s.keys[n]] = v
 }

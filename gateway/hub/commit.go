@@ -264,11 +264,10 @@ func (j *judge) insist(ctx context.Context, what string, try func() error) error
 // save writes outcomes and, with the last piece, the place in the journal and the
 // state at once, and then tells everybody.
 func (j *judge) save(ctx context.Context, outcomes []outcome, last bool) error {
-	var state []byte
-	var whole bool
+	var state rules.Saved
 	if last {
 		var err error
-		if state, whole, err = j.engine.Save(); err != nil {
+		if state, err = j.engine.Save(); err != nil {
 			return err
 		}
 	}
@@ -293,13 +292,13 @@ func (j *judge) save(ctx context.Context, outcomes []outcome, last bool) error {
 			if err := tx.SetCursor(j.cursorName(), j.at); err != nil {
 				return err
 			}
-			if kept, err = j.crowd.save(tx, whole); err != nil {
+			if kept, err = j.crowd.save(tx, state.Whole); err != nil {
 				return err
 			}
-			if whole {
-				return tx.SaveState(stateRules, state)
+			if state.Whole {
+				return tx.SaveState(stateRules, state.Data)
 			}
-			return tx.AddToState(stateRules, state)
+			return tx.SavePart(stateRules, state.Seq, state.Before, state.Data)
 		})
 		return news, err
 	})

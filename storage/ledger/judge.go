@@ -26,6 +26,9 @@ func (t *Tx) SaveState(name string, data []byte) error {
 	return err
 }
 
+// trimmed is how many old parts go with a new one, so that none waits for many.
+const trimmed = 4
+
 // AddToState keeps what changed of the state under a name since it was saved, behind
 // what was added before.
 func (t *Tx) AddToState(name string, part []byte) error {
@@ -33,6 +36,26 @@ func (t *Tx) AddToState(name string, part []byte) error {
 		INSERT INTO judge_part (site, name, seq, data)
 		SELECT $1, $2, COALESCE(MAX(seq), 0) + 1, $3 FROM judge_part WHERE site = $1 AND name = $2`,
 		[]any{t.site, name, part}, "add to state %s", name)
+	return err
+}
+
+// SavePart does so for whoever numbers the parts, from 1: one of the same sequence that is
+// there is replaced, and some of those below before, the lowest first, go.
+func (t *Tx) SavePart(name string, seq, before uint64, part []byte) error {
+	if seq > math.MaxInt64 || before > math.MaxInt64 {
+		return fmt.Errorf("save part %d of state %s: %w", seq, name, facility.ErrInvalid)
+	}
+	_, err := t.exec(`
+		INSERT INTO judge_part (site, name, seq, data) VALUES ($1, $2, $3, $4)
+		ON CONFLICT (site, name, seq) DO UPDATE SET data = excluded.data`,
+		[]any{t.site, name, int64(seq), part}, "save part %d of state %s", seq, name)
+	if err != nil || before <= 1 {
+		return err
+	}
+	_, err = t.exec(`
+		DELETE FROM judge_part WHERE site = $1 AND name = $2 AND seq < $3
+		AND seq < (SELECT MIN(seq) FROM judge_part WHERE site = $1 AND name = $2) + $4`,
+		[]any{t.site, name, int64(before), trimmed}, "forget old parts of state %s", name)
 	return err
 }
 
@@ -46,7 +69,7 @@ func (t *Tx) State(name string) ([]byte, error) {
 	return data, failure(err, "state %s", name)
 }
 
-// StateParts returns what AddToState kept since the state was saved, in order.
+// StateParts returns what AddToState or SavePart kept since the state was saved, in order.
 func (t *Tx) StateParts(name string) ([][]byte, error) {
 	parts, err := collect(t.ctx, t.register, func(r row) (data []byte, err error) {
 		err = r.Scan(&data)

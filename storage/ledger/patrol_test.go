@@ -175,11 +175,11 @@ func TestJudge(t *testing.T) {
 
 func TestStateInParts(t *testing.T) {
 	l := staffed(t)
-	expect := func(want string) {
+	expectOf := func(name, want string) {
 		t.Helper()
 		if err := l.View(t.Context(), func(tx *ledger.Tx) error {
-			whole, err := tx.State("rules")
-			parts, err2 := tx.StateParts("rules")
+			whole, err := tx.State(name)
+			parts, err2 := tx.StateParts(name)
 			if got := fmt.Sprintf("%s%s", whole, parts); got != want {
 				t.Errorf("%s, want %s", got, want)
 			}
@@ -188,21 +188,37 @@ func TestStateInParts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	expect := func(want string) { t.Helper(); expectOf("rules", want) }
 	expect("[]")
 	update(t, l, func(tx *ledger.Tx) error {
-		return errors.Join(tx.SaveState("rules", []byte("a")), tx.SaveState("other", []byte("x")), tx.AddToState("other", []byte("y")))
+		return errors.Join(tx.SaveState("rules", []byte("a")), tx.SaveState("other", []byte("x")), tx.AddToState("other", []byte("y")), tx.AddToState("other", []byte("z")))
 	})
-	for _, part := range []string{"b", "c"} {
-		update(t, l, func(tx *ledger.Tx) error { return tx.AddToState("rules", []byte(part)) })
+	for n, part := range []string{"b", "c"} {
+		for range 2 { // it may not be known that it was kept
+			update(t, l, func(tx *ledger.Tx) error { return tx.SavePart("rules", uint64(n+1), 0, []byte(part)) })
+		}
 	}
 	expect("a[b c]")
 	err := l.Update(t.Context(), func(tx *ledger.Tx) error {
-		return errors.Join(tx.SaveState("rules", []byte("d")), tx.AddToState("rules", []byte("e")), errors.New("not this time"))
+		return errors.Join(tx.SaveState("rules", []byte("d")), tx.SavePart("rules", 3, 3, []byte("e")), errors.New("not this time"))
 	})
 	if err == nil {
 		t.Fatal("the transaction went well")
 	}
 	expect("a[b c]")
+	for seq := range uint64(10) {
+		update(t, l, func(tx *ledger.Tx) error { return tx.SavePart("rules", seq+3, 0, []byte("d")) })
+	}
+	for range 2 {
+		update(t, l, func(tx *ledger.Tx) error { return tx.SavePart("rules", 13, 10, []byte("e")) })
+	}
+	expect("a[d d d d e]") // four went, and four, and the one that was left
+	update(t, l, func(tx *ledger.Tx) error { return tx.SavePart("rules", 14, 10, []byte("e")) })
+	expect("a[d d d e e]")
+	if err := l.Update(t.Context(), func(tx *ledger.Tx) error { return tx.SavePart("rules", 1<<63, 0, nil) }); !errors.Is(err, facility.ErrInvalid) {
+		t.Errorf("a sequence out of range: %v", err)
+	}
+	expectOf("other", "x[y z]")
 	update(t, l, func(tx *ledger.Tx) error { return tx.SaveState("rules", []byte("f")) })
 	expect("f[]")
 }

@@ -43,7 +43,7 @@ func measureCommit(p plan, out io.Writer) (_ []figure.Figure, err error) {
 	step := time.Second * time.Duration(len(quantities)) / readings
 	var passed time.Duration
 	for round := 400; passed < p.commits; round++ {
-		polled := polls(e, round, 1)
+		polled := polls(e, round)
 		for len(polled) > 0 {
 			changes := engine.Observe(polled[:len(quantities)]...)
 			polled = polled[len(quantities):]
@@ -68,19 +68,14 @@ type committer struct {
 	since  time.Duration // the last commit, by the readings
 
 	bytes, spent, took []float64 // of those that kept a part; bytes, ms, ms
-	wholes             []wholeState
-}
-
-type wholeState struct {
-	bytes       int
-	spent, took time.Duration
+	whole              string    // what the whole took, at the start
 }
 
 func (c *committer) commit(changes []rules.Change) error {
 	c.seq++
 	c.since = 0
 	begin, used := time.Now(), processor()
-	state, all, err := c.engine.Save()
+	state, err := c.engine.Save()
 	if err != nil {
 		return err
 	}
@@ -93,39 +88,38 @@ func (c *committer) commit(changes []rules.Change) error {
 		if err := tx.SetCursor("judge", c.seq); err != nil {
 			return err
 		}
-		if all {
-			return tx.SaveState("rules", state)
+		if state.Whole {
+			return tx.SaveState("rules", state.Data)
 		}
-		return tx.AddToState("rules", state)
+		return tx.SavePart("rules", state.Seq, state.Before, state.Data)
 	})
 	if err != nil {
 		return err
 	}
 	c.engine.Kept()
 	spent, took := processor()-used, time.Since(begin)
-	if all {
-		c.wholes = append(c.wholes, wholeState{len(state), spent, took})
+	if state.Whole {
+		c.whole = fmt.Sprintf("%.1f MB in %s, %s of processor time", mb(len(state.Data)), took.Round(time.Millisecond), spent.Round(time.Millisecond))
 		return nil
 	}
-	c.bytes = append(c.bytes, float64(len(state)))
+	c.bytes = append(c.bytes, float64(len(state.Data)))
 	c.spent = append(c.spent, milliseconds(spent))
 	c.took = append(c.took, milliseconds(took))
 	return nil
 }
 
 func (c *committer) figures(out io.Writer, passed time.Duration) ([]figure.Figure, error) {
-	if len(c.bytes) < 100 || len(c.wholes) == 0 {
-		return nil, fmt.Errorf("only %d commits of parts, and %d whole", len(c.bytes), len(c.wholes))
+	if len(c.bytes) < 100 || c.whole == "" {
+		return nil, fmt.Errorf("only %d commits of parts; whole: %q", len(c.bytes), c.whole)
 	}
 	sum := 0.0
 	for _, b := range c.bytes {
 		sum += b
 	}
-	last := c.wholes[len(c.wholes)-1]
-	fmt.Fprintf(out, "Commit: %d instances, %d decisions in %s at 1,000 readings a second; each keeps %.1f KB (median; p99 %.1f), %.2f ms of processor time (median) and %.2f ms by the clock; parts are %.0f KB a second; whole %d times, %.1f MB in %s, %s of processor time\n",
+	fmt.Fprintf(out, "Commit: %d instances, %d decisions in %s at 1,000 readings a second; each keeps %.1f KB (median; p99 %.1f), %.2f ms of processor time (median) and %.2f ms by the clock; parts are %.0f KB a second; the whole, once at the start, %s\n",
 		c.engine.Instances(), len(c.bytes), passed.Round(time.Second), figure.Quantile(c.bytes, 0.5)/1024, figure.Quantile(c.bytes, 0.99)/1024,
 		figure.Quantile(c.spent, 0.5), figure.Quantile(c.took, 0.5), sum/1024/passed.Seconds(),
-		len(c.wholes), mb(last.bytes), last.took.Round(time.Millisecond), last.spent.Round(time.Millisecond))
+		c.whole)
 	return []figure.Figure{
 		figure.AtMost("rules_commit_cpu_p99", figure.Quantile(c.spent, 0.99), "ms", 5, 2, "processor time to keep a decision and what it changed of 10,000 instances, at 1,000 readings/s"),
 	}, nil

@@ -74,13 +74,11 @@ func poll(out []facility.Reading, d facility.Device, n, round int) []facility.Re
 	return out
 }
 
-// polls are some rounds of the whole estate, which can be moved on in time.
-func polls(e facility.Estate, from, rounds int) []facility.Reading {
+// polls are one round of the whole estate.
+func polls(e facility.Estate, round int) []facility.Reading {
 	var out []facility.Reading
-	for round := from; round < from+rounds; round++ {
-		for n, d := range e.Devices {
-			out = poll(out, d, n, round)
-		}
+	for n, d := range e.Devices {
+		out = poll(out, d, n, round)
 	}
 	return out
 }

@@ -32,7 +32,7 @@ func measureRate(p plan, out io.Writer) ([]figure.Figure, error) {
 		var spent, passed time.Duration
 		judged := engine.Stats().Judged
 		for range rounds {
-			readings := polls(e, round, 1)
+			readings := polls(e, round)
 			begin, used := time.Now(), processor()
 			changes += judge(engine, readings)
 			spent += processor() - used
@@ -65,7 +65,7 @@ func processor() time.Duration {
 }
 
 func feed(engine *rules.Engine, e facility.Estate, round int) {
-	judge(engine, polls(e, round, 1))
+	judge(engine, polls(e, round))
 }
 
 // judge hands readings over poll by poll, as they come, and lets time pass.
@@ -212,7 +212,7 @@ func measureLatency(p plan, out io.Writer) ([]figure.Figure, error) {
 	saved, beat := time.Duration(0), time.Duration(0)
 	begin := time.Now()
 	for round := 400; ; round++ {
-		readings := polls(e, round, 1)
+		readings := polls(e, round)
 		for n := 0; n < len(readings); n += len(quantities) {
 			due := time.Duration((round-400)*len(readings)+n) * time.Second / rate
 			if due > p.paced {
