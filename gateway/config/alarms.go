@@ -35,8 +35,8 @@ const (
 	longestShelf  = 31 * 24 * time.Hour
 )
 
-// life is the section as the rules are compiled with it.
-func (a Alarms) life() rules.LifeLimits {
+// Life is the section as the rules are compiled with it.
+func (a Alarms) Life() rules.LifeLimits {
 	l := rules.LifeLimits{MaxShelf: map[facility.Priority]time.Duration{}, AckNote: map[facility.Priority]bool{}}
 	// What endangers people is looked at again within the hour, what can wait within a
 	// shift, and nothing is forgotten for longer than a day.

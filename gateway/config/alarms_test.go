@@ -13,7 +13,7 @@ func TestWhatTheSiteAsksOfPeople(t *testing.T) {
 	l := Alarms{
 		MaxShelf:        map[facility.Priority]time.Duration{facility.P2: 30 * time.Minute},
 		AcknowledgeNote: []facility.Priority{facility.P1},
-	}.life()
+	}.Life()
 	if want := map[facility.Priority]time.Duration{
 		facility.P1: time.Hour, facility.P2: 30 * time.Minute, facility.P3: 8 * time.Hour, facility.P4: 24 * time.Hour,
 	}; !maps.Equal(l.MaxShelf, want) {

@@ -50,7 +50,7 @@ func (c *Config) World() scenario.World {
 
 // RuleOptions are those that the gateway compiles its rules with.
 func (c *Config) RuleOptions() []rules.Option {
-	return []rules.Option{rules.WithDetectors(rules.Learners(c.Estate.Site.Zone)), rules.WithLife(c.Alarms.life())}
+	return []rules.Option{rules.WithDetectors(rules.Learners(c.Estate.Site.Zone)), rules.WithLife(c.Alarms.Life())}
 }
 
 // LoadRules reads a file of rules and checks it against the site, whether or not the

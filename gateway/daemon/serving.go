@@ -35,9 +35,11 @@ func (d *daemon) serving(ln net.Listener) (part, error) {
 		}}, nil
 	}
 	c := d.Config
+	life := c.Alarms.Life()
 	s, err := dashboard.New(dashboard.Options{
 		Estate: c.Estate, Tiles: c.Tiles, People: d.ledger, Orders: d.ledger, Watch: d.ledger, Holds: d.hub, Held: d.ledger, Notices: d.ledger,
-		Desk: d.hub, Live: d.hub, Figures: d.hub, History: d.history, Metrics: d.scraping(),
+		Limits: dashboard.AlarmLimits{MaxShelf: life.MaxShelf, AckNote: life.AckNote},
+		Desk:   d.hub, Live: d.hub, Figures: d.hub, Rules: d.hub.Rules(), History: d.history, Metrics: d.scraping(),
 		DeadLetters: d.exportLetters(), MonitorToken: token,
 		DemoLogins: d.DemoLogins, Extensions: d.Extensions, BaseURL: c.Dashboard.BaseURL, TrustedProxies: c.Proxies,
 		Version: d.Version, Logger: d.Logger.With("part", "dashboard"), TLS: conf, Now: d.clock.Best,
