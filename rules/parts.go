@@ -23,8 +23,8 @@ import (
 // not read it.
 const partMark = "gengfu rules part 1\n"
 
-// A part renews at least as much as changed, and at least so much, so that a turn ends
-// when all has changed once, or after so many parts.
+// A part renews half as much as changed, so that a turn ends when parts come to three
+// times the whole, and at least so much that it ends after so many parts.
 const (
 	partsPerTurn = 512
 	leastRenewed = 1 << 10 // bytes
@@ -50,7 +50,7 @@ type keeping struct {
 
 	next struct { // what Save returned last
 		whole bool
-		size  int
+		size  int // in bytes
 		sum   uint32
 		turn  turn
 	}
@@ -98,6 +98,7 @@ func (e *Engine) Save() (Saved, error) {
 	}
 	k.next.whole = false
 	data, err := e.part()
+	k.next.size = len(data)
 	return Saved{Data: data, Seq: k.seq + 1, Before: k.turn.before}, err
 }
 
@@ -176,7 +177,7 @@ const (
 // part is what changed since it was kept, and some that did not.
 func (e *Engine) part() ([]byte, error) {
 	k := &e.keeping
-	w, piece := &writer{}, &writer{}
+	w, piece := &writer{data: make([]byte, 0, min(k.next.size, 1<<18))}, &writer{}
 	w.data = append(w.data, partMark...)
 	w.uvarint(uint64(k.sum))
 	w.uvarint(k.seq + 1)
@@ -207,7 +208,7 @@ func (e *Engine) renew(w, piece *writer) error {
 	k := &e.keeping
 	points, instances := &writer{}, &writer{}
 	countPoints, countInstances := 0, 0
-	enough := max(len(w.data), k.size/partsPerTurn, leastRenewed)
+	enough := max(len(w.data)/2, k.size/partsPerTurn, leastRenewed)
 	t := k.turn
 	for ; t.at < len(e.order)+len(e.instances) && len(points.data)+len(instances.data) < enough; t.at++ {
 		if t.at < len(e.order) {
