@@ -436,3 +436,35 @@ func (h *house) forgetRules() {
 	h.t.Helper()
 	h.write(func(tx *ledger.Tx) error { return tx.SaveState("rules", nil) })
 }
+
+// TestHoldsWhileTheLedgerCannotBeWritten: who asks is told that it cannot be kept now. The
+// first thing asked is done all the same as soon as it can, whole; further ones are not.
+func TestHoldsWhileTheLedgerCannotBeWritten(t *testing.T) {
+	inHouse(t, func(t *testing.T, h *house) {
+		h.tell(h.bit(1))
+		o := h.order()
+		h.worked(o)
+		h.must(h.takeOut(technician, o.ID))
+		_, err := h.act(desk, o, facility.Act{Action: facility.OrderVerify})
+		h.must(err)
+		mend := h.breakLedger()
+		if _, err := h.act(desk, o, facility.Act{Action: facility.OrderClose}); err == nil || errors.Is(err, facility.ErrUnlawful) {
+			t.Errorf("closed: %v", err)
+		}
+		until := h.now().Add(time.Hour)
+		if _, err := h.hub.HoldAlarm(t.Context(), desk, facility.AlarmHold{Key: faultKey, Kind: facility.AlarmShelved, Reason: "r", Until: &until}); err == nil {
+			t.Error("shelved, and it cannot be written")
+		}
+		if h.orderOf(h.fault()).State != facility.OrderVerified || h.holdCourse() != "take_out:zhang" {
+			t.Error("this tests nothing: it is written")
+		}
+		mend()
+		h.pass(2 * time.Second)
+		if got := h.holdCourse(); h.agreed() != nil || got != "take_out:zhang put_back:li" {
+			t.Errorf("held: %q", got)
+		}
+		if got := h.story(h.orderOf(h.fault())); !strings.HasSuffix(got, "verify close reopen recur") {
+			t.Errorf("the order: %q", got)
+		}
+	})
+}
