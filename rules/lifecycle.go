@@ -116,16 +116,21 @@ func (i *instance) life() lifecycle.State {
 // live makes the alarm stand so. What is as good as fresh is not kept.
 func (i *instance) live(s lifecycle.State, at instant) {
 	p := i.rule.life
-	i.turns = never
-	if _, due, ok := s.Due(p); ok {
-		i.turns = clamp(due)
-	}
+	i.planTurn(s)
 	i.Blind, s.Unknown = s.Unknown, false // Blind is where the engine keeps it
 	if s.Forgettable(p, at.time()) {
 		i.Life = nil
 		return
 	}
 	i.Life = &s
+}
+
+// planTurn finds when time alone does something to the alarm.
+func (i *instance) planTurn(s lifecycle.State) {
+	i.turns = never
+	if _, due, ok := s.Due(i.rule.life); ok {
+		i.turns = clamp(due)
+	}
 }
 
 // step does one event of the alarm's life. Nothing has changed when it fails.

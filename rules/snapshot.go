@@ -318,7 +318,7 @@ func (e *Engine) restore(i *instance, all map[string]saved) {
 		i.inherit(v)
 	}
 	if i.Life != nil {
-		i.live(i.life(), i.At)
+		i.planTurn(i.life()) // it is forgotten where it would have been
 	}
 	if (!ok || v.rule != i.rule.print) && e.frame.listening != 0 {
 		i.listen(e.frame.listening)
