@@ -71,9 +71,8 @@ func asProblem(err error) (p *problem, known bool) {
 	if errors.As(err, &p) {
 		return p, true
 	}
-	var mistakes *RuleMistakesError
-	if errors.As(err, &mistakes) {
-		return wrongRule(mistakes), true
+	if p := ofRule(err); p != nil {
+		return p, true
 	}
 	var fiberError *fiber.Error
 	if errors.As(err, &fiberError) {
@@ -113,13 +112,6 @@ func asProblem(err error) (p *problem, known bool) {
 		return fail("unavailable"), false
 	}
 	return fail("internal"), false
-}
-
-// wrongRule is the problem of a rule that cannot be judged.
-func wrongRule(e *RuleMistakesError) *problem {
-	p := invalid("source", "rule_wrong", lang.Args{"n": len(e.Problems)})
-	p.problems = e.Problems
-	return p
 }
 
 func ofStatus(status int) *problem {

@@ -100,6 +100,12 @@ type BacktestAsk struct {
 	From, To time.Time
 }
 
+// Errors of a backtest that has nothing to judge.
+var (
+	ErrNoDevice  = fmt.Errorf("the rule selects no device of the site: %w", facility.ErrInvalid)
+	ErrNoHistory = fmt.Errorf("the history has nothing of its devices in that time: %w", facility.ErrInvalid)
+)
+
 // RuleMistakesError says that the text of a rule is wrong. It is an ErrInvalid.
 type RuleMistakesError struct{ Problems []RuleProblem }
 

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"bufio"
+	"errors"
 	"strings"
 	"time"
 
@@ -176,4 +177,20 @@ func readBacktest(c *fiber.Ctx) (BacktestAsk, error) {
 		return BacktestAsk{}, invalid("from", "backtest_span", lang.Args{"n": maxBacktestDays})
 	}
 	return BacktestAsk{Rule: body.Rule, Source: body.Source, From: body.From.UTC(), To: body.To.UTC()}, nil
+}
+
+// ofRule is the problem of a rule that cannot be judged or tried, nil for other errors.
+func ofRule(err error) *problem {
+	var mistakes *RuleMistakesError
+	switch {
+	case errors.As(err, &mistakes):
+		p := invalid("source", "rule_wrong", lang.Args{"n": len(mistakes.Problems)})
+		p.problems = mistakes.Problems
+		return p
+	case errors.Is(err, ErrNoDevice):
+		return invalid("rule", "backtest_no_device", nil)
+	case errors.Is(err, ErrNoHistory):
+		return invalid("from", "backtest_empty", nil)
+	}
+	return nil
 }

@@ -30,6 +30,7 @@ const (
 	chainRivals   what = "rivals"    // two use one name, one disk or one site
 	chainLine     what = "line"      // one is down
 	chainClock    what = "clock"     // it is not right
+	chainRules    what = "rules"     // some that were made in the dashboard fit the site no longer
 	chainSending  what = "sending"   // a backlog is on its way
 	chainCatching what = "catching"  // history or judge are behind
 )
@@ -37,7 +38,7 @@ const (
 // severity is their order.
 var severity = [...]what{
 	chainMissing, chainLedger, chainHubDisk, chainEdgeDisk, chainStuck, chainSilent, chainApart, chainHistory,
-	chainGateway, chainRivals, chainLine, chainClock, chainSending, chainCatching,
+	chainGateway, chainRivals, chainLine, chainClock, chainRules, chainSending, chainCatching,
 }
 
 // finding is one sentence about the chain.
@@ -118,6 +119,11 @@ func findings(h *health) (out []finding) {
 	}
 	if slices.Contains([]clock.Condition{clock.Unknown, clock.Stepped, clock.Drifting}, h.Clock.State) {
 		say(chainClock, string(h.Clock.State), 0, "本机时钟不准", "the clock of this machine is not right")
+	}
+	if h.Judge != nil {
+		for _, rule := range h.Judge.RulesLeftOut {
+			say(chainRules, rule, 0, "规则 %s 已不适合本小区的设备，没有启用", "rule %s fits the devices of this site no longer, and is left out", rule)
+		}
 	}
 	findBehind(h, say)
 	return out

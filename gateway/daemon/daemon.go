@@ -29,7 +29,6 @@ import (
 	"gengfu/gateway/journal"
 	"gengfu/gateway/payload"
 	"gengfu/gateway/uplink"
-	"gengfu/rules"
 	"gengfu/storage/history"
 	"gengfu/storage/history/quarantine"
 	"gengfu/storage/ledger"
@@ -82,6 +81,7 @@ type daemon struct {
 	edgeLog map[facility.Stream]*journal.Journal
 
 	intake    *intake.Intake
+	book      *hub.Book
 	hub       *hub.Hub
 	collector *uplink.Collector
 	uplink    *uplink.Uplink
@@ -266,6 +266,9 @@ func (d *daemon) openHub(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := d.openBook(ctx); err != nil {
+		return err
+	}
 	if d.hubLog, err = openHubLog(d.Data, d.Logger, d.clock.Best); err != nil {
 		return err
 	}
@@ -290,10 +293,6 @@ func (d *daemon) openHub(ctx context.Context) error {
 // hubParts adds the receiving half: the hub itself, then what feeds it.
 func (d *daemon) hubParts(parts []part) ([]part, error) {
 	c := d.Config
-	engine, problems := rules.Compile(c.Rules, c.Estate, c.RuleOptions()...)
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("rules: %w", problems[0]) // they were checked with the configuration
-	}
 	var err error
 	d.intake, err = intake.New(intake.Options{
 		Root: c.MQTT.Root, Site: c.Site.ID, Version: d.Version, ClientID: hubClient(c), KeepSession: c.MQTT.KeepSession, URL: d.url, Username: d.secrets.mqttUsername, Password: d.secrets.mqttPassword,
@@ -310,7 +309,7 @@ func (d *daemon) hubParts(parts []part) ([]part, error) {
 		return nil, err
 	}
 	d.hub = hub.New(hub.Options{
-		Estate: c.Estate, Rules: engine, Discipline: c.Alarms.Discipline(), Ledger: d.ledger, History: d.history, Journal: d.hubLog,
+		Estate: c.Estate, Rules: d.book.Engine(), Book: d.book, Discipline: c.Alarms.Discipline(), Ledger: d.ledger, History: d.history, Journal: d.hubLog,
 		TakeTaps: func(ctx context.Context, taps []facility.Tap) error {
 			return d.intake.Local(ctx, c.Site.ID, taps)
 		},

@@ -29,6 +29,8 @@ type outcome struct {
 	actor  string    // who asked for it; "" is the program
 	note   string
 
+	swapped bool // other rules judge from now on
+
 	notices []notice // what people are told, between the changes of rules
 }
 

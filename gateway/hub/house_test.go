@@ -18,6 +18,7 @@ import (
 
 	"gengfu/dashboard"
 	"gengfu/facility"
+	"gengfu/gateway/config"
 	"gengfu/gateway/hub"
 	"gengfu/gateway/journal"
 	"gengfu/gateway/payload"
@@ -92,6 +93,7 @@ type house struct {
 	driver string // of the ledger; empty is SQLite's
 
 	hub     *hub.Hub
+	book    *hub.Book
 	ledger  *ledger.Ledger
 	history history.Store
 	journal *journal.Journal
@@ -146,12 +148,10 @@ func (h *house) start() {
 	}
 	h.journal, err = journal.Open(filepath.Join(h.dir, "journal.db"), journal.Options{Cursors: hub.Cursors, Now: h.now})
 	h.must(err)
-	engine, problems := rules.Compile(h.rules, e)
-	if len(problems) > 0 {
-		h.t.Fatal(problems)
-	}
+	h.book, err = hub.OpenBook(h.t.Context(), h.bookOf(e))
+	h.must(err)
 	h.hub = hub.New(hub.Options{
-		Estate: e, Rules: engine, Ledger: h.ledger, History: h.history, Journal: h.journal, Now: h.now, Logger: h.log,
+		Estate: e, Rules: h.book.Engine(), Book: h.book, Ledger: h.ledger, History: h.history, Journal: h.journal, Now: h.now, Logger: h.log,
 		TakeTaps: func(ctx context.Context, taps []facility.Tap) error { return h.takeTaps(ctx, taps) },
 		Quiet:    func() bool { return h.quiet.Load() },
 		SetAside: h.aside, Discipline: h.crowd,
@@ -160,6 +160,25 @@ func (h *house) start() {
 	h.cancel, h.ended = cancel, make(chan error, 1)
 	go func() { h.ended <- h.hub.Run(ctx) }()
 	synctest.Wait()
+}
+
+// bookOf is the rule book of an estate: the house's rules are those of files.
+func (h *house) bookOf(e facility.Estate) hub.BookOptions {
+	var files []hub.RuleOfFile
+	for _, r := range h.rules {
+		files = append(files, hub.RuleOfFile{Rule: r, File: "rules/pump.yaml", Source: "# " + r.ID + " of the file\n"})
+	}
+	return hub.BookOptions{
+		Estate: e, Files: files, Ledger: h.ledger, Logger: h.log, Now: h.now,
+		Parse: func(source string) (rules.Rule, []dashboard.RuleProblem) {
+			var out []dashboard.RuleProblem
+			r, report := (&config.Config{Estate: e}).ParseRule(source)
+			for _, f := range report {
+				out = append(out, dashboard.RuleProblem{Path: f.Path, Line: f.Line, Column: f.Column, What: f.What, Cure: f.Cure})
+			}
+			return r, out
+		},
+	}
 }
 
 // stop ends the house as a program's end does.

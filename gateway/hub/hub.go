@@ -42,11 +42,12 @@ const (
 // Cursors are those that the hub's journal must be opened with.
 var Cursors = []string{cursorJudge, cursorHistory}
 
-// Options are what New needs. All but SetAside, Now, Doubt and Discipline
-// are required.
+// Options are what New needs. All but Book, SetAside, Now, Doubt and
+// Discipline are required.
 type Options struct {
 	Estate  facility.Estate
 	Rules   *rules.Engine
+	Book    *Book // that Rules is the first of; nil has none, and no rules are changed
 	Ledger  *ledger.Ledger
 	History history.Store
 	Journal *journal.Journal
@@ -250,7 +251,10 @@ type Judgement struct {
 	Late      uint64 `json:"late"`      // readings not newer than the last of their point
 	Failed    uint64 `json:"failed"`    // conditions that failed on their values
 	Mistimed  uint64 `json:"mistimed"`  // readings whose time could not be
-	Trouble   string `json:"-"`         // why the ledger cannot be written now; empty when it can
+	// RulesLeftOut are those that were made in the dashboard and fit the estate no longer.
+	RulesLeftOut []string `json:"rules_left_out,omitempty"`
+
+	Trouble string `json:"-"` // why the ledger cannot be written now; empty when it can
 
 	LastWrite *time.Time `json:"-"` // to the ledger; nil for none since the start
 }
@@ -263,6 +267,9 @@ func (h *Hub) Judgement() Judgement {
 		j.Trouble = *trouble
 	}
 	j.LastWrite = f.wrote.Load()
+	if h.o.Book != nil {
+		j.RulesLeftOut = h.o.Book.LeftOut()
+	}
 	return j
 }
 

@@ -399,7 +399,10 @@ func (j *judge) serve(ctx context.Context, r request) {
 		return
 	}
 	o.rules = append(first.rules, o.rules...)
-	r.answer <- j.commit(ctx, j.disciplined(o))
+	if o = j.disciplined(o); o.swapped {
+		o.add(j.concord(j.now()))
+	}
+	r.answer <- j.commit(ctx, o)
 }
 
 // ask has the judge do something and waits until it is durable.
