@@ -14,11 +14,12 @@ const shots = new URL('./shots/', import.meta.url).pathname;
 export const phone = { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, hasTouch: true, isMobile: true };
 export const desktop = { viewport: { width: 1440, height: 900 } };
 
-/** Starts `gengfu demo` on a free port in a folder of its own. */
-export async function startEstate({ config, args = [] } = {}) {
+/** Starts `gengfu demo` on a free port in a folder of its own; files stand beside its configuration. */
+export async function startEstate({ config, files = {}, args = [] } = {}) {
   if (!gengfu) throw new Error('GENGFU must name the binary');
   const data = await mkdtemp(join(tmpdir(), 'gengfu-e2e-'));
   const flags = ['demo', '--data', data, '--no-guard', ...args];
+  for (const [name, text] of Object.entries(files)) await writeFile(join(data, name), text);
   if (config) {
     const file = join(data, 'site.yaml');
     await writeFile(file, config);
