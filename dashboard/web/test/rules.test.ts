@@ -4,7 +4,7 @@ import { ApiError, Unreachable } from '../src/api/client'
 import type { Figures, Occurrence, Rule } from '../src/api/rules'
 import type { Device } from '../src/api/types'
 import { exceeding, figureText, ruleOf } from '../src/domain/figures'
-import { bandsOf, byKind, diffLines, found, idOf, loudest, offsetOf, template } from '../src/domain/rules'
+import { bandsOf, byKind, diffLines, found, idOf, inWords, loudest, offsetOf, template } from '../src/domain/rules'
 
 const rule = (id: string, devices: string[], more: Partial<Rule> = {}): Rule => ({
   id, name: { zh: `规则${id}`, en: `Rule ${id}` }, priority: 'P3', origin: 'file', devices, condition: 'pressure < 2', version: 0, standing: 0, ...more,
@@ -30,6 +30,15 @@ describe('the text of a rule', () => {
 
   it.each([[template, 'new-rule'], ['- id: a\n  name: b', 'a'], ['{id: "x-1", when: 1}', 'x-1'], ['name: id', ''], ['# id: no\nid: yes # id: no', 'yes']])('%j has the id %s', (text, id) => {
     expect(idOf(text)).toBe(id)
+  })
+
+  it.each([
+    ['outlet_pressure < setpoint - 1.0 bar and duty == 1', 'pressure < set - 1.0 bar AND duty = 1'],
+    ['held(outlet_pressure >= 2, 10m) or rate(x, 1h) != 0', 'for long(pressure ≥ 2, 10m) or rate(x, 1h) ≠ 0'],
+    ['device("setpoint").setpoint > held', 'device("setpoint").set > held'],
+  ])('%s is said as %s', (condition, want) => {
+    const names: Record<string, string> = { outlet_pressure: 'pressure', setpoint: 'set', and: 'AND', 'held()': 'for long' }
+    expect(inWords(condition, (w) => names[w])).toBe(want)
   })
 
   const both = (from: string, to: string) => diffLines(from, to).map((l) => l.sign + l.text)

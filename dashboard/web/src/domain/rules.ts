@@ -99,3 +99,19 @@ export function loudest(occurrences: readonly Occurrence[], devices: readonly st
   for (const o of occurrences) count.set(o.device, (count.get(o.device) ?? 0) + 1)
   return [...count].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0])).map(([d]) => d)
 }
+
+const signs: Record<string, string> = { '==': '=', '!=': '≠', '>=': '≥', '<=': '≤' }
+
+/**
+ * inWords puts names in the place of what a condition calls quantities and functions;
+ * a function is asked for with "()" behind it. What has no name stays as it is, and so
+ * does what stands in quotes.
+ */
+export function inWords(condition: string, nameOf: (word: string) => string | undefined): string {
+  return condition.replace(/"[^"]*"|'[^']*'|[A-Za-z_]\w*(\()?|[=!<>]=/g, (word, call?: string) => {
+    if (signs[word]) return signs[word]
+    if (!call) return nameOf(word) ?? word
+    const name = nameOf(`${word})`)
+    return name === undefined ? word : `${name}(`
+  })
+}
