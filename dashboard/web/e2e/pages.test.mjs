@@ -27,6 +27,7 @@ const people = { admin: 'admin', manager: 'wang', desk: 'li', technician: 'zhang
 // What docs/api.md says of who may see what.
 const pages = [
   ['/', 'see_estate'], ['/?kiosk', 'see_estate'], ['/alarms', 'see_estate'], ['/alarms?show=all', 'see_estate'],
+  ['/alarms?show=held', 'see_estate'], ['/alarms/ALARM', 'see_estate'],
   ['/orders?show=all'], ['/orders/ORDER', 'see_all_orders'], ['/my'],
   ['/patrol', 'see_patrol'], ['/tags', 'see_audit'], ['/wand', 'import_taps'], ['/walk', 'make_tap'], ['/t/TOKEN', 'make_tap'],
   ['/devices', 'see_estate'], ['/devices/pump-1', 'see_estate'], ['/devices/main-power?point=energy_total&range=30d', 'see_estate'],
@@ -56,11 +57,12 @@ async function look(login, lang, device, other) {
   const page = await signIn(browser, estate, login, device, '/me', lang);
   const { permissions } = await api(page, '/api/session');
   const { orders } = await api(page, '/api/orders?show=all');
+  const { alarms } = await api(page, '/api/alarms');
   const found = [];
   let seen = 0;
   for (const [pattern, needs] of pages) {
     const where = `${login} ${lang} ${device === phone ? 'phone' : 'desktop'} ${pattern}`;
-    await page.goto(pattern.replace('TOKEN', tokens.gate).replace('ORDER', orders[0]?.id));
+    await page.goto(pattern.replace('TOKEN', tokens.gate).replace('ORDER', orders[0]?.id).replace('ALARM', alarms?.[0]?.id ?? 'none'));
     if (needs && !permissions.includes(needs)) {
       found.push(...await refused(page, pattern, where));
       continue;

@@ -9,6 +9,12 @@ import { sentence, tell } from './toasts'
 
 export interface HoldAsk { key: string; kind: HoldKind; reason: string; until?: string; one_shot?: boolean; order?: string }
 
+/** holdName is what a held alarm is called: a rule says what is wrong, the device where. */
+export function holdName(h: Hold): string {
+  const [what, where] = [pick(h.rule_name), pick(h.device_name)]
+  return what.startsWith(where) ? what : `${where} ${what}`
+}
+
 export interface AlarmDesk {
   readonly busy: ShallowRef<boolean>
   /** Why the last thing was not done; "" when it was. */
@@ -53,7 +59,7 @@ export function useAlarmDesk(changed: () => void): AlarmDesk {
     }),
     release: (hold, note) => attempt(async () => {
       await client.send('POST', '/api/holds/release', { key: hold.key, kind: hold.kind, note })
-      return t('hold.released', { title: pick(hold.rule_name) })
+      return t('hold.released', { title: holdName(hold) })
     }),
   }
 }
