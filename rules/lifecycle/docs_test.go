@@ -10,10 +10,25 @@ import (
 	"gengfu/rules/lifecycle"
 )
 
-// TestDocs holds docs/alarms.md to what Step does. With WRITE_DOCS=1 it writes the
-// table anew.
+// TestDocs holds docs/alarms.md, and its translation, to what Step does. With
+// WRITE_DOCS=1 it writes the tables anew.
 func TestDocs(t *testing.T) {
-	const file, begin, end = "../../docs/alarms.md", "<!-- table -->\n", "<!-- /table -->"
+	holdTo(t, "../../docs/alarms.md", document())
+	holdTo(t, "../../docs/alarms.zh-CN.md", inChinese.Replace(document()))
+}
+
+// inChinese are the words of the table, as the pages have them.
+var inChinese = strings.NewReplacer(
+	"latched_unacknowledged", "已锁存，未确认", "latched_acknowledged", "已锁存，待复位",
+	"unacknowledged", "未确认", "acknowledged", "已确认", "returned", "已恢复，未确认", "normal", "正常",
+	"last hold ends", "静默全部结束", "held: ", "静默：", "latch: ", "锁存：", "; ", "；",
+	"state", "状态", "condition", "条件", "there", "在", "gone", "消失",
+	"raise", "报警", "clear", "恢复", "acknowledge", "确认", "realarm", "再次报警", "reset", "复位", "retire", "撤下",
+)
+
+func holdTo(t *testing.T, file, table string) {
+	t.Helper()
+	const begin, end = "<!-- table -->\n", "<!-- /table -->"
 	raw, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +38,7 @@ func TestDocs(t *testing.T) {
 	if !ok || !ok2 {
 		t.Fatalf("%s has no marks of the table", file)
 	}
-	want := head + begin + document() + end + tail
+	want := head + begin + table + end + tail
 	if want == string(raw) {
 		return
 	}
