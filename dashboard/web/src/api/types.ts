@@ -422,10 +422,15 @@ export interface Health {
 export interface AuditEntry { id: string; at: string; actor: string; action: string; target: string; detail: string }
 
 /** The events of the stream and what they carry. */
+export interface NoticeAlarm { alarm: string; key: string; title: Text; priority: Priority; gone: boolean; follow: number }
+/** One telling of people, the most severe alarm first. */
+export interface Notice { id: string; at: string; priority: Priority; flood: boolean; alarms: NoticeAlarm[] }
+
 export interface LiveEvents {
   hello: { now: string; version: string }
   points: { points: Reading[] }
   alarm: Alarm
+  notice: Notice
   order: Order
   round: Round
   tap: Tap

@@ -10,7 +10,7 @@ export const spoken = shallowReactive({ text: '' })
 
 let last = 0
 
-function show(tone: Toast['tone'], text: string, ms: number): void {
+export function show(tone: Toast['tone'], text: string, ms: number): void {
   const toast = { id: ++last, tone, text }
   toasts.push(toast)
   setTimeout(() => dismiss(toast.id), ms)
