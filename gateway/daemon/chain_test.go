@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gengfu/gateway/account"
+	"gengfu/gateway/hub"
 	"gengfu/gateway/uplink"
 )
 
@@ -53,6 +54,15 @@ func TestABrokenLawComesFirst(t *testing.T) {
 		s = w.look(h, time.UTC)
 	}
 	if s.State != "trouble" || len(s.All) != 2 || s.All[0].What != chainMissing || s.All[1].What != chainEdgeDisk || !strings.Contains(s.Text.EN, "7 facts are missing (and 1 more)") {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestARuleThatIsLeftOutIsSaid(t *testing.T) {
+	h := waiting(time.Date(2026, 11, 22, 2, 0, 0, 0, time.UTC), 0, 1)
+	h.Judge = &hub.Judgement{RulesLeftOut: []string{"own"}}
+	s := (&watch{}).look(h, time.UTC)
+	if s.State != "trouble" || len(s.All) != 1 || s.All[0].What != chainRules || !strings.Contains(s.Text.EN, "rule own") || !strings.Contains(s.Text.ZH, "own") {
 		t.Errorf("%+v", s)
 	}
 }
