@@ -111,7 +111,7 @@ func playFault(ctx context.Context, times int, each time.Duration) (f faultPlaye
 		return f, err
 	}
 	begin := time.Now()
-	if err := judgeFault(ctx, dir, e, l, j, last); err != nil {
+	if err := judgeAll(ctx, dir, e, faultRules(), l, j, last); err != nil {
 		return f, err
 	}
 	f.spent = time.Since(begin)
@@ -154,16 +154,20 @@ func sendFault(ctx context.Context, j *journal.Journal, times int, each time.Dur
 	return last, nil
 }
 
-// judgeFault runs a hub until it has judged, kept and told all that is in the journal.
-func judgeFault(ctx context.Context, dir string, e facility.Estate, l *ledger.Ledger, j *journal.Journal, last uint64) (err error) {
+func faultRules() []rules.Rule {
+	return []rules.Rule{{
+		ID: "pump-fault", Name: facility.Text{ZH: "故障", EN: "fault"}, Priority: facility.P2, When: "fault", Realarm: faultRealarm,
+	}}
+}
+
+// judgeAll runs a hub until it has judged, kept and told all that is in the journal.
+func judgeAll(ctx context.Context, dir string, e facility.Estate, rs []rules.Rule, l *ledger.Ledger, j *journal.Journal, last uint64) (err error) {
 	store, err := embedded.Open(ctx, embedded.Options{Path: filepath.Join(dir, "history.db")})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	engine, problems := rules.Compile([]rules.Rule{{
-		ID: "pump-fault", Name: facility.Text{ZH: "故障", EN: "fault"}, Priority: facility.P2, When: "fault", Realarm: faultRealarm,
-	}}, e)
+	engine, problems := rules.Compile(rs, e)
 	if len(problems) > 0 {
 		return problems[0]
 	}

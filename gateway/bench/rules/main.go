@@ -46,6 +46,7 @@ var groups = []struct {
 	{"flat", measureFlat},
 	{"latency", measureLatency},
 	{"faults", measureFaults},
+	{"storm", measureStorm},
 	{"commit", measureCommit},
 	{"hub", measureHub},
 }

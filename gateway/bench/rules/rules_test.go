@@ -44,3 +44,15 @@ func TestMostToldIsWithinARealarmTime(t *testing.T) {
 		}
 	}
 }
+
+// TestStorm plays one storm.
+func TestStorm(t *testing.T) {
+	var out strings.Builder
+	figures, err := measureStorm(plan{windows: 1}, &out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(figures) != 3 || figures[0].Value != 1 || figures[1].Value < 1 || figures[1].Value > 3 || figures[2].Value != 2*stormDevices {
+		t.Errorf("%v\n%s", figures, out.String())
+	}
+}
