@@ -1,7 +1,7 @@
 // A pump breaks: from the bit in its register to the order's last step.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { desktop, phone, shoot, signIn, startBrowser, startEstate } from './estate.mjs';
+import { desktop, phone, shoot, signIn, startBrowser, startEstate, until } from './estate.mjs';
 
 let estate;
 let browser;
@@ -68,6 +68,12 @@ test('a fault becomes an alarm and one order, and is worked off to the end', { t
   // The desk's open page knew it all along; the manager verifies.
   await orders.getByTestId('order-state').filter({ hasText: '完工' }).first().waitFor();
   const manager = await signIn(browser, estate, 'wang', desktop, new URL(orders.url()).pathname);
+  // While the fault is there nobody can say that it is mended.
+  const path = `/api/orders/${new URL(manager.url()).pathname.split('/').pop()}`;
+  await until(async () => {
+    const { alarms: about } = await manager.evaluate(async (p) => (await fetch(p)).json(), path);
+    return about.every((a) => !['unacknowledged', 'acknowledged'].includes(a.state));
+  }, 'the alarm to see that the pump is mended');
   await manager.getByTestId('order-action-verify').click();
   await manager.getByTestId('order-state').filter({ hasText: '验收' }).first().waitFor();
   await shoot(manager, 'order-desktop');
