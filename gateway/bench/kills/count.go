@@ -83,6 +83,7 @@ type kept struct {
 	alarms  map[string]facility.Alarm
 	orders  []facility.Order
 	changes []change
+	told    map[string]time.Time // when people were told of a key first
 }
 
 func (k kept) acknowledged() []change {
@@ -99,7 +100,7 @@ func (k kept) times(alarm string, event facility.AlarmEvent) (n int) {
 }
 
 func read(ctx context.Context, l *ledger.Ledger) (kept, error) {
-	k := kept{alarms: map[string]facility.Alarm{}}
+	k := kept{alarms: map[string]facility.Alarm{}, told: map[string]time.Time{}}
 	for page := (facility.Page{Limit: 1000}); ; {
 		alarms, err := l.Alarms(ctx, facility.AlarmFilter{Page: page})
 		if err != nil {
@@ -121,12 +122,27 @@ func read(ctx context.Context, l *ledger.Ledger) (kept, error) {
 		page.Before = alarms[len(alarms)-1].ID
 	}
 	slices.SortStableFunc(k.changes, func(a, b change) int { return a.at.Compare(b.at) })
+	for page := (facility.Page{Limit: 1000}); ; {
+		notices, err := l.Notices(ctx, page)
+		if err != nil {
+			return k, err
+		}
+		for _, n := range notices { // the newest first
+			for _, a := range n.Alarms {
+				k.told[a.Key] = n.At
+			}
+		}
+		if len(notices) < page.Limit {
+			break
+		}
+		page.Before = notices[len(notices)-1].ID
+	}
 	var err error
 	k.orders, err = l.Orders(ctx, facility.OrderFilter{Page: facility.Page{Limit: 1000}})
 	return k, err
 }
 
-// settle is by how much the hub lets readings overtake time, see package hub.
+// settle is how much later than readings the hub judges time, see package hub.
 const settle = 500 * time.Millisecond
 
 // tell has an engine judge the story from the beginning, with what people did where they
@@ -143,7 +159,7 @@ func (w *world) tell(acknowledged []change) (want []change, err error) {
 		}
 	}
 	for n := uint64(1); n <= w.facts; n++ {
-		take(e.Observe(readings(n)...)...)
+		take(e.Hear(moment(n-1).Add(-settle), readings(n)...)...)
 		for ; len(acknowledged) > 0 && acknowledged[0].at.Equal(moment(n)); acknowledged = acknowledged[1:] {
 			take(e.Advance(moment(n).Add(-settle))...)
 			c, err := e.Acknowledge(acknowledged[0].alarm, guard.Login, "", moment(n))
@@ -186,19 +202,51 @@ func (s *sum) compareChanges(w *world, k kept, want []change) {
 
 // compareCounts compares what alarms and orders say of themselves with the history.
 func (s *sum) compareCounts(k kept) {
-	occurrences := map[string]int{} // by key
 	for id, a := range k.alarms {
-		n := k.times(id, facility.AlarmRaise) + k.times(id, facility.AlarmRecur)
-		s.compare("occurrences of alarm "+id, a.Count, n)
-		occurrences[a.Key] += n
+		s.compare("occurrences of alarm "+id, a.Count, k.times(id, facility.AlarmRaise)+k.times(id, facility.AlarmRecur))
 	}
-	counted := map[string]int{}
+	counted, orders := map[string]int{}, map[string]int{}
 	for _, o := range k.orders {
 		counted[o.Key] += o.Count
+		orders[o.Key]++
 	}
-	for key, n := range occurrences {
-		s.compare("occurrences on the orders of "+key, counted[key], n)
+	for key, times := range k.occurrences() {
+		s.compare("occurrences on the order of "+key, counted[key], min(max(counted[key], k.ordered(key, times)), len(times)))
+		s.compare("orders of "+key, orders[key], min(counted[key], 1)) // nobody ends one
 	}
+}
+
+// occurrences are when each key was raised, by the history.
+func (k kept) occurrences() map[string][]time.Time {
+	out := map[string][]time.Time{}
+	for _, c := range k.changes {
+		if c.event == facility.AlarmRaise || c.event == facility.AlarmRecur {
+			key := k.alarms[c.alarm].Key
+			out[key] = append(out[key], c.at)
+		}
+	}
+	return out
+}
+
+// ordered is the least that the order of a key is to have counted. It is made when people
+// are told, and what came until then is one to them, or more where several were judged in
+// one step; whatever comes after is counted. The most is all.
+func (k kept) ordered(key string, times []time.Time) (least int) {
+	made, ok := k.told[key]
+	if !ok {
+		return 0
+	}
+	for _, o := range k.orders {
+		if o.Key == key && o.CreatedAt.After(made) {
+			made = o.CreatedAt
+		}
+	}
+	for _, t := range times {
+		if t.After(made) {
+			least++
+		}
+	}
+	return max(least, 1)
 }
 
 func (w *world) countReadings(ctx context.Context, s *sum) (err error) {

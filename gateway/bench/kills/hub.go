@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"gengfu/facility"
@@ -44,10 +45,13 @@ func work(ctx context.Context, dir string, last bool, out io.Writer) (err error)
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	j, err := journal.Open(filepath.Join(dir, "journal.db"), journal.Options{Cursors: hub.Cursors})
+	var told atomic.Uint64 // facts; time goes on with them, so that each arrives at the time of the one before
+	now := func() time.Time { return moment(told.Load()) }
+	j, err := journal.Open(filepath.Join(dir, "journal.db"), journal.Options{Cursors: hub.Cursors, Now: now})
 	if err != nil {
 		return err
 	}
+	told.Store(j.Last())
 	defer func() { err = errors.Join(err, j.Close()) }()
 	judge, err := engine()
 	if err != nil {
@@ -56,11 +60,11 @@ func work(ctx context.Context, dir string, last bool, out io.Writer) (err error)
 	h := hub.New(hub.Options{
 		Estate: e, Rules: judge, Ledger: l, History: store, Journal: j,
 		Quiet: func() bool { return true }, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
-		Now: func() time.Time { return moment(j.Last()) }, // time goes on with the facts
+		Now: now,
 	})
 	ended := make(chan error, 1)
 	go func() { ended <- h.Run(ctx) }()
-	tell := teller{journal: j, hub: h, ledger: l, out: out, ended: ended}
+	tell := teller{told: &told, journal: j, hub: h, ledger: l, out: out, ended: ended}
 	err = tell.all(ctx, last)
 	cancel()
 	if tell.over {
@@ -71,6 +75,7 @@ func work(ctx context.Context, dir string, last bool, out io.Writer) (err error)
 
 // teller tells the story to a hub.
 type teller struct {
+	told    *atomic.Uint64
 	journal *journal.Journal
 	hub     *hub.Hub
 	ledger  *ledger.Ledger
@@ -160,6 +165,9 @@ func (t *teller) fact(ctx context.Context) error {
 		return err
 	}
 	head := payload.Header{Site: "kills", Gateway: "gw1", Stream: facility.Urgent, Epoch: "e", Seq: n}
-	_, err = t.journal.Append(ctx, payload.Wrap(head, body))
-	return err
+	if _, err = t.journal.Append(ctx, payload.Wrap(head, body)); err != nil {
+		return err
+	}
+	t.told.Store(n)
+	return nil
 }

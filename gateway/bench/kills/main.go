@@ -1,7 +1,8 @@
 // Command kills kills a hub again and again with SIGKILL, at any moment, while alarms
-// come and go, and then counts: every occurrence must be in the alarms, their history and
-// the work orders exactly once, at the time and in the state in which an engine that was
-// never killed has it, and what a person was told is done must be done.
+// come and go, and then counts: every occurrence must be on its alarm and in the history
+// exactly once, at the time and in the state in which an engine that was never killed has
+// it; on the one work order of its key exactly once too, but for what came before people
+// were told, which may be one to them; and what a person was told is done must be done.
 //
 // The hub has its journal, ledger and history on disk. A kill of a process loses nothing
 // that the operating system took: what a loss of power does is for the tests of journal
