@@ -14,7 +14,7 @@ import (
 // goes and the program ends, the ledger and the judge hold the same, its history leads
 // there, and no order ends while its fault is there and in service.
 func TestHoldsOnRandomWays(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range ways(8) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			inHouse(t, func(t *testing.T, h *house) {
 				r := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // the same ways each time
@@ -39,6 +39,14 @@ func TestHoldsOnRandomWays(t *testing.T) {
 			})
 		})
 	}
+}
+
+// ways is how many seeds are tried.
+func ways(all uint64) uint64 {
+	if testing.Short() {
+		return all / 3
+	}
+	return all
 }
 
 // stray does one thing at random, and says what.
@@ -170,7 +178,7 @@ func (h *house) historyLeadsThere() {
 // of them.
 func TestSuppressionOnRandomWays(t *testing.T) {
 	suppressed := 0
-	for seed := range uint64(6) {
+	for seed := range ways(6) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			inHouse(t, func(t *testing.T, h *house) {
 				r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // the same ways each time
