@@ -30,6 +30,7 @@ const pages = [
   ['/alarms?show=held', 'see_estate'], ['/alarms/ALARM', 'see_estate'],
   ['/orders?show=all'], ['/orders/ORDER', 'see_all_orders'], ['/my'],
   ['/patrol', 'see_patrol'], ['/tags', 'see_audit'], ['/wand', 'import_taps'], ['/walk', 'make_tap'], ['/t/TOKEN', 'make_tap'],
+  ['/rules', 'see_estate'], ['/rules/outlet-pressure-low', 'see_estate'], ['/figures', 'see_figures'],
   ['/devices', 'see_estate'], ['/devices/pump-1', 'see_estate'], ['/devices/main-power?point=energy_total&range=30d', 'see_estate'],
   ['/devices/water-a?point=total&range=30d', 'see_estate'], ['/people', 'manage_people'], ['/health', 'see_health'], ['/me'],
 ];
