@@ -191,6 +191,7 @@ devices:
   - {id: pump-1, name: 1号泵, profile: pump-controller, line: socket, address: 11}
   - {id: pump-2, name: 2号泵, profile: pump-controller, line: socket, address: 12}
 rules: [pump-house]
+alarms: {group: 1s}
 dashboard: {listen: "127.0.0.1:0"}
 `, pumpAddress))
 }
