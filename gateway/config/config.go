@@ -201,13 +201,13 @@ type Config struct {
 	Path     string // of the site file, "" for a built-in one
 	Profiles map[string]profile.Profile
 	Rules    []rules.Rule
-	// RuleTexts is where each rule comes from, by its id.
-	RuleTexts map[string]RuleText
-	Estate    facility.Estate
-	Tiles     []facility.PointID
-	Proxies   []netip.Prefix
-	Warnings  Report // right, but worth a look
-	Forced    bool   // lines that are planned above 90 % of their time may run
+	Estate   facility.Estate
+	Tiles    []facility.PointID
+	Proxies  []netip.Prefix
+	Warnings Report // right, but worth a look
+	Forced   bool   // lines that are planned above 90 % of their time may run
+
+	ruleFiles []ruleFile
 }
 
 // Option changes what Load takes for right.
@@ -386,7 +386,6 @@ func (c *Config) Resolve(path string) string {
 func (l *loader) loadRules() {
 	c := l.config
 	owner := map[string]string{}
-	c.RuleTexts = map[string]RuleText{}
 	for i, name := range c.File.Rules {
 		at := fmt.Sprintf("rules[%d]", i)
 		var file rules.File
@@ -406,9 +405,7 @@ func (l *loader) loadRules() {
 			owner[r.ID] = doc.name
 		}
 		c.Rules = append(c.Rules, file.Rules...)
-		for j, text := range doc.ruleTexts(file.Rules) {
-			c.RuleTexts[file.Rules[j].ID] = RuleText{File: doc.name, Source: text}
-		}
+		c.ruleFiles = append(c.ruleFiles, ruleFile{doc, file.Rules})
 	}
 }
 

@@ -73,6 +73,23 @@ func deep(source string) bool {
 	return false
 }
 
+// ruleFile is a file of rules as it was read.
+type ruleFile struct {
+	doc   *document
+	rules []rules.Rule
+}
+
+// RuleTexts returns each rule of the files as it stands there, by its id.
+func (c *Config) RuleTexts() map[string]RuleText {
+	out := map[string]RuleText{}
+	for _, f := range c.ruleFiles {
+		for i, text := range f.doc.ruleTexts(f.rules) {
+			out[f.rules[i].ID] = RuleText{File: f.doc.name, Source: text}
+		}
+	}
+	return out
+}
+
 // ruleTexts returns the text of each rule of a file, in their order.
 func (d *document) ruleTexts(all []rules.Rule) []string {
 	list, _ := d.node("rules").(*ast.SequenceNode)

@@ -24,8 +24,9 @@ func TestTextsOfRulesAreTheRules(t *testing.T) {
 	if len(c.Rules) < 30 {
 		t.Fatalf("only %d rules", len(c.Rules))
 	}
+	texts := c.RuleTexts()
 	for _, r := range c.Rules {
-		text := c.RuleTexts[r.ID]
+		text := texts[r.ID]
 		again, report := c.ParseRule(text.Source)
 		if len(report) > 0 || !reflect.DeepEqual(r, again) {
 			t.Errorf("%s reads as %+v, want %+v\n%s", r.ID, again, r, report)
@@ -130,7 +131,7 @@ func TestWhatIsWrongWithARuleIsShownWhereItStands(t *testing.T) {
 func FuzzRule(f *testing.F) {
 	c := builtIn(f, "demo")
 	f.Add(soundRule)
-	for _, t := range c.RuleTexts {
+	for _, t := range c.RuleTexts() {
 		f.Add(t.Source)
 	}
 	for _, s := range []string{

@@ -13,9 +13,10 @@ import (
 // dashboard.
 func (d *daemon) openBook(ctx context.Context) (err error) {
 	c := d.Config
+	texts := c.RuleTexts()
 	files := make([]hub.RuleOfFile, len(c.Rules))
 	for i, r := range c.Rules {
-		text := c.RuleTexts[r.ID]
+		text := texts[r.ID]
 		files[i] = hub.RuleOfFile{Rule: r, File: text.File, Source: text.Source}
 	}
 	d.book, err = hub.OpenBook(ctx, hub.BookOptions{
