@@ -105,6 +105,13 @@ type house struct {
 func inHouse(t *testing.T, test func(t *testing.T, h *house)) {
 	t.Helper()
 	dir := t.TempDir()
+	blank, err := blankLedger()
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "ledger.db"), blank, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	synctest.Test(t, func(t *testing.T) {
 		h := &house{
 			t: t, dir: dir, rules: pumpRules(), offset: time.Until(evening),
@@ -125,6 +132,25 @@ func inHouse(t *testing.T, test func(t *testing.T, h *house)) {
 		test(t, h)
 	})
 }
+
+// blankLedger is a ledger in which nothing has happened yet. To make one takes all its
+// migrations, and hundreds of houses begin with one.
+var blankLedger = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "ledger")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	path := filepath.Join(dir, "ledger.db")
+	l, err := ledger.Open(context.Background(), path, ledger.Options{Site: estate().Site})
+	if err != nil {
+		return nil, err
+	}
+	if err := l.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path) //nolint:gosec // made above
+})
 
 func (h *house) now() time.Time { return time.Now().Add(h.offset) }
 
