@@ -20,7 +20,7 @@ type AlarmLine struct {
 
 // What is live in a period is what has a line in it, and what stands. Of that all is
 // told, from its first line on. Before the first notice was kept people were told of
-// each raise, and nothing says so but the raise.
+// each raise, and nothing says so but the raise, unless a notice tells of the alarm too.
 const alarmLines = `
 	WITH live (id) AS MATERIALIZED (
 		SELECT id FROM alarm WHERE site = $1 AND ` + standing + ` AND raised_at < $3
@@ -29,7 +29,8 @@ const alarmLines = `
 		SELECT MIN(at) FROM notice WHERE site = $1
 	)
 	SELECT e.at AS at, 0 AS part, e.alarm, a.key, e.event, e.to_state, a.priority,
-			e.event IN ('raise', 'recur', 'realarm') AND e.at < COALESCE(said.since, $3), e.id AS id
+			e.event IN ('raise', 'recur', 'realarm') AND e.at < COALESCE(said.since, $3)
+				AND NOT EXISTS (SELECT 1 FROM notice_alarm x WHERE x.site = $1 AND x.alarm = e.alarm), e.id AS id
 		FROM live CROSS JOIN said JOIN alarm a ON a.site = $1 AND a.id = live.id
 		JOIN alarm_event e ON e.site = $1 AND e.alarm = live.id
 		WHERE e.at < $3

@@ -56,7 +56,7 @@ func TestAlarmLinesReachBackToTheRaiseOfWhatStands(t *testing.T) {
 	want := []ledger.AlarmLine{
 		{At: at(-40), Alarm: "stands", Key: "k1", Event: facility.AlarmRaise, To: facility.AlarmUnacknowledged, Priority: facility.P2, Told: true},
 		{At: at(-35), Key: "k1", Event: facility.AlarmShelve},
-		{At: at(-30), Alarm: "ended", Key: "k2", Event: facility.AlarmRaise, To: facility.AlarmUnacknowledged, Priority: facility.P2, Told: true},
+		{At: at(-30), Alarm: "ended", Key: "k2", Event: facility.AlarmRaise, To: facility.AlarmUnacknowledged, Priority: facility.P2}, // the notice tells of it
 		{At: at(1), Alarm: "ended", Key: "k2", Event: facility.AlarmClear, To: facility.AlarmReturned, Priority: facility.P2},
 		{At: at(1), Alarm: "ended", Key: "k2", Priority: facility.P2, Told: true},
 	}
