@@ -144,6 +144,23 @@ func TestDeviceTellsWhatDoesNotFollow(t *testing.T) {
 	}
 }
 
+// TestDeviceAlarmClosesWhenItIsHowThingsAre: a valve that was set for good is told
+// once, not for weeks.
+func TestDeviceAlarmClosesWhenItIsHowThingsAre(t *testing.T) {
+	d := detector(t, detect.Device, 4)
+	source := machine(5, func(i int, v []float64) {
+		if i >= 2000 {
+			v[1] *= 0.85
+		}
+	})
+	run(d, 0, 2000, time.Hour, source)
+	rose, _ := run(d, 2000, 700, time.Hour, source)
+	risen(t, "set", rose, 2000, 2080)
+	if rose, up := run(d, 2700, 2000, time.Hour, source); up > 60 {
+		t.Errorf("set long ago: flagged %d of 2000 samples, risen at %v", up, rose)
+	}
+}
+
 func TestDeviceLearnsAnewAfterALongSilence(t *testing.T) {
 	d := detector(t, detect.Device, 4)
 	run(d, 0, 1000, time.Second, machine(5, func(int, []float64) {}))

@@ -29,15 +29,16 @@ type deviceSettings struct {
 	hold     float64 // samples below that until it is closed
 	above    float64 // what is kept of a deviation, in parts of what raises the alarm
 	flagged  float64 // how much less is learned while flagged
+	longest  float64 // samples after which an alarm closes whatever is, and the machine may be another
 	gap      float64 // steps of silence after which the machine may be another
-	fresh    float64 // samples after it before anything is flagged
+	fresh    float64 // samples after either before anything is flagged
 	believed float64 // samples that the past then counts at most
 }
 
 var shippedDevice = deviceSettings{
-	warm: 240, young: 2, memory: 4000, every: 50, ridge: 0.03, shrink: 0.5, smooth: 4, block: 12, recall: 20, blocks: 4,
-	alarm: 2, soft: 0.2, least: 0.8, alone: 0.5, limit: 12, outlier: 4, close: 0.6, hold: 6, above: 1.3, flagged: 0.1,
-	gap: 500, fresh: 150, believed: 400,
+	warm: 240, young: 2, memory: 4000, every: 50, ridge: 0.03, shrink: 0.5, smooth: 5, block: 12, recall: 30, blocks: 4,
+	alarm: 2, soft: 0.17, least: 0.8, alone: 0.5, limit: 12, outlier: 4, close: 0.6, hold: 6, above: 1.3, flagged: 0.1,
+	longest: 450, gap: 500, fresh: 150, believed: 400,
 }
 
 // device holds two views of each channel: against what all others say of it (the
@@ -63,7 +64,7 @@ type device struct {
 	top           []float64 // logarithms of the extremes of this block, what is usual of them
 	usual, spread []float64
 	in, blocks    float64
-	held          float64
+	held, open    float64
 	flag          bool
 	term, dev     []float64 // of this sample
 	work, lower   []float64
@@ -121,13 +122,18 @@ func (d *device) clock(now int64) {
 	case d.samples < 10:
 		d.step = max(1, step)
 	case step > d.set.gap*d.step:
-		d.fresh = d.set.fresh
-		d.samples = min(d.samples, d.set.believed)
+		d.anew()
 	default:
 		d.step += 0.05 * (step - d.step)
 	}
 	d.time = now
 	d.fresh = max(0, d.fresh-1)
+}
+
+// anew learns as of another machine, but for what is known of this one.
+func (d *device) anew() {
+	d.fresh = d.set.fresh
+	d.samples = min(d.samples, d.set.believed)
 }
 
 // judge is by how many spreads the most unusual channel is beyond its usual extreme.
@@ -202,9 +208,17 @@ func (d *device) count() {
 }
 
 func (d *device) decide(ratio float64) {
+	if d.flag {
+		d.open++
+	} else {
+		d.open = 0
+	}
 	switch {
 	case !d.sure():
 		d.flag = false
+	case d.open >= d.set.longest:
+		d.flag = false
+		d.anew()
 	case ratio >= 1, d.flag && ratio >= d.set.close:
 		d.flag, d.held = true, d.set.hold
 	case d.flag:
@@ -288,7 +302,7 @@ func (d *device) invert() {
 }
 
 func (d *device) state(c *codec) {
-	c.numbers(&d.samples, &d.step, &d.fresh, &d.since, &d.in, &d.blocks, &d.held)
+	c.numbers(&d.samples, &d.step, &d.fresh, &d.since, &d.in, &d.blocks, &d.held, &d.open)
 	c.integer(&d.time)
 	for _, l := range [][]float64{d.last, d.still, d.mean, d.cov, d.inverse, d.average, d.top, d.usual, d.spread} {
 		c.list(l)
