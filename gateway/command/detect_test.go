@@ -88,6 +88,7 @@ func TestDetectTakesTablesAsTheyCome(t *testing.T) {
 		"tabs, and a mark":   "\ufefftimestamp\ta\tb\r\n2026-03-02 00:00:00\t1\t2\r\n2026-03-02 00:00:01\t2\t\r\n2026-03-02 00:00:02\t3\tNaN\r\n",
 		"quotes":             "\"timestamp\",\"a\",\"b\"\n\"2026-03-02 00:00:00\",\"1\",\"2\"\n2026-03-02 00:00:01,2,\n2026-03-02 00:00:02,3,NaN\n",
 		"no end of line":     "timestamp,a,b\n2026-03-02 00:00:00,1,2\n2026-03-02 00:00:01,2,\n2026-03-02 00:00:02,3,NaN",
+		"a last comma":       "timestamp,a,b,\n2026-03-02 00:00:00,1,2,\n2026-03-02 00:00:01,2,,\n2026-03-02 00:00:02,3,NaN,\n",
 		"answers are hidden": "timestamp,a,b,anomaly,changepoint\n2026-03-02 00:00:00,1,2,0,0\n2026-03-02 00:00:01,2,,1,1\n2026-03-02 00:00:02,3,NaN,,\n",
 	} {
 		if got, said, code := detected(t, "device", table); got != plain || code != 0 {
@@ -99,17 +100,119 @@ func TestDetectTakesTablesAsTheyCome(t *testing.T) {
 	}
 }
 
+// TestDetectReadsTimesAndNumbersAsTheyAreWritten writes one series in many ways: what is
+// said of it is the same, and its times are given back as they were.
+func TestDetectReadsTimesAndNumbersAsTheyAreWritten(t *testing.T) {
+	at := func(i int) time.Time { return time.Date(2026, 3, 2, 0, 5*i, 0, 0, time.UTC) }
+	value := func(i int) float64 { return 50 + float64(i*37%11) + 500*float64(i/350%2*(1-i%350/3)) }
+	written := func(name, head, separator, point string, clock func(time.Time) string) string {
+		var b strings.Builder
+		b.WriteString(head + "\n")
+		for i := range 400 {
+			cells := []string{clock(at(i)), strings.Replace(fmt.Sprintf("%.1f", value(i)), ".", point, 1)}
+			if i%50 == 9 {
+				cells[1] = []string{"", "NA", "null", "NaN"}[i/50%4]
+			}
+			if !strings.HasPrefix(head, "v") {
+				b.WriteString(cells[0] + separator + cells[1] + "\n")
+			} else {
+				b.WriteString(cells[1] + separator + cells[0] + "\n")
+			}
+		}
+		out, said, code := detected(t, "series", b.String())
+		if code != 0 || said != "" {
+			t.Errorf("%s: exit status %d, said %q", name, code, said)
+			return ""
+		}
+		rows := strings.Split(strings.TrimSuffix(out, "\n"), "\n")[1:]
+		for i, row := range rows {
+			stamp := clock(at(i))
+			if strings.Contains(stamp, ",") {
+				stamp = `"` + stamp + `"`
+			}
+			verdict, ok := strings.CutPrefix(row, stamp+",")
+			if !ok {
+				t.Errorf("%s: row %d is %q, its time was %s", name, i, row, stamp)
+			}
+			rows[i] = verdict
+		}
+		return strings.Join(rows, "\n")
+	}
+	layout := func(l string) func(time.Time) string { return func(t time.Time) string { return t.Format(l) } }
+	want := written("plain", "timestamp,value", ",", ".", layout(time.DateTime))
+	if !strings.Contains(want, ",1\n") {
+		t.Fatalf("nothing is flagged:\n%s", want)
+	}
+	for name, c := range map[string]struct {
+		head, separator, point string
+		clock                  func(time.Time) string
+	}{
+		"the time in the second column": {"value,Time", ",", ".", layout(time.DateTime)},
+		"Chinese":                       {"日期;数值", ";", ".", layout("2006年1月2日 15:04")},
+		"decimal commas":                {"datetime;value", ";", ",", layout("2006/1/2 15:04")},
+		"commas within times":           {"t;value", ";", ",", layout("2006-01-02 15:04:05,000")},
+		"a zone":                        {"timestamp,value", ",", ".", layout("2006-01-02T15:04:05.000Z0700")},
+		"seconds":                       {"ts,value", ",", ".", func(t time.Time) string { return fmt.Sprint(t.Unix()) }},
+		"parts of seconds":              {"ts,value", ",", ".", func(t time.Time) string { return fmt.Sprintf("%d.250", t.Unix()) }},
+		"milliseconds":                  {"ts\tvalue", "\t", ".", func(t time.Time) string { return fmt.Sprint(t.UnixMilli()) }},
+		"nanoseconds":                   {"ts\tvalue", "\t", ",", func(t time.Time) string { return fmt.Sprint(t.UnixNano()) }},
+	} {
+		if got := written(name, c.head, c.separator, c.point, c.clock); got != want {
+			t.Errorf("%s: another verdict", name)
+		}
+	}
+}
+
+// TestDetectKeepsWhatItReads refuses to write over the table, and says before it begins
+// what cannot be written.
+func TestDetectKeepsWhatItReads(t *testing.T) {
+	dir := t.TempDir()
+	in, link := filepath.Join(dir, "in.csv"), filepath.Join(dir, "link.csv")
+	table := hourly(10, func(int) string { return "1" })
+	if err := os.WriteFile(in, []byte(table), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(in, link); err != nil {
+		t.Fatal(err)
+	}
+	for out, want := range map[string]string{
+		in:                                "in.csv is what is read; name another file to write",
+		link:                              "link.csv is what is read",
+		dir:                               "is no file",
+		filepath.Join(dir, "no", "o.csv"): "make the folder first",
+	} {
+		var text strings.Builder
+		code := Main(t.Context(), "test", []string{"detect", "--kind", "series", in, out}, nil, &text, &text)
+		if code == 0 || !strings.Contains(text.String(), want) {
+			t.Errorf("to %s: exit status %d, said %q, want %q", out, code, text.String(), want)
+		}
+		if data, err := os.ReadFile(in); err != nil || string(data) != table {
+			t.Errorf("to %s: the table is now %q, %v", out, data, err)
+		}
+	}
+}
+
+func TestDetectTellsOfRowsThatAreNotLater(t *testing.T) {
+	written, said, code := detected(t, "series", "timestamp,value\n2026-03-02 01:00:00,1\n2026-03-02 01:00:00,2\n2026-03-02 00:00:00,3\n2026-03-02 02:00:00,4\n")
+	if code != 0 || strings.Count(written, "\n") != 5 || !strings.Contains(said, "have the flag of the row before: 2, the first in line 3") {
+		t.Errorf("exit status %d, said %q, wrote\n%s", code, said, written)
+	}
+}
+
 func TestDetectSaysWhereATableIsWrong(t *testing.T) {
 	const head = "timestamp,value\n2026-03-02 00:00:00,1\n"
 	for name, c := range map[string]struct{ kind, table, want string }{
 		"empty":           {"series", "", "in.csv: line 1: the table is empty"},
 		"no header":       {"series", "2026-03-02 00:00:00,1\n", "in.csv: line 1: the table has no header"},
-		"no value":        {"series", "timestamp\n", "in.csv: line 1: no column of values"},
+		"no value":        {"series", "timestamp\n", "in.csv: line 1: there is no column of values"},
 		"two values":      {"series", "timestamp,a,b\n", "in.csv: line 1: a detector of the kind series takes one value, not 2"},
 		"no time":         {"series", head + "yesterday,2\n", `in.csv: line 3, column 1: "yesterday" is not a time`},
 		"no number":       {"series", head + "2026-03-02 01:00:00,much\n", `in.csv: line 3, column 21: "much" is not a number`},
-		"a cell too few":  {"series", head + "2026-03-02 01:00:00\n", "line 3: wrong number of fields"},
+		"a cell too few":  {"series", head + "2026-03-02 01:00:00\n", "in.csv: line 3: the row has 1 cells, the header 2"},
 		"a quote is open": {"series", head + "2026-03-02 01:00:00,\"1\n", `line 3, column 24`},
+		"a text":          {"device", "timestamp,id,a\n2026-03-02 00:00:00,m1,1\n", `line 2, column 21: "m1" is not a number in the column "id"; leave`},
+		"a small number":  {"series", "n,value\n0,1\n", `in.csv: line 2, column 1: "0" is not a time`},
+		"two bytes each":  {"series", "\xff\xfet\x00,\x00v\x00\n\x00", "in.csv: line 1: the table is not text in UTF-8"},
 		"no such kind":    {"gas", head, "--kind"},
 	} {
 		written, said, code := detected(t, c.kind, c.table)
