@@ -56,8 +56,8 @@ type device struct {
 	last          []float64
 	still         []float64 // share of the samples in which a channel did not move
 	mean          []float64 // of the terms
-	cov           []float64
-	inverse       []float64 // of the correlations
+	cov           []float64 // its lower half
+	inverse       []float64 // of the correlations, rows of the values
 	believed      bool      // the inverse is one
 	since         float64   // samples since it was made
 	average       []float64 // deviations of both views
@@ -67,6 +67,7 @@ type device struct {
 	held, open    float64
 	flag          bool
 	term, dev     []float64 // of this sample
+	near          []float64 // its deviations within the limit
 	work, lower   []float64
 }
 
@@ -75,12 +76,13 @@ func newDevice(channels int) *device {
 	for _, l := range []*[]float64{&d.last, &d.still} {
 		*l = make([]float64, channels)
 	}
-	for _, l := range []*[]float64{&d.mean, &d.average, &d.top, &d.usual, &d.spread, &d.term, &d.dev} {
+	for _, l := range []*[]float64{&d.mean, &d.average, &d.top, &d.usual, &d.spread, &d.term, &d.dev, &d.near} {
 		*l = make([]float64, d.terms)
 	}
-	for _, l := range []*[]float64{&d.cov, &d.inverse, &d.work, &d.lower} {
+	for _, l := range []*[]float64{&d.cov, &d.work, &d.lower} {
 		*l = make([]float64, d.terms*d.terms)
 	}
+	d.inverse = make([]float64, channels*d.terms)
 	return d
 }
 
@@ -141,13 +143,11 @@ func (d *device) judge() (most float64) {
 	n := d.terms
 	for i, x := range d.term {
 		d.dev[i] = (x - d.mean[i]) / (math.Sqrt(d.cov[i*n+i]) + 1e-9)
+		d.near[i] = max(-d.set.limit, min(d.set.limit, d.dev[i]))
 	}
 	for i := range d.channels {
 		row := d.inverse[i*n : i*n+n]
-		var r float64
-		for j, x := range d.dev {
-			r += row[j] * max(-d.set.limit, min(d.set.limit, x))
-		}
+		r := dot(row, d.near)
 		r = max(-d.set.limit, min(d.set.limit, r/math.Sqrt(row[i])))
 		most = max(most, d.weigh(i, r, d.set.smooth, 1))
 		var own float64
@@ -175,14 +175,17 @@ func (d *device) weigh(at int, x, over, weight float64) float64 {
 	}
 	spread := math.Sqrt(d.spread[at]) + d.set.soft
 	least := d.set.least / math.Sqrt(over/d.set.smooth)
-	// Kept close above what raises the alarm, the average falls as soon as the
-	// deviation is gone.
-	bound := d.set.above * max(least, math.Exp(d.usual[at]+d.set.alarm*spread/weight)-0.1)
-	d.average[at] = max(-bound, min(bound, d.average[at]))
+	unusual := weight * (y - d.usual[at]) / spread
+	if unusual > d.set.alarm {
+		// Kept close above what raises the alarm, the average falls as soon as the
+		// deviation is gone.
+		bound := d.set.above * max(least, math.Exp(d.usual[at]+d.set.alarm*spread/weight)-0.1)
+		d.average[at] = max(-bound, min(bound, d.average[at]))
+	}
 	if size < least {
 		return 0
 	}
-	return weight * (y - d.usual[at]) / spread
+	return unusual
 }
 
 // count adds a full block to what is usual, unless it is flagged.
@@ -243,9 +246,9 @@ func (d *device) learn() {
 		d.mean[i] += rate * d.dev[i]
 	}
 	for i, x := range d.dev {
-		row := d.cov[i*n : i*n+n]
 		x *= 1 - rate
-		for j, y := range d.dev {
+		row := d.cov[i*n : i*n+i+1]
+		for j, y := range d.dev[:i+1] {
 			row[j] += rate * (x*y - row[j])
 		}
 	}
@@ -255,50 +258,50 @@ func (d *device) learn() {
 	}
 }
 
-// invert makes the inverse of the correlations by Cholesky's factors. The ridge
-// keeps them positive definite.
+// invert makes the inverse of the correlations, its rows of the values only, by
+// Cholesky's factors. The ridge keeps them positive definite.
 func (d *device) invert() {
 	n, a, inv := d.terms, d.work, d.lower
 	ridge := d.set.ridge + d.set.shrink*float64(n)/min(d.samples, d.set.memory)
 	for i := range n {
+		d.near[i] = math.Sqrt(d.cov[i*n+i])
+	}
+	for i := range n { // a becomes the lower factor
+		row := a[i*n : i*n+n]
+		for j := range i {
+			c := d.cov[i*n+j] / (d.near[i]*d.near[j] + 1e-12)
+			row[j] = (c - dot(row[:j], a[j*n:j*n+j])) / a[j*n+j]
+		}
+		row[i] = math.Sqrt(max(1+ridge-dot(row[:i], row[:i]), 1e-9))
+	}
+	for c := range n { // row c of inv is column c of the factor's inverse
+		col := inv[c*n : c*n+n]
+		col[c] = 1 / a[c*n+c]
+		for i := c + 1; i < n; i++ {
+			col[i] = -dot(a[i*n+c:i*n+i], col[c:i]) / a[i*n+i]
+		}
+	}
+	for i := range d.channels {
 		for j := range n {
-			a[i*n+j] = d.cov[i*n+j] / (math.Sqrt(d.cov[i*n+i])*math.Sqrt(d.cov[j*n+j]) + 1e-12)
-		}
-		a[i*n+i] = 1 + ridge
-	}
-	for j := range n {
-		for k := range j {
-			l := a[j*n+k]
-			for i := j; i < n; i++ {
-				a[i*n+j] -= a[i*n+k] * l
-			}
-		}
-		p := math.Sqrt(max(a[j*n+j], 1e-9))
-		for i := j; i < n; i++ {
-			a[i*n+j] /= p
+			k := max(i, j)
+			d.inverse[i*n+j] = dot(inv[i*n+k:i*n+n], inv[j*n+k:j*n+n])
 		}
 	}
-	for c := range n {
-		for i := c; i < n; i++ {
-			s := 0.0
-			if i == c {
-				s = 1
-			}
-			for k := c; k < i; k++ {
-				s -= a[i*n+k] * inv[k*n+c]
-			}
-			inv[i*n+c] = s / a[i*n+i]
-		}
+}
+
+// dot is the sum of the products of two lists that are as long as each other.
+func dot(a, b []float64) float64 {
+	var s, t float64
+	b = b[:len(a)]
+	for len(a) > 1 { // in two sums, so that neither waits for the other
+		s += a[0] * b[0]
+		t += a[1] * b[1]
+		a, b = a[2:], b[2:]
 	}
-	for i := range n {
-		for j := range n {
-			var s float64
-			for k := max(i, j); k < n; k++ {
-				s += inv[k*n+i] * inv[k*n+j]
-			}
-			d.inverse[i*n+j] = s
-		}
+	if len(a) > 0 {
+		s += a[0] * b[0]
 	}
+	return s + t
 }
 
 func (d *device) state(c *codec) {
