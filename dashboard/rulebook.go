@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"gengfu/dashboard/lang"
 	"gengfu/facility"
 )
 
@@ -57,7 +58,7 @@ type RuleDetailShape struct {
 	Source   string             `json:"source"`            // YAML that counts now, empty when nothing does
 	OfFile   string             `json:"of_file,omitempty"` // what the files say, where that does not count
 	Versions []RuleVersionShape `json:"versions"`          // newest first
-	Points   []string           `json:"points"`            // that it hangs on
+	Points   []string           `json:"points"`            // that it hangs on, those that it names first before the others
 }
 
 // RuleVersionShape is one saving of a rule.
@@ -72,17 +73,24 @@ type RuleVersionShape struct {
 
 // RuleProblem is a mistake in the text of a rule.
 type RuleProblem struct {
-	Path   string `json:"path"`
-	Line   int    `json:"line"` // from 1; 0 when it concerns the whole
-	Column int    `json:"column"`
-	What   string `json:"what"`
-	Cure   string `json:"cure"`
+	Path   string        `json:"path"`
+	Line   int           `json:"line"` // from 1; 0 when it concerns the whole
+	Column int           `json:"column"`
+	What   facility.Text `json:"what"`
+	Cure   facility.Text `json:"cure"`
+}
+
+// RuleMistake is the problem with what is wrong and what to write instead, as whoever
+// found it says that in English.
+func RuleMistake(path string, line, column int, what, cure string) RuleProblem {
+	return RuleProblem{Path: path, Line: line, Column: column, What: lang.Mistake(what), Cure: lang.Mistake(cure)}
 }
 
 // RuleCheckShape is what is wrong with a rule, and what it would be judged on.
 type RuleCheckShape struct {
 	Problems []RuleProblem `json:"problems"`
 	Devices  []string      `json:"devices"`
+	Points   []string      `json:"points"` // that it hangs on, those that it names first before the others
 }
 
 // RuleSaving is what a person wants of a rule.
@@ -114,7 +122,7 @@ func (e *RuleMistakesError) Error() string {
 		return "the rule is wrong"
 	}
 	p := e.Problems[0]
-	return fmt.Sprintf("line %d: %s (%d problems in all)", p.Line, p.What, len(e.Problems))
+	return fmt.Sprintf("line %d: %s (%d problems in all)", p.Line, p.What.EN, len(e.Problems))
 }
 
 // Unwrap makes it an ErrInvalid.

@@ -141,7 +141,7 @@ func (s *Server) backtestRule(c *fiber.Ctx, v *visitor) error {
 	if err != nil {
 		return err
 	}
-	leave, err := s.trials.enter(v.person.Login)
+	turn, err := s.trials.enter(v.person.Login)
 	if err != nil {
 		return err
 	}
@@ -150,9 +150,8 @@ func (s *Server) backtestRule(c *fiber.Ctx, v *visitor) error {
 	c.Set(fiber.HeaderCacheControl, "no-store, no-transform")
 	c.Set("X-Accel-Buffering", "no") // nginx keeps it back otherwise
 	c.Context().SetBodyStreamWriter(func(w *bufio.Writer) {
-		defer leave()
 		t := &trial{ask: ask, book: book, conn: conn, w: w, log: s.log}
-		t.run(s.trials.ctx)
+		t.run(s.trials, turn)
 	})
 	return nil
 }

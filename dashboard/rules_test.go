@@ -6,8 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -43,7 +41,7 @@ func (f *fakeBook) Rule(_ context.Context, id string) (RuleDetailShape, error) {
 }
 
 func (f *fakeBook) CheckRule(_ context.Context, source string) (RuleCheckShape, error) {
-	return RuleCheckShape{Problems: []RuleProblem{{Line: 3, Column: 5, What: source}}, Devices: []string{}}, nil
+	return RuleCheckShape{Problems: []RuleProblem{RuleMistake("", 3, 5, source, "")}, Devices: []string{}}, nil
 }
 
 func (f *fakeBook) SaveRule(ctx context.Context, by facility.Person, ask RuleSaving) (RuleDetailShape, error) {
@@ -52,7 +50,7 @@ func (f *fakeBook) SaveRule(ctx context.Context, by facility.Person, ask RuleSav
 	f.saved, f.by = ask, by.Login
 	switch {
 	case ask.Source == "wrong":
-		return RuleDetailShape{}, &RuleMistakesError{Problems: []RuleProblem{{Path: "when", Line: 2, Column: 7, What: "No.", Cure: "Yes."}}}
+		return RuleDetailShape{}, &RuleMistakesError{Problems: []RuleProblem{RuleMistake("when", 2, 7, "No.", "Yes.")}}
 	case ask.Version != 2:
 		return RuleDetailShape{}, facility.ErrConflict
 	}
@@ -98,8 +96,8 @@ func TestRulesAreShownWithTheNamesOfTheirAuthors(t *testing.T) {
 func TestARuleIsChecked(t *testing.T) {
 	h, _ := withBook(t)
 	var check RuleCheckShape
-	h.as("technician").want(http.StatusOK, "POST", "/api/rules/check", map[string]string{"source": "id: a"}, &check)
-	want := RuleCheckShape{Problems: []RuleProblem{{Line: 3, Column: 5, What: "id: a"}}, Devices: []string{}}
+	h.as("technician").want(http.StatusOK, "POST", "/api/rules/check", map[string]string{"source": "The condition is empty."}, &check)
+	want := RuleCheckShape{Problems: []RuleProblem{RuleMistake("", 3, 5, "The condition is empty.", "")}, Devices: []string{}}
 	if diff := cmp.Diff(want, check); diff != "" {
 		t.Error(diff)
 	}
@@ -127,7 +125,7 @@ func TestARuleIsSaved(t *testing.T) {
 	b.wantError("invalid", "source", "PUT", "/api/rules/pump-fault", wrong)
 	var told struct{ Error errorBody }
 	b.want(http.StatusBadRequest, "PUT", "/api/rules/pump-fault", wrong, &told)
-	if diff := cmp.Diff([]RuleProblem{{Path: "when", Line: 2, Column: 7, What: "No.", Cure: "Yes."}}, told.Error.Problems); diff != "" {
+	if diff := cmp.Diff([]RuleProblem{RuleMistake("when", 2, 7, "No.", "Yes.")}, told.Error.Problems); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -192,7 +190,7 @@ func TestABacktestEndsWithItsError(t *testing.T) {
 	for code, fails := range map[string]func(context.Context, func(float64)) (any, error){
 		"not_found": func(context.Context, func(float64)) (any, error) { return nil, facility.ErrNotFound },
 		"invalid": func(context.Context, func(float64)) (any, error) {
-			return nil, &RuleMistakesError{Problems: []RuleProblem{{What: "No."}}}
+			return nil, &RuleMistakesError{Problems: []RuleProblem{RuleMistake("", 0, 0, "No.", "")}}
 		},
 		"internal": func(context.Context, func(float64)) (any, error) { panic("the secret of the pump house") },
 	} {
@@ -227,11 +225,11 @@ func TestBacktestsThatCannotBe(t *testing.T) {
 	}
 }
 
-// Each person may have one, and there are two; those that nobody waits for end, and so do
-// those that run when the server stops.
+// Two run, of each person one; the others wait and are told their place. Those that nobody
+// waits for end, and so do those that run or wait when the server stops.
 func TestBacktestsAreFew(t *testing.T) {
 	h, book := withBook(t)
-	began, ended := make(chan struct{}, 3), make(chan struct{}, 3)
+	began, ended := make(chan struct{}, 4), make(chan struct{}, 4)
 	book.trying = func(ctx context.Context, _ func(float64)) (any, error) {
 		began <- struct{}{}
 		<-ctx.Done()
@@ -242,7 +240,7 @@ func TestBacktestsAreFew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	begin := func(login string) (leave func()) {
+	ask := func(login string) (said *bufio.Scanner, leave func()) {
 		b := h.as(login)
 		ctx, cancel := context.WithCancel(t.Context())
 		r, err := http.NewRequestWithContext(ctx, "POST", h.url+"/api/rules/backtest", bytes.NewReader(body))
@@ -255,37 +253,48 @@ func TestBacktestsAreFew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		<-began
-		return func() { cancel(); _ = resp.Body.Close() }
+		return bufio.NewScanner(resp.Body), func() { cancel(); _ = resp.Body.Close() }
 	}
-	gone := begin("manager")
-	h.as("manager").wantError("too_many", "", "POST", "/api/rules/backtest", month(nil))
-	stays := begin("viewer")
-	defer stays()
-	a := h.as("desk").call("POST", "/api/rules/backtest", month(nil))
+	placed := func(said *bufio.Scanner, want string) {
+		t.Helper()
+		for said.Scan() && said.Text() != want {
+			if !strings.HasPrefix(said.Text(), `{"place"`) {
+				t.Fatalf("%s, want %s", said.Text(), want)
+			}
+		}
+		if said.Text() != want {
+			t.Fatalf("the answer ends without %s", want)
+		}
+	}
+	_, gone := ask("manager")
+	<-began
+	again, leave := ask("manager") // as who stops one and begins another at once
+	defer leave()
+	placed(again, `{"place":1}`)
+	a := h.as("manager").call("POST", "/api/rules/backtest", month(nil))
 	checkError(t, a, "too_many", "")
 	if a.Header.Get("Retry-After") == "" {
 		t.Error("nobody knows when to ask again")
 	}
+	_, leave = ask("viewer") // passes who waits for their own
+	defer leave()
+	<-began
+	late, leave := ask("desk")
+	defer leave()
+	placed(late, `{"place":2}`)
 	gone()
 	<-ended // who has gone makes room
-	for len(h.server.trials.who()) != 1 {
-		runtime.Gosched()
-	}
-	defer begin("desk")()
+	<-began
+	placed(late, `{"place":1}`)
 	h.stop()
 	<-ended
 	<-ended
-}
-
-// who has a backtest under way.
-func (t *trials) who() []string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	var out []string
-	for login := range t.people {
-		out = append(out, login)
+	if len(began) > 0 {
+		t.Error("one began as the server stopped")
 	}
-	slices.Sort(out)
-	return out
+	for late.Scan() && strings.HasPrefix(late.Text(), `{"place"`) {
+	}
+	if !strings.Contains(late.Text(), `"unavailable"`) {
+		t.Errorf("who waited was told %q", late.Text())
+	}
 }

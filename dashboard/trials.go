@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,55 +18,91 @@ import (
 // keeps a processor busy that also judges.
 const (
 	trialsAtOnce = 2 // of all people; of one person one
+	trialsOfOne  = 2 // with one that waits
 	trialTimeout = 15 * time.Minute
 	trialBeat    = 500 * time.Millisecond // how often is told how far it is, and noticed that nobody listens
 	trialRetry   = 10 * time.Second       // when to ask again where there are too many
 )
 
-// trials are the backtests that are under way. They end when the server stops.
+// trials are the backtests that are under way, and those that wait. They end when the
+// server stops.
 type trials struct {
-	ctx     context.Context // of all of them: they outlive the requests' own
-	cancel  context.CancelFunc
-	running sync.WaitGroup
+	ctx    context.Context // of all of them: they outlive the requests' own
+	cancel context.CancelFunc
+	open   sync.WaitGroup // those that run and those that wait
 
 	mu      sync.Mutex
-	people  map[string]struct{} // who has one, by login
+	running []*turn
+	waiting []*turn // the first comes next
 	stopped bool
 }
 
+// turn is the place of one backtest among all.
+type turn struct {
+	login string
+	comes chan struct{} // closed when it may begin
+}
+
 func newTrials() *trials {
-	t := &trials{people: map[string]struct{}{}}
+	t := &trials{}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t
 }
 
-// enter lets a person begin one, and returns what must be called at its end.
-func (t *trials) enter(login string) (leave func(), err error) {
+// enter has a backtest of a person wait for its turn; leave must be called at its end.
+func (t *trials) enter(login string) (*turn, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	_, has := t.people[login]
+	mine := 0
+	for _, x := range slices.Concat(t.running, t.waiting) {
+		if x.login == login {
+			mine++
+		}
+	}
 	switch {
 	case t.stopped:
 		return nil, fail("unavailable")
-	case has:
-		return nil, tooManyTrials("backtest_yours")
-	case len(t.people) >= trialsAtOnce:
-		return nil, tooManyTrials("backtest_busy")
+	case mine >= trialsOfOne:
+		p := failWith("too_many", "backtest_yours", nil)
+		p.retryAfter = trialRetry
+		return nil, p
 	}
-	t.people[login] = struct{}{}
-	t.running.Add(1)
-	return func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		delete(t.people, login)
-		t.running.Done()
-	}, nil
+	x := &turn{login: login, comes: make(chan struct{})}
+	t.waiting = append(t.waiting, x)
+	t.open.Add(1)
+	t.admit()
+	return x, nil
 }
 
-func tooManyTrials(sentence string) *problem {
-	p := failWith("too_many", sentence, nil)
-	p.retryAfter = trialRetry
-	return p
+// admit lets begin who may. The lock is held.
+func (t *trials) admit() {
+	for i := 0; i < len(t.waiting) && len(t.running) < trialsAtOnce; {
+		x := t.waiting[i]
+		if slices.ContainsFunc(t.running, func(y *turn) bool { return y.login == x.login }) {
+			i++ // their last one ends first
+			continue
+		}
+		t.waiting = slices.Delete(t.waiting, i, i+1)
+		t.running = append(t.running, x)
+		close(x.comes)
+	}
+}
+
+// leave makes room for the next.
+func (t *trials) leave(x *turn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	its := func(y *turn) bool { return y == x }
+	t.waiting, t.running = slices.DeleteFunc(t.waiting, its), slices.DeleteFunc(t.running, its)
+	t.admit()
+	t.open.Done()
+}
+
+// place is how many come before it, with itself; 0 when it has begun.
+func (t *trials) place(x *turn) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Index(t.waiting, x) + 1
 }
 
 // stop ends all of them and waits until they have.
@@ -74,7 +111,7 @@ func (t *trials) stop() {
 	t.stopped = true
 	t.mu.Unlock()
 	t.cancel()
-	t.running.Wait()
+	t.open.Wait()
 }
 
 // trial is one backtest and whom it is told to.
@@ -87,9 +124,35 @@ type trial struct {
 	done atomic.Uint64 // bits of a number from 0 to 1
 }
 
-// run carries it out and tells how far it is, a line each time, and last what came of it.
-// When nobody listens any more it ends.
-func (t *trial) run(ctx context.Context) {
+// run waits for its turn, carries it out and tells how far it is, a line each time, and
+// last what came of it. When nobody listens any more it ends.
+func (t *trial) run(all *trials, x *turn) {
+	defer all.leave(x)
+	if t.wait(all, x) {
+		t.carryOut(all.ctx)
+	}
+}
+
+// wait reports whether its turn has come: else nobody listens, or all of them end.
+func (t *trial) wait(all *trials, x *turn) bool {
+	beat := time.NewTicker(trialBeat)
+	defer beat.Stop()
+	for {
+		if place := all.place(x); place > 0 && !t.tell(trialLine{Place: place}) {
+			return false
+		}
+		select {
+		case <-x.comes:
+			return true
+		case <-all.ctx.Done():
+			t.tell(trialLine{Error: fail("unavailable").body()})
+			return false
+		case <-beat.C:
+		}
+	}
+}
+
+func (t *trial) carryOut(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, trialTimeout)
 	last := make(chan trialLine, 1)
 	var worker sync.WaitGroup
@@ -113,6 +176,7 @@ func (t *trial) run(ctx context.Context) {
 
 // trialLine is one line of the answer; one of its fields is set.
 type trialLine struct {
+	Place    int        `json:"place,omitempty"` // of those that wait, from 1: it comes next
 	Progress *float64   `json:"progress,omitempty"`
 	Result   any        `json:"result,omitempty"`
 	Error    *errorBody `json:"error,omitempty"`

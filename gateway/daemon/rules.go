@@ -33,7 +33,7 @@ func (d *daemon) openBook(ctx context.Context) (err error) {
 func problemsOf(report config.Report) []dashboard.RuleProblem {
 	var out []dashboard.RuleProblem
 	for _, f := range report {
-		out = append(out, dashboard.RuleProblem{Path: f.Path, Line: f.Line, Column: f.Column, What: f.What, Cure: f.Cure})
+		out = append(out, dashboard.RuleMistake(f.Path, f.Line, f.Column, f.What, f.Cure))
 	}
 	return out
 }

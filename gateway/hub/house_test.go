@@ -200,7 +200,7 @@ func (h *house) bookOf(e facility.Estate) hub.BookOptions {
 			var out []dashboard.RuleProblem
 			r, report := (&config.Config{Estate: e}).ParseRule(source)
 			for _, f := range report {
-				out = append(out, dashboard.RuleProblem{Path: f.Path, Line: f.Line, Column: f.Column, What: f.What, Cure: f.Cure})
+				out = append(out, dashboard.RuleMistake(f.Path, f.Line, f.Column, f.What, f.Cure))
 			}
 			return r, out
 		},

@@ -86,7 +86,7 @@ func OpenBook(ctx context.Context, o BookOptions) (*Book, error) {
 	for _, x := range e.entries {
 		if len(x.leftOut) > 0 {
 			o.Logger.Error("A RULE THAT WAS MADE IN THE DASHBOARD IS LEFT OUT: it fits the site no longer",
-				"rule", x.rule.ID, "version", x.last.Version, "line", x.leftOut[0].Line, "why", x.leftOut[0].What)
+				"rule", x.rule.ID, "version", x.last.Version, "line", x.leftOut[0].Line, "why", x.leftOut[0].What.EN)
 		}
 	}
 	b.first = engine
@@ -164,10 +164,8 @@ func (b *Book) entry(id string, file *RuleOfFile, last facility.RuleVersion) ent
 func (b *Book) parse(id, source string) (rules.Rule, []dashboard.RuleProblem) {
 	r, problems := b.o.Parse(source)
 	if r.ID != id && len(problems) == 0 {
-		problems = []dashboard.RuleProblem{{
-			Path: "id", Line: lineOf(source, "id:"), Column: 1,
-			What: fmt.Sprintf("The id %q is not that of this rule, %q.", r.ID, id), Cure: fmt.Sprintf("Write id: %s.", id),
-		}}
+		problems = []dashboard.RuleProblem{dashboard.RuleMistake("id", lineOf(source, "id:"), 1,
+			fmt.Sprintf("The id %q is not that of this rule, %q.", r.ID, id), fmt.Sprintf("Write id: %s.", id))}
 	}
 	return r, problems
 }
@@ -259,12 +257,19 @@ func (b *Book) Rule(ctx context.Context, id string) (dashboard.RuleDetailShape, 
 	if x.source == "" {
 		return out, nil
 	}
-	engine, problems := rules.Compile([]rules.Rule{x.rule}, b.o.Estate, b.o.Options...)
+	out.Points, err = b.points(x.rule)
+	return out, err
+}
+
+// points are those that a rule without problems hangs on.
+func (b *Book) points(r rules.Rule) ([]string, error) {
+	engine, problems := rules.Compile([]rules.Rule{r}, b.o.Estate, b.o.Options...)
 	if len(problems) > 0 {
-		return out, fmt.Errorf("rule %s: %w", id, problems[0]) // it counts, so it has none
+		return nil, fmt.Errorf("rule %s: %w", r.ID, problems[0])
 	}
+	out := []string{}
 	for _, p := range engine.Points() {
-		out.Points = append(out.Points, p.String())
+		out = append(out, p.String())
 	}
 	return out, nil
 }
@@ -272,11 +277,14 @@ func (b *Book) Rule(ctx context.Context, id string) (dashboard.RuleDetailShape, 
 // CheckRule says what is wrong with a rule, and what it would be judged on.
 func (b *Book) CheckRule(_ context.Context, source string) (dashboard.RuleCheckShape, error) {
 	r, problems := b.o.Parse(source)
-	out := dashboard.RuleCheckShape{Problems: append([]dashboard.RuleProblem{}, problems...), Devices: []string{}}
-	if len(problems) == 0 {
-		out.Devices = rules.Cover([]rules.Rule{r}, b.o.Estate)[0].Devices
+	out := dashboard.RuleCheckShape{Problems: append([]dashboard.RuleProblem{}, problems...), Devices: []string{}, Points: []string{}}
+	if len(problems) > 0 {
+		return out, nil
 	}
-	return out, nil
+	out.Devices = rules.Cover([]rules.Rule{r}, b.o.Estate)[0].Devices
+	var err error
+	out.Points, err = b.points(r)
+	return out, err
 }
 
 // save brings the rule to what is asked for. swap has the judge go on with the engine, if

@@ -204,12 +204,12 @@ func TestSavingsThatMayNotBe(t *testing.T) {
 			if !errors.As(err, &wrong) || !errors.Is(err, facility.ErrInvalid) {
 				t.Fatalf("%s: %v", source, err)
 			}
-			if p := wrong.Problems[0]; p.Path != want.Path || p.Line != want.Line || p.Column != want.Column || p.What == "" || p.Cure == "" {
+			if p := wrong.Problems[0]; p.Path != want.Path || p.Line != want.Line || p.Column != want.Column || p.What.EN == "" || p.Cure.EN == "" || p.What.ZH == p.What.EN || p.Cure.ZH == p.Cure.EN {
 				t.Errorf("%+v, want %+v", p, want)
 			}
 		}
 		check, err := h.hub.Rules().CheckRule(t.Context(), written("any", "fault", ""))
-		if diff := cmp.Diff(dashboard.RuleCheckShape{Problems: []dashboard.RuleProblem{}, Devices: []string{"pump-1"}}, check); err != nil || diff != "" {
+		if diff := cmp.Diff(dashboard.RuleCheckShape{Problems: []dashboard.RuleProblem{}, Devices: []string{"pump-1"}, Points: []string{"pump-1/fault"}}, check); err != nil || diff != "" {
 			t.Error(err, diff)
 		}
 	})
@@ -249,7 +249,7 @@ func TestARuleThatFitsNoLongerIsLeftOut(t *testing.T) {
 		all, err := h.hub.Rules().Rules(t.Context())
 		h.must(err)
 		for _, r := range all {
-			if len(r.LeftOut) == 0 || !strings.Contains(r.LeftOut[0].What, "pump-2") || r.LeftOut[0].Line != 6 {
+			if len(r.LeftOut) == 0 || !strings.Contains(r.LeftOut[0].What.ZH, "pump-2") || r.LeftOut[0].Line != 6 {
 				t.Errorf("%+v", r)
 			}
 		}

@@ -84,13 +84,14 @@ describe('the stream of a backtest', () => {
     },
   }), { status })) as typeof fetch
   const run = async (f: typeof fetch, signal = new AbortController().signal) => {
-    const seen: number[] = []
-    const result = await runBacktest(f, ask, (p) => seen.push(p), signal)
+    const seen: (number | string)[] = []
+    const result = await runBacktest(f, ask, (p, place) => seen.push(place ? `#${place}` : p), signal)
     return { seen, result }
   }
 
   it('says how far it is, wherever its lines are cut, and ends with the result', async () => {
     expect(await run(answer(200, '{"progress":0}\n{"prog', 'ress":0.5}\n\n{"result":{"alarms":3}}\n'))).toEqual({ seen: [0, 0.5], result: { alarms: 3 } })
+    expect(await run(answer(200, '{"place":2}\n{"place":1}\n{"progress":0}\n{"result":{}}'))).toMatchObject({ seen: ['#2', '#1', 0] })
     expect(await run(answer(200, '{"result":{"alarms":1}}'))).toMatchObject({ result: { alarms: 1 } })
   })
 

@@ -49,12 +49,13 @@ export interface RuleDetail {
   source: string
   of_file?: string | null
   versions: RuleVersion[] | null
+  /** That it hangs on, those that it names first before the others. */
   points: string[] | null
 }
 
 /** A mistake in the text of a rule; line and column from 1, 0 for the whole. */
-export interface RuleProblem { path: string; line: number; column: number; what: string; cure: string }
-export interface RuleCheck { problems: RuleProblem[] | null; devices: string[] | null }
+export interface RuleProblem { path: string; line: number; column: number; what: Text; cure: Text }
+export interface RuleCheck { problems: RuleProblem[] | null; devices: string[] | null; points: string[] | null }
 
 export type OccurrenceOrder = '' | 'new' | 'reopened' | 'counted'
 export interface Occurrence {
