@@ -76,28 +76,28 @@ func (c *cell) count(f *frame) (float64, bool) {
 }
 
 func (c *cell) save(w *writer) {
-	c.saveLook(w)
+	c.saveLook(w, 0)
 	if c.times != nil {
 		c.times.save(w)
 	}
 }
 
 func (c *cell) load(r *reader) {
-	c.loadLook(r)
+	c.loadLook(r, 0)
 	if c.times != nil {
 		c.times.load(r)
 	}
 }
 
 // saveLook writes what the last look found.
-func (c *cell) saveLook(w *writer) {
+func (c *cell) saveLook(w *writer, around instant) {
 	w.byte(byte(c.last))
 	w.byte(byte(c.known))
-	w.instant(c.at)
+	w.near(c.at, around)
 	w.varint(int64(c.held))
 }
 
-func (c *cell) loadLook(r *reader) {
+func (c *cell) loadLook(r *reader, around instant) {
 	c.last, c.known = min(Truth(r.byte()), True), min(Truth(r.byte()), True)
-	c.at, c.held = r.instant(), time.Duration(r.instant())
+	c.at, c.held = r.near(around), time.Duration(r.instant())
 }

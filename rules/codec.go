@@ -7,7 +7,10 @@ import (
 )
 
 // writer writes a state piece by piece.
-type writer struct{ data []byte }
+type writer struct {
+	data  []byte
+	tight bool // times are written as how far apart they are
+}
 
 func (w *writer) uvarint(v uint64)  { w.data = binary.AppendUvarint(w.data, v) }
 func (w *writer) varint(v int64)    { w.data = binary.AppendVarint(w.data, v) }
@@ -19,11 +22,20 @@ func (w *writer) float(v float64) {
 	w.data = binary.LittleEndian.AppendUint64(w.data, math.Float64bits(v))
 }
 
+// near writes an instant that mostly is not far from another, which the reader has.
+func (w *writer) near(v, from instant) {
+	if !w.tight {
+		from = 0
+	}
+	w.instant(v - from)
+}
+
 // reader reads what a writer wrote. After its first failure it reads nothing but
 // zeros.
 type reader struct {
-	data []byte
-	err  error
+	data  []byte
+	err   error
+	tight bool // as the writer was
 }
 
 func (r *reader) fail(what string) {
@@ -56,6 +68,19 @@ func (r *reader) varint() int64 {
 // instant reads an instant that a fact can have, or 0.
 func (r *reader) instant() instant {
 	v := instant(r.varint())
+	if v < 0 || v > latest {
+		r.fail("a time that cannot be")
+		return 0
+	}
+	return v
+}
+
+// near reads what the writer's near wrote.
+func (r *reader) near(from instant) instant {
+	if !r.tight {
+		from = 0
+	}
+	v := instant(r.varint()) + from
 	if v < 0 || v > latest {
 		r.fail("a time that cannot be")
 		return 0

@@ -40,6 +40,7 @@ type watch struct {
 	detector Detector
 	verdict  Verdict
 	askers   // for its baseline
+	blocks   // of what is kept of it
 }
 
 func (w *watch) take(_ *point, at instant, v float64) {
@@ -53,6 +54,9 @@ func (w *watch) take(_ *point, at instant, v float64) {
 }
 
 func (w *watch) late(*point, instant, float64) bool { return false }
+
+// forget learns anew, also what anomaly(x) goes by.
+func (w *watch) forget() { w.detector, w.verdict = w.made(), Verdict{} }
 
 func (w *watch) blank() feed { return &watch{made: w.made, detector: w.made()} }
 
@@ -68,8 +72,16 @@ func (w *watch) save(e *writer) {
 	e.byte(byte(truthOf(w.verdict.Sure)))
 }
 
+// patch writes what changed of what save writes, which is kilobytes and mostly as it was.
+func (w *watch) patch(e *writer, _ instant) {
+	whole := writer{}
+	w.save(&whole)
+	w.blocks.patch(e, whole.data)
+}
+
 func (w *watch) load(r *reader) {
 	w.detector = w.made()
+	w.blocks = blocks{}
 	data := r.bytes()
 	w.verdict = Verdict{Baseline: r.float(), Score: r.float(), Flag: Truth(r.byte()) == True, Sure: Truth(r.byte()) == True}
 	if r.err != nil || len(data) == 0 {

@@ -142,25 +142,31 @@ func (g *growth) save(w *writer) {
 func (g *growth) settle() { g.same = len(g.samples) }
 
 // patch writes when the samples begin, and those that are not as they were kept.
-func (g *growth) patch(w *writer) {
+func (g *growth) patch(w *writer, around instant) {
 	if g.same == len(g.samples) {
 		return
 	}
-	first := g.samples[0].at
-	w.instant(first)
+	w.near(g.samples[0].at, around)
 	w.uvarint(uint64(len(g.samples) - g.same))
 	for _, s := range g.samples[g.same:] {
-		w.varint(int64(s.at - first))
+		w.near(s.at, around)
 		w.float(s.value)
-		w.float(s.raw)
+		w.byte(byte(truthOf(s.raw == s.value)))
+		if s.raw != s.value {
+			w.float(s.raw)
+		}
 	}
 }
 
-func (g *growth) mend(r *reader) {
-	first := r.instant()
-	fresh := make([]sample, r.count(17))
+func (g *growth) mend(r *reader, around instant) {
+	first := r.near(around)
+	fresh := make([]sample, r.count(10))
 	for i := range fresh {
-		fresh[i] = sample{at: first + instant(r.varint()), value: r.float(), raw: r.float()}
+		s := sample{at: r.near(around), value: r.float()}
+		if s.raw = s.value; Truth(r.byte()) != True {
+			s.raw = r.float()
+		}
+		fresh[i] = s
 	}
 	if len(fresh) == 0 {
 		r.fail("samples that did not change")

@@ -36,6 +36,7 @@ type nights struct {
 	raw    float64   // its value
 	seen   bool      // it was of a counter
 	askers
+	blocks // of what is kept of it
 }
 
 func newNights(c *clock) *nights { return &nights{clock: c, before: math.NaN()} }
@@ -186,6 +187,9 @@ func (n *nights) usual(f *frame, most int) float64 {
 	return known[int(usualShare*float64(len(known)))]
 }
 
+// forget learns anew what is usual, from the night on that is current.
+func (n *nights) forget() { n.minima, n.kept = nil, false }
+
 func (n *nights) blank() feed { return newNights(n.clock) }
 
 func (n *nights) save(w *writer) {
@@ -215,6 +219,12 @@ func (n *nights) save(w *writer) {
 		w.float(n.before)
 	}
 	w.instant(n.at)
+}
+
+func (n *nights) patch(w *writer, _ instant) {
+	whole := writer{}
+	n.save(&whole)
+	n.blocks.patch(w, whole.data)
 }
 
 func (n *nights) load(r *reader) {

@@ -1,12 +1,8 @@
 package rules
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"hash/crc32"
-
-	"gengfu/facility"
 )
 
 // A decision is kept together with the state that followed from it. The state of ten
@@ -23,7 +19,7 @@ import (
 // not read it.
 const partMark = "gengfu rules part 1\n"
 
-// A part renews half as much as changed, so that a turn ends when parts come to three
+// A part renews a quarter as much as changed, so that a turn ends when parts come to five
 // times the whole, and at least so much that it ends after so many parts.
 const (
 	partsPerTurn = 512
@@ -133,6 +129,10 @@ func (e *Engine) Kept() {
 	k.points, k.instances = k.points[:0], k.instances[:0]
 }
 
+// Unsaved is how many points and instances are not as they were kept: what Save would
+// return grows with it, some tens of bytes for each.
+func (e *Engine) Unsaved() int { return len(e.keeping.points) + len(e.keeping.instances) }
+
 func (i *instance) settle() {
 	i.dirty = 0
 	if t, ok := i.test.(*conditionTest); ok {
@@ -146,12 +146,11 @@ func (i *instance) settle() {
 
 // patched is a feed that knows what of it changed since it was kept. Patches are taken
 // in where the feed is as it was then, or as it was at any time between: they say how
-// things are, not what became of them.
+// things are, not what became of them. around is the time of the point's last reading.
 type patched interface {
 	feed
-	patch(w *writer) // writes nothing when nothing changed
-	mend(r *reader)
-	settle() // it is kept as it is now
+	patch(w *writer, around instant) // writes nothing when nothing changed
+	settle()                         // it is kept as it is now
 }
 
 func settle(f feed) {
@@ -177,15 +176,17 @@ const (
 // part is what changed since it was kept, and some that did not.
 func (e *Engine) part() ([]byte, error) {
 	k := &e.keeping
-	w, piece := &writer{data: make([]byte, 0, min(k.next.size, 1<<18))}, &writer{}
+	w, piece := &writer{data: make([]byte, 0, min(k.next.size+k.next.size/4, 1<<18)), tight: true}, &writer{tight: true}
 	w.data = append(w.data, partMark...)
 	w.uvarint(uint64(k.sum))
 	w.uvarint(k.seq + 1)
 	w.uvarint(k.turn.before)
 	w.instant(e.frame.listening)
+	around := k.newest()
+	w.instant(around)
 	w.uvarint(uint64(len(k.points)))
 	for _, p := range k.points {
-		p.tell(w, piece, false)
+		p.tell(w, piece, around, false)
 	}
 	w.uvarint(uint64(len(k.instances)))
 	for _, i := range k.instances {
@@ -193,30 +194,30 @@ func (e *Engine) part() ([]byte, error) {
 		if i.dirty&dirtyAlarm != 0 {
 			how = tellAlarm
 		}
-		if err := i.tell(w, piece, how); err != nil {
+		if err := i.tell(w, piece, around, how); err != nil {
 			return nil, fmt.Errorf("save what changed of the rules: %w", err)
 		}
 	}
-	if err := e.renew(w, piece); err != nil {
+	if err := e.renew(w, piece, around); err != nil {
 		return nil, fmt.Errorf("save what did not change of the rules: %w", err)
 	}
 	return w.data, nil
 }
 
 // renew adds to a part some of what did not change since it was kept.
-func (e *Engine) renew(w, piece *writer) error {
+func (e *Engine) renew(w, piece *writer, around instant) error {
 	k := &e.keeping
-	points, instances := &writer{}, &writer{}
+	points, instances := &writer{tight: true}, &writer{tight: true}
 	countPoints, countInstances := 0, 0
-	enough := max(len(w.data)/2, k.size/partsPerTurn, leastRenewed)
+	enough := max(len(w.data)/4, k.size/partsPerTurn, leastRenewed)
 	t := k.turn
 	for ; t.at < len(e.order)+len(e.instances) && len(points.data)+len(instances.data) < enough; t.at++ {
 		if t.at < len(e.order) {
-			e.order[t.at].tell(points, piece, true)
+			e.order[t.at].tell(points, piece, around, true)
 			countPoints++
 			continue
 		}
-		if err := e.instances[t.at-len(e.order)].tell(instances, piece, tellAll); err != nil {
+		if err := e.instances[t.at-len(e.order)].tell(instances, piece, around, tellAll); err != nil {
 			return err
 		}
 		countInstances++
@@ -232,14 +233,24 @@ func (e *Engine) renew(w, piece *writer) error {
 	return nil
 }
 
-func (p *point) tell(w, piece *writer, all bool) {
+// newest is the time of the newest reading that a part tells of: the other times are told
+// as how far from it, or from each other, they are.
+func (k *keeping) newest() instant {
+	var at instant
+	for _, p := range k.points {
+		at = max(at, p.At)
+	}
+	return at
+}
+
+func (p *point) tell(w, piece *writer, around instant, all bool) {
 	w.uvarint(uint64(p.index))
-	p.save(w)
+	p.save(w, around)
 	for _, f := range p.feeds {
 		piece.data = piece.data[:0]
 		how := feedWhole
 		if c, ok := f.(patched); ok && !all {
-			if c.patch(piece); len(piece.data) == 0 {
+			if c.patch(piece, p.At); len(piece.data) == 0 {
 				w.byte(feedSame)
 				continue
 			}
@@ -252,10 +263,10 @@ func (p *point) tell(w, piece *writer, all bool) {
 	}
 }
 
-func (i *instance) tell(w, piece *writer, how byte) error {
+func (i *instance) tell(w, piece *writer, around instant, how byte) error {
 	w.uvarint(uint64(i.index))
 	w.byte(how)
-	i.saveState(w)
+	i.saveState(w, around)
 	if how != tellState {
 		if err := i.saveAlarm(w); err != nil {
 			return err
@@ -265,184 +276,18 @@ func (i *instance) tell(w, piece *writer, how byte) error {
 	if how == tellAll {
 		i.test.save(piece)
 	} else if t, ok := i.test.(*conditionTest); ok {
-		t.patch(piece)
+		t.patch(piece, i.At)
 	}
 	w.bytes(piece.data)
 	return nil
 }
 
-// add takes parts into what was read of the whole.
-func (s *snapshot) add(parts [][]byte, sum uint32) error {
-	var first, last, before uint64
-	for n, part := range parts {
-		r := &reader{}
-		rest, ok := bytes.CutPrefix(part, []byte(partMark))
-		if r.data = rest; !ok {
-			r.fail("it is of another version")
-		}
-		if r.uvarint() != uint64(sum) && r.err == nil {
-			r.fail("it is of something else")
-		}
-		seq := r.uvarint()
-		if n == 0 {
-			first = seq
-		} else if seq != last+1 && r.err == nil {
-			r.fail("one before it is missing")
-		}
-		last, before = seq, r.uvarint()
-		s.addPart(r)
-		if r.err != nil {
-			return fmt.Errorf("part %d of %d: %w", n+1, len(parts), r.err)
-		}
-	}
-	if first > max(before, 1) {
-		return errors.New("parts at the beginning are missing")
-	}
-	for _, key := range s.keys {
-		v, r := s.instances[key], &reader{}
-		if v.check(r); r.err != nil {
-			return fmt.Errorf("%s: %w", key, r.err)
-		}
-	}
-	return nil
-}
-
-func (s *snapshot) addPart(r *reader) {
-	s.listening = r.instant()
-	for range 2 { // what changed, and what was renewed
-		for range r.count(12) {
-			s.addPoint(r)
-		}
-		for range r.count(8) {
-			s.addInstance(r)
-		}
-	}
-	r.end()
-}
-
-func (s *snapshot) addPoint(r *reader) {
-	n := r.uvarint()
-	if n >= uint64(len(s.order)) {
-		r.fail("a point that is none")
-		return
-	}
-	id := s.order[n]
-	s.points[id] = readPoint(r)
-	for _, spec := range s.kept[id] {
-		f := s.feeds[spec]
-		switch r.byte() {
-		case feedSame:
-			continue
-		case feedWhole:
-			f = pieces{r.bytes()}
-		case feedPatch:
-			f = append(f, r.bytes())
-		default:
-			r.fail("something of a point that is nothing")
-		}
-		s.feeds[spec] = f
-	}
-}
-
-func (s *snapshot) addInstance(r *reader) {
-	n := r.uvarint()
-	if n >= uint64(len(s.keys)) {
-		r.fail("a rule that is none")
-		return
-	}
-	v := s.instances[s.keys[n]]
-	how := r.byte()
-	readState(r, &v)
-	if how != tellState {
-		readAlarm(r, &v)
-		v.Life = readLife(r, max(v.At, earliest))
-	}
-	switch piece := r.bytes(); {
-	case how > tellAll:
-		r.fail("something of a rule that is nothing")
-	case how == tellAll:
-		v.test = pieces{piece}
-	case len(piece) > 0:
-		v.test = append(v.test, piece)
-	}
-	s.instances[s.keys[n]] = v
-}
-
-// pieces are something whole and the patches since.
-type pieces [][]byte
-
-// whole is the first piece.
-func (p pieces) whole() *reader {
-	if len(p) == 0 {
-		return &reader{}
-	}
-	return &reader{data: p[0]}
-}
-
-// load brings a feed to what the pieces say.
-func (p pieces) load(f feed) error {
-	r := p.whole()
-	f.load(r)
-	r.end()
-	if len(p) < 2 || r.err != nil {
-		return r.err
-	}
-	m, ok := f.(patched)
-	if !ok {
-		r.fail("patches of what has none")
-		return r.err
-	}
-	for _, piece := range p[1:] {
-		r = &reader{data: piece}
-		m.mend(r)
-		if r.end(); r.err != nil {
-			return r.err
-		}
-	}
-	return nil
-}
-
-// loadTest brings what a test remembers to what the pieces say.
-func (p pieces) loadTest(t test) error {
-	r := p.whole()
-	t.load(r)
-	c, ok := t.(*conditionTest)
-	for n := 1; ok && n < len(p) && r.err == nil; n++ {
-		r = &reader{data: p[n]}
-		c.mend(r)
-		r.end()
-	}
-	return r.err
-}
-
-// end fails when something is left.
-func (r *reader) end() {
-	if r.err == nil && len(r.data) > 0 {
-		r.fail("something stands behind its end")
-	}
-}
-
-func (t *conditionTest) patch(w *writer) {
+func (t *conditionTest) patch(w *writer, around instant) {
 	for i := range t.cells {
 		c := &t.cells[i]
-		c.saveLook(w)
+		c.saveLook(w, around)
 		if c.times != nil {
-			c.times.patchSlots(w)
+			c.times.patchSlots(w, around)
 		}
 	}
-}
-
-func (t *conditionTest) mend(r *reader) {
-	for i := range t.cells {
-		c := &t.cells[i]
-		c.loadLook(r)
-		if c.times != nil {
-			c.times.mend(r)
-		}
-	}
-}
-
-// readPoint reads what point.save wrote.
-func readPoint(r *reader) reading {
-	return reading{At: r.instant(), LastGood: r.instant(), Quality: facility.Quality(r.byte()), Value: r.float()}
 }

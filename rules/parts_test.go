@@ -184,3 +184,59 @@ func TestRestoreRefusesPartsOfSomethingElse(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestPartsOfWhatIsLearned: what a detector has learned is kilobytes, of which a reading
+// changes little, and no more is kept of it.
+func TestPartsOfWhatIsLearned(t *testing.T) {
+	e, problems := rules.Compile([]rules.Rule{
+		rule("odd", rules.Rule{For: rules.Selector{Kinds: []string{"water_meter"}}, When: "anomaly(total) or flow > 10 * night_minimum(flow, 14)"}),
+	}, meteredEstate(50), rules.WithDetectors(rules.Learners(time.UTC)))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	e.Listen(start)
+	kept := &shelf{}
+	const rounds, warm = 300, 10 // of five minutes
+	sum := 0
+	for i := range rounds {
+		at := start.Add(time.Duration(i) * 5 * time.Minute)
+		for n := range 50 {
+			id := fmt.Sprintf("meter-%d", n)
+			e.Observe(facility.Reading{Point: facility.PointID{Device: id, Quantity: "total"}, Time: at, Value: float64(i*n) / 7, Unit: "m3", Quality: facility.Good},
+				facility.Reading{Point: facility.PointID{Device: id, Quantity: "flow"}, Time: at, Value: float64(i % 5), Unit: "m3/h", Quality: facility.Good})
+		}
+		if e.Unsaved() < 50 {
+			t.Fatalf("only %d are not saved", e.Unsaved())
+		}
+		kept.put(t, e, false, false)
+		if e.Unsaved() != 0 {
+			t.Fatalf("%d are not saved", e.Unsaved())
+		}
+		if i > warm {
+			sum += len(kept.parts[len(kept.parts)-1])
+		}
+	}
+	if each := sum / (rounds - warm) / 50; len(kept.whole) < 50*8000 || each > 1000 {
+		t.Errorf("the whole is %d bytes; a part has %d of a meter", len(kept.whole), each)
+	}
+	again, _ := rules.Compile([]rules.Rule{
+		rule("odd", rules.Rule{For: rules.Selector{Kinds: []string{"water_meter"}}, When: "anomaly(total) or flow > 10 * night_minimum(flow, 14)"}),
+	}, meteredEstate(50), rules.WithDetectors(rules.Learners(time.UTC)))
+	if err := again.Restore(kept.whole, kept.parts...); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(save(t, again), save(t, e)) {
+		t.Error("what is kept is not what there is")
+	}
+}
+
+func meteredEstate(meters int) facility.Estate {
+	e := facility.Estate{Site: facility.Site{ID: "s", Zone: time.UTC}}
+	for n := range meters {
+		id := fmt.Sprintf("meter-%d", n)
+		e.Devices = append(e.Devices, device(id, "water_meter", "", facility.Text{ZH: "水表", EN: "meter"},
+			facility.Point{ID: facility.PointID{Device: id, Quantity: "total"}, Kind: facility.Counter, Unit: "m3"},
+			facility.Point{ID: facility.PointID{Device: id, Quantity: "flow"}, Kind: facility.Measure, Unit: "m3/h"}))
+	}
+	return e
+}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"hash/crc32"
 	"math"
 	"time"
 
@@ -59,6 +60,15 @@ func (p *point) take(r *facility.Reading, at instant) {
 			f.take(p, at, p.Value)
 		}
 	}
+}
+
+// stagger is by how many slots the windows of this point turn before those that turn last,
+// so that not all do at one time: a turn is kept whole.
+func (p *point) stagger() int64 {
+	if p == nil {
+		return 0
+	}
+	return int64(crc32.ChecksumIEEE([]byte(p.id.Device+"/"+p.id.Quantity)) % slotsPerWindow)
 }
 
 // see finds anew whether the value may be judged. Uncertain may: it is the best that

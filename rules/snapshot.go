@@ -37,7 +37,7 @@ func (e *Engine) Snapshot() ([]byte, error) {
 	for _, p := range e.order {
 		w.string(p.id.Device)
 		w.string(p.id.Quantity)
-		p.save(w)
+		p.save(w, 0)
 	}
 	w.uvarint(uint64(len(e.feeds)))
 	for _, k := range e.feeds {
@@ -53,7 +53,7 @@ func (e *Engine) Snapshot() ([]byte, error) {
 	for _, i := range e.instances {
 		w.string(i.key)
 		w.string(i.rule.print)
-		i.saveState(w)
+		i.saveState(w, 0)
 		if err := i.saveAlarm(w); err != nil {
 			return nil, fmt.Errorf("save the state of the rules: %w", err)
 		}
@@ -64,24 +64,24 @@ func (e *Engine) Snapshot() ([]byte, error) {
 	return w.data, nil
 }
 
-func (p *point) save(w *writer) {
-	w.instant(p.At)
-	w.instant(p.LastGood)
+func (p *point) save(w *writer, around instant) {
+	w.near(p.At, around)
+	w.near(p.LastGood, p.At)
 	w.byte(byte(p.Quality))
 	w.float(p.Value)
 }
 
 // saveState writes how an instance stands, but for its alarm.
-func (i *instance) saveState(w *writer) {
-	w.instant(i.At)
+func (i *instance) saveState(w *writer, around instant) {
+	w.near(i.At, around)
 	w.byte(byte(truthOf(i.Wake != never)))
 	if i.Wake != never {
-		w.instant(i.Wake)
+		w.near(i.Wake, i.At)
 	}
 	w.byte(byte(truthOf(i.Blind)))
 	w.byte(byte(i.Pending))
 	if i.Pending != nothing {
-		w.instant(i.Deadline)
+		w.near(i.Deadline, i.At)
 		w.varint(int64(i.Left))
 	}
 }
@@ -198,12 +198,12 @@ func read(data []byte, parts [][]byte) (snapshot, error) {
 	}
 	for range r.count(13) {
 		id := facility.PointID{Device: r.string(), Quantity: r.string()}
-		s.points[id] = readPoint(r)
+		s.points[id] = readPoint(r, 0)
 		s.order = append(s.order, id)
 	}
 	for range r.count(5) {
 		spec := feedSpec{kind: r.string(), point: facility.PointID{Device: r.string(), Quantity: r.string()}, span: r.varint()}
-		s.feeds[spec] = pieces{r.bytes()}
+		s.feeds[spec] = pieces{{data: r.bytes()}}
 		s.kept[spec.point] = append(s.kept[spec.point], spec)
 	}
 	for range r.count(9) {
@@ -223,28 +223,36 @@ func read(data []byte, parts [][]byte) (snapshot, error) {
 
 func readInstance(r *reader, old bool) saved {
 	v := saved{rule: r.string()}
-	readState(r, &v)
+	readState(r, &v, 0)
 	readAlarm(r, &v)
 	if old {
 		v.Life = lifeOf(r, v.Alarm, max(v.At, earliest))
 	} else {
 		v.Life = readLife(r, max(v.At, earliest))
 	}
-	v.test = pieces{r.bytes()}
+	v.test = pieces{{data: r.bytes()}}
 	v.check(r)
 	return v
 }
 
+// readPoint reads what point.save wrote.
+func readPoint(r *reader, around instant) (p reading) {
+	p.At = r.near(around)
+	p.LastGood = r.near(p.At)
+	p.Quality, p.Value = facility.Quality(r.byte()), r.float()
+	return p
+}
+
 // readState reads what saveState wrote.
-func readState(r *reader, v *saved) {
-	v.At, v.Wake = r.instant(), never
+func readState(r *reader, v *saved, around instant) {
+	v.At, v.Wake = r.near(around), never
 	if Truth(r.byte()) == True {
-		v.Wake = r.instant()
+		v.Wake = r.near(v.At)
 	}
 	v.Blind = Truth(r.byte()) == True
 	v.Deadline, v.Left = 0, 0
 	if v.Pending = pending(r.byte()); v.Pending != nothing {
-		v.Deadline, v.Left = r.instant(), time.Duration(r.varint())
+		v.Deadline, v.Left = r.near(v.At), time.Duration(r.varint())
 	}
 }
 

@@ -2,6 +2,7 @@ package rules
 
 import (
 	"math"
+	mathbits "math/bits"
 	"time"
 )
 
@@ -28,8 +29,11 @@ type window struct {
 	slots  []slot
 	back   fold   // of the slots behind mid up to backTo
 	backTo int64  // below head
-	dirty  uint64 // a bit for each slot that is not as it was kept
+	dirty  uint64 // a bit for each slot that is not as it was kept, and dirtyFirst
 }
+
+// dirtyFirst says that first is not as it was kept.
+const dirtyFirst = 1 << ring
 
 // fold is what some readings come to.
 type fold struct {
@@ -76,13 +80,15 @@ func (w *window) step(at instant) uint32 {
 	return uint32((at%w.slot)/(w.slot/stepsPerSlot+1)) + 1
 }
 
-func (w *window) take(_ *point, at instant, v float64) {
+func (w *window) take(p *point, at instant, v float64) {
 	k := int64(at / w.slot)
 	switch {
 	case w.slots == nil:
 		w.slots = make([]slot, ring)
 		w.first, w.head = at, k
-		w.mid, w.backTo = k-1, k-1
+		w.dirty = dirtyFirst
+		w.mid = max(k-1-p.stagger(), -1)
+		w.backTo = w.mid
 	case k > w.head:
 		for n := max(w.head+1, k-ring+1); n <= k; n++ {
 			w.slots[n%ring] = slot{}
@@ -108,7 +114,7 @@ func (w *window) oldest() int64 { return max(w.head-slotsPerWindow, 0) }
 func (w *window) turn() {
 	w.mid = w.head - 1
 	w.back, w.backTo = fold{}, w.mid
-	w.dirty = 1<<ring - 1
+	w.dirty |= 1<<ring - 1
 	var all fold
 	for k := w.mid; k >= w.oldest(); k-- {
 		s := &w.slots[k%ring]
@@ -138,7 +144,10 @@ func (w *window) late(p *point, at instant, v float64) bool {
 		return false
 	}
 	w.slots[k%ring].last = w.step(at)
-	w.first = min(w.first, at)
+	if at < w.first {
+		w.first = at
+		w.dirty |= dirtyFirst
+	}
 	w.dirty |= 1 << (k % ring)
 	if k > w.mid {
 		w.slots[k%ring].add(v)
@@ -270,60 +279,93 @@ func (w *window) load(r *reader) {
 
 func (w *window) settle() { w.dirty = 0 }
 
-func (w *window) patch(e *writer) {
+func (w *window) patch(e *writer, around instant) {
 	if w.dirty != 0 {
-		w.patchSlots(e)
+		w.patchSlots(e, around)
 	}
 }
 
+// What a patch says first, below the bits of the slots that it tells of.
+const (
+	patchHas   = 1 << iota // the window has readings
+	patchFirst             // when the first was made follows
+	patchBits  = iota
+)
+
 // patchSlots writes which times the window is of, and the slots that are not as they
-// were kept, which may be none.
-func (w *window) patchSlots(e *writer) {
-	e.instant(w.first)
+// were kept, which may be none, from the newest back.
+func (w *window) patchSlots(e *writer, around instant) {
 	if w.slots == nil {
+		e.byte(0)
 		return
 	}
-	e.instant(w.newest)
-	e.varint(w.head)
-	e.varint(w.head - w.mid)
-	e.uvarint(w.dirty)
-	for i := range w.slots {
-		if w.dirty&(1<<i) == 0 {
-			continue
+	what := uint64(patchHas)
+	if w.dirty&dirtyFirst != 0 {
+		what |= patchFirst
+	}
+	for back := range ring {
+		what |= w.dirty >> w.place(back) & 1 << (patchBits + back)
+	}
+	e.uvarint(what)
+	e.near(w.newest, around)
+	e.uvarint(uint64(w.head - w.mid))
+	if what&patchFirst != 0 {
+		e.instant(w.first)
+	}
+	for left := what >> patchBits; left != 0; left &= left - 1 {
+		s := &w.slots[w.place(mathbits.TrailingZeros64(left))]
+		one := s.n > 0 && same(s.sum, s.min) && same(s.sum, s.max)
+		latest := s.last == w.step(w.newest)
+		e.uvarint(uint64(s.n)<<2 | uint64(truthOf(one))>>1<<1 | uint64(truthOf(latest))>>1)
+		if !latest {
+			e.uvarint(uint64(s.last))
 		}
-		s := &w.slots[i]
-		e.uvarint(uint64(s.n))
-		e.uvarint(uint64(s.last))
 		if s.n > 0 {
 			e.float(s.sum)
+		}
+		if s.n > 0 && !one {
 			e.float(s.min)
 			e.float(s.max)
 		}
 	}
 }
 
-func (w *window) mend(r *reader) {
-	first := r.instant()
-	if first == 0 {
+// place is where the slot stands that is so many before the newest.
+func (w *window) place(back int) int { return int((w.head - int64(back) + ring) % ring) }
+
+func same(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }
+
+func (w *window) mend(r *reader, around instant) {
+	what := r.uvarint()
+	if what&patchHas == 0 {
 		return
 	}
-	w.first = first
-	if !w.loadTimes(r) {
+	w.newest = r.near(around)
+	w.head = int64(w.newest / w.slot)
+	w.mid = w.head - int64(min(r.uvarint(), 2*ring))
+	if what&patchFirst != 0 {
+		w.first = r.instant()
+	}
+	if !w.timely(r) {
 		return
 	}
 	if w.slots == nil {
 		w.slots = make([]slot, ring)
 	}
-	dirty := r.uvarint()
-	for i := range w.slots {
-		if dirty&(1<<i) == 0 {
-			continue
+	for left := what >> patchBits; left != 0; left &= left - 1 {
+		n := r.uvarint()
+		s := slot{fold: fold{n: uint32(n >> 2)}, last: w.step(w.newest)}
+		if n&1 == 0 {
+			s.last = uint32(r.uvarint())
 		}
-		s := slot{fold: fold{n: uint32(r.uvarint())}, last: uint32(r.uvarint())}
 		if s.n > 0 {
-			s.sum, s.min, s.max = r.float(), r.float(), r.float()
+			s.sum = r.float()
+			s.min, s.max = s.sum, s.sum
 		}
-		w.slots[i] = s
+		if s.n > 0 && n&2 == 0 {
+			s.min, s.max = r.float(), r.float()
+		}
+		w.slots[w.place(mathbits.TrailingZeros64(left))] = s
 	}
 }
 
@@ -331,6 +373,11 @@ func (w *window) mend(r *reader) {
 func (w *window) loadTimes(r *reader) bool {
 	w.newest, w.head = r.instant(), r.varint()
 	w.mid = w.head - r.varint()
+	return w.timely(r)
+}
+
+// timely reports whether the window can be of the times that were read.
+func (w *window) timely(r *reader) bool {
 	w.back, w.backTo = fold{}, w.mid
 	if w.head != int64(w.newest/w.slot) || w.mid >= w.head || w.mid < w.head-ring || w.mid < -1 {
 		r.fail("a window of another time")
