@@ -3,6 +3,7 @@ package dashboard
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"gengfu/dashboard/lang"
@@ -81,8 +82,12 @@ type RuleProblem struct {
 }
 
 // RuleMistake is the problem with what is wrong and what to write instead, as whoever
-// found it says that in English.
+// found it says that in English. A sentence that begins with its column and all of the
+// condition is told without: the place is known.
 func RuleMistake(path string, line, column int, what, cure string) RuleProblem {
+	if _, short, ok := strings.Cut(what, "`: "); ok && line > 0 && strings.HasPrefix(what, "At column ") {
+		what = short
+	}
 	return RuleProblem{Path: path, Line: line, Column: column, What: lang.Mistake(what), Cure: lang.Mistake(cure)}
 }
 

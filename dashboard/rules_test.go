@@ -104,6 +104,21 @@ func TestARuleIsChecked(t *testing.T) {
 	h.as("technician").wantError("too_large", "source", "POST", "/api/rules/check", map[string]string{"source": strings.Repeat("a", maxRuleSource+1)})
 }
 
+func TestAMistakeIsToldOfItsPlaceOnce(t *testing.T) {
+	for what, want := range map[string]string{
+		"At column 3 of `levle > 1`: \"levle\" is no counter.":         "\"levle\" is no counter.",
+		"At line 2, column 1 of `levle > 1`: \"levle\" is no counter.": "At line 2, column 1 of `levle > 1`: \"levle\" is no counter.",
+		"The condition is empty.":                                      "The condition is empty.",
+	} {
+		if got := RuleMistake("when", 8, 9, what, "").What; got.EN != want || got.ZH == got.EN {
+			t.Errorf("%q: %+v", what, got)
+		}
+	}
+	if got := RuleMistake("when", 0, 0, "At column 3 of `x`: \"x\" is no counter.", "").What.EN; !strings.HasPrefix(got, "At column 3") {
+		t.Errorf("a place that is not known otherwise is gone: %q", got)
+	}
+}
+
 func TestARuleIsSaved(t *testing.T) {
 	h, book := withBook(t)
 	b := h.as("manager")
