@@ -141,7 +141,10 @@ func (b *builder) nightMinimum(_ ast.Node, name string, args []ast.Node) operand
 // detector is sure, and while the quantity is not.
 func (b *builder) learned(n ast.Node, name string, args []ast.Node) operand {
 	return b.each(b.build(args[0]), func(o operand) operand {
-		if b.err == nil && o.point < 0 {
+		if b.err != nil {
+			return o
+		}
+		if o.point < 0 {
 			return b.fail(args[0], mistake{
 				what: fmt.Sprintf("%s is of a quantity by its name: what is usual is not learned of what is counted from several.", name),
 				cure: "Ask it of each quantity, as in sum(subs.flow) > sum(baseline(subs.flow)) * 1.5, or compare with its own past, as in increase(energy, 24h) / increase(total, 24h) > 1.15 * increase(energy, 30d) / increase(total, 30d).",
