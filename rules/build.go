@@ -3,11 +3,8 @@ package rules
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/expr-lang/expr/ast"
-
-	"gengfu/facility"
 )
 
 var (
@@ -105,22 +102,6 @@ func (b *builder) name(n *ast.IdentifierNode) operand {
 	return b.fail(n, *b.unknown(n.Value, m))
 }
 
-// unknown says what else the rule itself could have meant.
-func (b *builder) unknown(name string, m *mistake) *mistake {
-	own := make([]string, 0, len(b.limits)+len(b.groups))
-	for l := range b.limits {
-		own = append(own, l)
-	}
-	for g := range b.groups {
-		own = append(own, g)
-	}
-	slices.Sort(own)
-	if near := facility.Nearest(name, own); near != "" && !strings.Contains(m.cure, "Did you mean") {
-		m.cure = fmt.Sprintf("Did you mean %q? %s", near, m.cure)
-	}
-	return m
-}
-
 // member is a quantity of each device of a group.
 func (b *builder) member(n *ast.MemberNode) operand {
 	group, ok := n.Node.(*ast.IdentifierNode)
@@ -152,25 +133,13 @@ func (b *builder) member(n *ast.MemberNode) operand {
 	return out
 }
 
-func (b *builder) noGroup(group, quantity string) mistake {
-	m := mistake{what: fmt.Sprintf("The rule has no group %q.", group), cure: "Add it to groups, with the devices that it means."}
-	names := make([]string, 0, len(b.groups))
-	for g := range b.groups {
-		names = append(names, g)
-	}
-	slices.Sort(names)
-	if near := facility.Nearest(group, names); near != "" {
-		m.cure = fmt.Sprintf("Did you mean %q?", near)
-	} else if slices.Contains(b.catalogue.ids, group) {
-		m.cure = fmt.Sprintf("A device is asked by name: value(%q).", group+"/"+quantity)
-	}
-	return m
-}
-
 func (b *builder) unary(n *ast.UnaryNode) operand {
 	o := b.build(n.Node)
 	switch n.Operator {
 	case "not", "!":
+		if b.err == nil && o.num != nil && !o.bit {
+			return b.fail(n.Node, mistake{what: fmt.Sprintf("%q is a number, not a yes or no.", n.Node.String()), cure: fmt.Sprintf("not is for what stands right behind it: write brackets, as in not (%s > 0).", n.Node.String())})
+		}
 		return b.each(o, func(o operand) operand {
 			t := b.truth(n.Node, o)
 			return yes(func(f *frame) Truth { return t(f).not() })
@@ -205,8 +174,16 @@ func (b *builder) each(o operand, do func(operand) operand) operand {
 func (b *builder) binary(n *ast.BinaryNode) operand {
 	op := n.Operator
 	comparing, joining := slices.Contains(comparings, op), slices.Contains(joinings, op)
+	if op == "in" {
+		return b.fail(n, mistake{what: `"in" is not part of the language of conditions.`, cure: "Write mode == 1 or mode == 2, hour >= 8 and hour < 18, or during(\"night-shift\")."})
+	}
 	if !comparing && !joining && !slices.Contains(countings, op) {
 		return b.fail(n, mistake{what: fmt.Sprintf("%q is not part of the language of conditions.", op), cure: languageCure})
+	}
+	for _, sides := range [][2]ast.Node{{n.Left, n.Right}, {n.Right, n.Left}} {
+		if _, ok := sides[0].(*ast.StringNode); ok && comparing {
+			return b.fail(sides[0], b.quotedText(sides[0], sides[1]))
+		}
 	}
 	left, right := b.build(n.Left), b.build(n.Right)
 	if b.err != nil {
@@ -251,6 +228,11 @@ func (b *builder) join(n *ast.BinaryNode, left, right operand) operand {
 // compare makes a yes or no of two numbers, or of two of its kind.
 func (b *builder) compare(n *ast.BinaryNode, left, right operand) operand {
 	if equal := n.Operator == "==" || n.Operator == "!="; equal && (left.num == nil || right.num == nil) {
+		for _, side := range []operand{left, right} {
+			if side.constant {
+				return b.fail(n, mistake{what: "A yes or no stands beside a number.", cure: "Leave the number out: what is yes or no stands alone, or behind not."})
+			}
+		}
 		l, r := b.truth(n.Left, left), b.truth(n.Right, right)
 		same := n.Operator == "=="
 		return yes(func(f *frame) Truth {

@@ -111,35 +111,60 @@ func (c *catalogue) own(device, name string) (term, *mistake) {
 func (c *catalogue) noQuantity(device, name string) *mistake {
 	names := append(slices.Clone(c.names[device]), "hour", "weekday", "workday", "holiday")
 	m := &mistake{at: -1, what: fmt.Sprintf("The device has no quantity %q.", name)}
-	if near := facility.Nearest(name, names); near != "" {
+	if near := c.called(device, name); near != "" {
 		m.cure = fmt.Sprintf("Did you mean %q? ", near)
+	} else if near := facility.Nearest(name, names); near != "" {
+		m.cure = fmt.Sprintf("Did you mean %q? ", near)
+	} else if slices.Contains(c.ids, name) {
+		m.cure = fmt.Sprintf("%q is a device: a quantity of it is written value(%q). ", name, name+"/…")
 	}
 	sort.Strings(names)
 	m.cure += "It has " + strings.Join(names, ", ") + `. To leave out devices without a quantity, write it in for.having.`
 	return m
 }
 
+// called returns the quantity of a device that pages call by the name, or that is written
+// so but for capital letters.
+func (c *catalogue) called(device, name string) string {
+	for _, q := range c.names[device] {
+		shown := c.points[facility.PointID{Device: device, Quantity: q}].Name
+		if name == shown.ZH || strings.EqualFold(name, shown.EN) || strings.EqualFold(name, q) {
+			return q
+		}
+	}
+	return ""
+}
+
 // other resolves the point of a value("device/quantity").
 func (c *catalogue) other(name string) (term, *mistake) {
 	id, err := facility.ParsePointID(name)
 	if err != nil {
-		return term{}, &mistake{at: -1, what: fmt.Sprintf("%q is not a point.", name), cure: `Write value("device/quantity"), such as value("tank/level").`}
+		m := &mistake{at: -1, what: fmt.Sprintf("%q is not a point.", name), cure: `Write value("device/quantity"), such as value("tank/level").`}
+		if near := facility.Nearest(name, c.allPoints()); near != "" {
+			m.cure = fmt.Sprintf("Did you mean %q?", near)
+		}
+		return term{}, m
 	}
 	if p, ok := c.points[id]; ok {
 		return termOf(p), nil
 	}
-	names := make([]string, 0, len(c.points))
-	for p := range c.points {
-		names = append(names, p.String())
-	}
-	sort.Strings(names)
 	m := &mistake{at: -1, what: fmt.Sprintf("The site has no point %q.", name), cure: "Write the device and one of its quantities."}
-	if near := facility.Nearest(name, names); near != "" {
+	if near := facility.Nearest(name, c.allPoints()); near != "" {
 		m.cure = fmt.Sprintf("Did you mean %q?", near)
 	}
 	// What is like nothing that there is, the site lacks.
 	m.empty = !slices.Contains(c.ids, id.Device) && facility.Nearest(id.Device, c.ids) == ""
 	return term{}, m
+}
+
+// allPoints are the names of all points, in order.
+func (c *catalogue) allPoints() []string {
+	names := make([]string, 0, len(c.points))
+	for p := range c.points {
+		names = append(names, p.String())
+	}
+	sort.Strings(names)
+	return names
 }
 
 // termOf says how a point may be used. A state is a bit only when its labels

@@ -187,7 +187,13 @@ func (c *compilation) condition(r Rule, d facility.Device) (test, []facility.Pro
 		return nil, problems
 	}
 	for _, name := range slices.Sorted(maps.Keys(r.Limits)) {
+		if slices.Contains(c.estate.names[d.ID], name) {
+			problems = append(problems, facility.Problem{Path: "limits." + name, What: fmt.Sprintf("The device has a quantity %q too.", name), Cure: "Give the limit another name."})
+		}
 		fmt.Fprintf(&b.key, "%s=%s\x00", name, r.Limits[name])
+	}
+	if len(problems) > 0 {
+		return nil, problems
 	}
 	path, clearing := r.clearing()
 	for _, part := range []struct {
@@ -198,6 +204,9 @@ func (c *compilation) condition(r Rule, d facility.Device) (test, []facility.Pro
 			continue
 		}
 		truth, m := b.condition(part.text)
+		if m == nil {
+			m = b.sense()
+		}
 		switch {
 		case m != nil && m.empty && r.Optional:
 			return nil, nil

@@ -255,7 +255,7 @@ func TestOverridesAndGroupsSayWhatIsWrong(t *testing.T) {
 	}{
 		"stranger":           {rules.Rule{For: pumps, When: "fault", Overrides: map[string]rules.Override{"pump-11": {Off: true}}}, []string{"rules[0].overrides.pump-11:", `Did you mean "pump-1"?`}},
 		"condition":          {rules.Rule{For: pumps, When: "fault", Overrides: over(rules.Override{When: "falt"})}, []string{"rules[0].overrides.pump-1.when:", `Did you mean "fault"?`}},
-		"syntax":             {rules.Rule{For: pumps, When: "fault", Overrides: over(rules.Override{When: "fault and"})}, []string{"rules[0].overrides.pump-1.when:", "unexpected token"}},
+		"syntax":             {rules.Rule{For: pumps, When: "fault", Overrides: over(rules.Override{When: "fault and"})}, []string{"rules[0].overrides.pump-1.when:", "ends in the middle"}},
 		"limit":              {rules.Rule{For: pumps, When: "fault", Overrides: over(rules.Override{Limits: map[string]string{"low": "1"}})}, []string{"overrides.pump-1.limits.low:", `no limit "low"`}},
 		"limit's unit":       {rules.Rule{For: pumps, When: "outlet_pressure < low", Limits: map[string]string{"low": "1 bar"}, Overrides: over(rules.Override{Limits: map[string]string{"low": "1 kW"}})}, []string{"bar cannot be put beside kW", "(device pump-1)"}},
 		"limit that is none": {rules.Rule{For: pumps, When: "outlet_pressure < low", Limits: map[string]string{"low": "high"}}, []string{"rules[0].limits.low:", `"high" is no number`}},

@@ -76,6 +76,9 @@ func parse(text string) (ast.Node, map[int]literal, *mistake) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil, &mistake{at: -1, what: "The condition is empty.", cure: "Write one such as outlet_pressure < 2.0 bar."}
 	}
+	if m := hint(text, false); m != nil {
+		return nil, nil, m
+	}
 	bare, literals := lift(text)
 	config := conf.CreateNew()
 	config.MaxNodes = mostNodes
@@ -87,6 +90,9 @@ func parse(text string) (ast.Node, map[int]literal, *mistake) {
 	}
 	tree, err := parser.ParseWithConfig(bare, config)
 	if err != nil {
+		if m := hint(text, true); m != nil {
+			return nil, nil, m
+		}
 		return nil, nil, fromExpr(err, `Write a condition such as "outlet_pressure < 2.0 bar and running".`)
 	}
 	return tree.Node, literals, nil
@@ -156,6 +162,7 @@ type builder struct {
 	learns    func(facility.PointID) bool
 
 	literals map[int]literal
+	tree     ast.Node // of the last condition
 	nodes    int
 	err      *mistake
 	program  program
@@ -180,7 +187,7 @@ func (b *builder) condition(text string) (func(*frame) Truth, *mistake) {
 	if m != nil {
 		return nil, m
 	}
-	b.literals, b.nodes = literals, 0
+	b.literals, b.tree, b.nodes = literals, node, 0
 	named := len(b.points)
 	if strings.TrimSpace(text) != "" {
 		fmt.Fprintf(&b.key, "%s\x00", text)

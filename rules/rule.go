@@ -191,6 +191,7 @@ func (r Rule) Validate() []facility.Problem {
 	out = append(out, r.Order.validate()...)
 	out = append(out, r.validateDeadband()...)
 	out = append(out, r.validateNames()...)
+	out = append(out, r.validateUse()...)
 	for _, id := range slices.Sorted(maps.Keys(r.Overrides)) {
 		out = append(out, r.validateOverride(id, r.Overrides[id])...)
 	}
@@ -233,6 +234,8 @@ func (r Rule) validateNames() []facility.Problem {
 		switch {
 		case !givenName.MatchString(name):
 			out = append(out, facility.Problem{Path: path, What: fmt.Sprintf("%q is no name.", name), Cure: `Write lower-case letters, digits and "_", such as high or subs.`})
+		case slices.Contains(ownNames, name):
+			out = append(out, facility.Problem{Path: path, What: fmt.Sprintf("%s is a word of every condition.", name), Cure: "Write another name."})
 		case name == ratedName:
 			out = append(out, facility.Problem{Path: path, What: "rated is what the device is rated for.", Cure: "Write another name."})
 		}

@@ -95,7 +95,7 @@ func TestUnitsThatDoNotFit(t *testing.T) {
 		"delta(temp, 1h) > 3 °C":             "K cannot be put beside °C",
 		"quality(level) == 3 V":              "quality cannot be put beside V",
 		"held(level > 1 m) > 3 bar":          "s cannot be put beside bar",
-		"level > 3 furlong":                  "unexpected token",
+		"level > 3 furlong":                  `"furlong" is no unit`,
 		"avg(level, 15 m) > 1":               "is no stretch of time",
 		"avg(level, 15) > 1":                 "is no stretch of time",
 		"avg(level, 0s) > 1":                 "0s is no time to look back",

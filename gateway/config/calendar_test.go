@@ -20,7 +20,7 @@ const shiftRules = `rules:
       others: {kinds: [pump], having: [running], here: true}
     when: >-
       running and during("night-shift") and not any(others.running)
-      and outlet_pressure < low
+      and outlet_pressure < low and edges(running, 24h) < often
     overrides:
       pump-2: {limits: {low: 1.5 bar}, on_delay: 30s, priority: P3}
 `
