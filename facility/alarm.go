@@ -47,13 +47,14 @@ const (
 	AlarmPutBack    AlarmEvent = "put_back"   // into service
 )
 
-// What else an alarm's history tells. All but retire move no state of their own; recur
+// What else an alarm's history tells. All but retire and usual move no state of their own; recur
 // is a raise that found the alarm standing.
 const (
 	AlarmRecur       AlarmEvent = "recur"   // the condition came again while the alarm stood
 	AlarmTurnUnknown AlarmEvent = "unknown" // the points that it depends on went bad
 	AlarmTurnKnown   AlarmEvent = "known"   // they are good again
 	AlarmRetire      AlarmEvent = "retire"  // the program takes it back, to normal: its rule is gone, or it was raised in error
+	AlarmUsual       AlarmEvent = "usual"   // a person says that it is how things are now: to normal, and what is usual is learned anew
 )
 
 // Active reports whether the condition is present.

@@ -215,7 +215,7 @@ func (i *instance) note(in lifecycle.Input, t lifecycle.Transition, at instant) 
 		a.Value, a.Unit = i.test.value(at)
 		a.LastAt = when
 		a.Count++
-	case t.Event == facility.AlarmClear:
+	case t.Event == facility.AlarmClear, t.Event == facility.AlarmRetire:
 		a.ClearedAt = &when
 	case t.Event == facility.AlarmAcknowledge:
 		a.AckedAt, a.AckedBy, a.AckNote = &when, in.By, in.Note

@@ -133,6 +133,15 @@ func Retired(a facility.Alarm, o *facility.Order) Decision {
 	return comment(o, "规则已变更或取消，不再判断该报警 · the rule was changed or removed, the alarm is no longer judged: "+both(a.Title))
 }
 
+// Usual decides what an alarm that a person took as usual does to its order, which may be
+// nil: what is left of it to do is for people to say.
+func Usual(a facility.Alarm, o *facility.Order, note string) Decision {
+	if o == nil || !o.State.Open() {
+		return Decision{}
+	}
+	return comment(o, "已确认为现在的常态，重新学习 · taken as usual from now on, learned anew: "+both(a.Title)+" ("+note+")")
+}
+
 // Withdraw decides what a patrol alarm that was raised in error does to its
 // order, which may be nil. missing is how many checkpoints of the round are still
 // missed. The order is cancelled when none is and nobody is at work on it.
