@@ -34,7 +34,7 @@ type waterSettings struct {
 
 var shippedWater = waterSettings{
 	warm: 14 * 24, forget: 90 * 24, prior: 120 * 24, most: 8, least: -2, spell: 0.5, sharp: 0.6, narrow: 0.01, busy: 0.75,
-	floor: 19, spells: 0.9, dry: 25, own: 1.4, ownSpells: 1.1, ownDry: 1.3, ownMost: 40, ownForget: 200 * 24,
+	floor: 19, spells: 0.9, dry: 25, own: 1.6, ownSpells: 1.3, ownDry: 1.3, ownMost: 40, ownForget: 250 * 24,
 	above: 1.5, close: 0.5, fault: 60, longest: 20 * 24, longDry: 72,
 }
 
