@@ -28,7 +28,7 @@ func TestDetectorsReachTheirMarks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range figuresOf(m, 0) { // how fast it is, the bench tells
+	for _, f := range figuresOf(m, nil) { // how fast it is, the bench tells
 		if !f.Well() {
 			t.Errorf("%s is %.*f %s, to reach %g", f.Name, f.Decimals, f.Value, f.Unit, f.Reach)
 		}

@@ -11,12 +11,12 @@ import (
 )
 
 type sample struct {
-	at    time.Time
-	value float64
+	at     time.Time
+	values []float64
 }
 
 // paceOnce observes all files with a new detector each.
-func paceOnce(paths []string) (micros float64, err error) {
+func paceOnce(kind detect.Kind, paths []string) (micros float64, err error) {
 	var spent time.Duration
 	var samples int
 	for _, path := range paths {
@@ -24,13 +24,13 @@ func paceOnce(paths []string) (micros float64, err error) {
 		if err != nil {
 			return 0, err
 		}
-		d, err := detect.New(detect.Series, detect.Settings{})
+		d, err := detect.New(kind, detect.Settings{Channels: len(all[0].values)})
 		if err != nil {
 			return 0, err
 		}
 		begin := time.Now()
 		for _, s := range all {
-			d.Observe(s.at, s.value)
+			d.Observe(s.at, s.values...)
 		}
 		spent += time.Since(begin)
 		samples += len(all)
@@ -48,17 +48,24 @@ func read(path string) ([]sample, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if len(rows) < 2 {
+		return nil, fmt.Errorf("%s has no rows", path)
+	}
 	var out []sample
 	for _, r := range rows[1:] {
 		at, err := time.Parse(time.DateTime, r[0])
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
-		value, err := strconv.ParseFloat(r[1], 64)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
+		s := sample{at: at}
+		for _, cell := range r[1:] {
+			value, err := strconv.ParseFloat(cell, 64)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", path, err)
+			}
+			s.values = append(s.values, value)
 		}
-		out = append(out, sample{at, value})
+		out = append(out, s)
 	}
 	return out, nil
 }
