@@ -2,6 +2,8 @@
 // one in force, saved with a reason and taken back. Others read and try, and the page of
 // figures shows what happened.
 import assert from 'node:assert/strict';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { examine } from '../test/examine.mjs';
 import { desktop, phone, shoot, signIn, startBrowser, startEstate, until } from './estate.mjs';
@@ -121,6 +123,48 @@ test('an own rule is made, and a technician reads and tries it on a phone', { ti
   assert.equal(await reader.getByTestId('rule-text').count(), 0);
   assert.deepEqual(await examine(reader, { touch: true }), []);
   assert.deepEqual(reader.errors, []);
+});
+
+test('a rule whose device has gone is said to be left out, and is mended or removed', { timeout: 180_000 }, async () => {
+  const demo = await readFile(new URL('../../../configs/demo.yaml', import.meta.url), 'utf8');
+  const tank = /^  - \{id: tank,.*\n/m.exec(demo)[0];
+  const other = await startEstate({ config: demo.replace(tank, tank + tank.replace('id: tank', 'id: tank-2').replace('address: 21', 'address: 29')) });
+  try {
+    const source = 'id: both-full\nname: {zh: 两箱都满, en: both full}\npriority: P4\nfor: {devices: [tank]}\nwhen: level > 1 m and value("tank-2/level") > 1 m\n';
+    let page = await signIn(browser, other, 'wang', small, '/rules');
+    await page.goto('/rules?new');
+    await page.getByTestId('rule-text').fill(source);
+    await checked(page, 'good');
+    await page.getByTestId('rule-reason').fill('试一试');
+    await page.getByTestId('rule-save').click();
+    await page.getByTestId('rule-version').waitFor();
+    await page.context().close();
+    await other.halt();
+    await writeFile(join(other.data, 'site.yaml'), demo);
+    await other.resume();
+    assert.match(other.log(), /IS LEFT OUT.*both-full/);
+
+    page = await signIn(browser, other, 'wang', small, '/rules');
+    const row = page.locator('[data-testid=rule-row][data-id="both-full"]');
+    assert.match(await row.innerText(), /未生效/);
+    await row.click();
+    assert.match(await page.getByTestId('rule-left-out').innerText(), /本小区没有点位 "tank-2\/level"/);
+    assert.deepEqual(await examine(page, { touch: true }), []);
+    await shoot(page, 'rule-left-out-phone');
+    await page.getByTestId('rule-edit').click();
+    await checked(page, 'bad');
+    assert.equal(await page.getByTestId('rule-text').inputValue(), source, 'what was written is there to be mended');
+    await page.getByTestId('rule-text').fill(source.replace(/ and value.*/, ''));
+    await checked(page, 'good');
+    await page.getByTestId('rule-reason').fill('2号水箱拆了');
+    await page.getByTestId('rule-save').click();
+    await until(async () => await page.getByTestId('rule-version').count() === 2, 'the second version');
+    assert.equal(await page.getByTestId('rule-left-out').count(), 0);
+    assert.equal(await page.getByTestId('rule-take-back').count(), 1);
+    assert.deepEqual(page.errors, []);
+  } finally {
+    await other.stop();
+  }
 });
 
 test('the figures show what happened, to those who may see them', { timeout: 90_000 }, async () => {
