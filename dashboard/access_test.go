@@ -38,6 +38,7 @@ var expected = map[string]string{
 	"GET /api/alarms/:id":                    "AMDTV",
 	"POST /api/alarms/:id/acknowledge":       "AMDT",
 	"POST /api/alarms/:id/reset":             "AMDT",
+	"POST /api/alarms/:id/usual":             "AM",
 	"GET /api/holds":                         "AMDTV",
 	"POST /api/holds":                        "AMDT",
 	"POST /api/holds/release":                "AMDT",

@@ -73,6 +73,10 @@ func (s *Server) reset(c *fiber.Ctx, v *visitor) error {
 	return s.handleAlarm(c, v, s.resetAlarm)
 }
 
+func (s *Server) usual(c *fiber.Ctx, v *visitor) error {
+	return s.handleAlarm(c, v, s.takeAsUsual)
+}
+
 // handleAlarm does what a person wants of an alarm, with a note, and answers with it.
 func (s *Server) handleAlarm(c *fiber.Ctx, v *visitor, do func(ctx context.Context, v *visitor, id, words string) (facility.Alarm, error)) error {
 	var body struct {
@@ -120,5 +124,22 @@ func (s *Server) resetAlarm(ctx context.Context, v *visitor, id, words string) (
 		return facility.Alarm{}, doing("reset alarm "+id, err)
 	}
 	s.audit(ctx, v.person.Login, "alarm.reset", alarm.ID, alarm.Title.ZH)
+	return alarm, nil
+}
+
+// takeAsUsual says that what an alarm is about is how things are from now on.
+func (s *Server) takeAsUsual(ctx context.Context, v *visitor, id, words string) (facility.Alarm, error) {
+	if s.options.Usual == nil {
+		return facility.Alarm{}, fail("not_found")
+	}
+	words, err := note(words)
+	if err != nil {
+		return facility.Alarm{}, err
+	}
+	alarm, err := s.options.Usual.TakeAsUsual(ctx, v.person, id, words)
+	if err != nil {
+		return facility.Alarm{}, doing("take alarm "+id+" as usual", err)
+	}
+	s.audit(ctx, v.person.Login, "alarm.usual", alarm.ID, alarm.Title.ZH)
 	return alarm, nil
 }

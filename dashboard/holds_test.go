@@ -43,6 +43,21 @@ func (k *holder) ResetAlarm(_ context.Context, _ facility.Person, id, _ string) 
 	return a, err
 }
 
+func (k *holder) TakeAsUsual(_ context.Context, _ facility.Person, id, note string) (facility.Alarm, error) {
+	unlock, err := k.lock()
+	defer unlock()
+	a := k.alarms[id]
+	switch {
+	case !a.State.Active():
+		return a, facility.ErrUnlawful
+	case note == "":
+		return a, facility.ErrNoteMissing
+	}
+	a.State = facility.AlarmNormal
+	k.alarms[id] = a
+	return a, err
+}
+
 func (k *holder) HoldAlarm(_ context.Context, by facility.Person, h facility.AlarmHold) (facility.AlarmHold, error) {
 	unlock, err := k.lock()
 	defer unlock()
@@ -85,7 +100,7 @@ func startHolding(t *testing.T, change ...func(*Options)) (*house, *holder) {
 	k := &holder{records: map[string][]facility.AlarmRecord{}}
 	h := startHouse(t, append([]func(*Options){func(o *Options) {
 		k.fake = o.Orders.(*fake)
-		o.Holds, o.Held = k, k
+		o.Holds, o.Held, o.Usual = k, k, k
 	}}, change...)...)
 	return h, k
 }
@@ -148,6 +163,24 @@ func TestReset(t *testing.T) {
 	wantRedirect(t, desk.post("/basic/alarms/"+b.ID+"/reset", "token", tokenOf(t, desk.get("/basic/alarms"))), "/basic/alarms")
 	if h.alarms[b.ID].State != facility.AlarmNormal {
 		t.Errorf("by the plain page: %+v", h.alarms[b.ID])
+	}
+}
+
+func TestTakeAsUsual(t *testing.T) {
+	h, _ := startHolding(t)
+	a := h.alarm(facility.P3, facility.AlarmUnacknowledged)
+	manager, path := h.as("manager"), "/api/alarms/"+a.ID+"/usual"
+	h.as("desk").wantError("forbidden", "", "POST", path, object{"note": "so"})
+	manager.wantError("invalid", "note", "POST", path, nil)
+	manager.wantError("invalid", "note", "POST", path, object{"note": strings.Repeat("长", 2001)})
+	var done alarmShape
+	manager.want(200, "POST", path, object{"note": "洗衣店夜班"}, &done)
+	if done.State != facility.AlarmNormal {
+		t.Errorf("afterwards: %+v", done)
+	}
+	manager.wantError("unlawful", "", "POST", path, object{"note": "洗衣店夜班"})
+	if got := h.audited(); !slices.Contains(got, "manager alarm.usual "+a.ID) {
+		t.Errorf("the audit says %q", got)
 	}
 }
 

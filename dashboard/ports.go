@@ -81,6 +81,14 @@ type Holds interface {
 	ReleaseAlarm(ctx context.Context, by facility.Person, key string, kind facility.AlarmState, note string) error
 }
 
+// Usual has what is usual learned anew. It is the hub. Who may do it is checked there too.
+type Usual interface {
+	// TakeAsUsual says that what an alarm is about is how things are from now on, and takes
+	// it back; facility.ErrUnlawful where it does not stand, or does not go by what is
+	// usual, and facility.ErrNoteMissing without a note.
+	TakeAsUsual(ctx context.Context, by facility.Person, id, note string) (facility.Alarm, error)
+}
+
 // HoldRegister is the ledger's register of what keeps alarms quiet, and of what became of
 // each alarm.
 type HoldRegister interface {
@@ -165,6 +173,7 @@ type Options struct {
 	History History
 	Holds   Holds        // may be nil
 	Held    HoldRegister // may be nil
+	Usual   Usual        // may be nil
 	Figures Figures      // may be nil
 	Rules   RuleBook     // may be nil
 	Notices Notices      // may be nil

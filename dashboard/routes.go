@@ -39,6 +39,7 @@ func (s *Server) routes() []route {
 		{get, "/api/alarms/:id", may(facility.SeeEstate), s.getAlarm},
 		{post, "/api/alarms/:id/acknowledge", may(facility.AcknowledgeAlarm), s.acknowledge},
 		{post, "/api/alarms/:id/reset", may(facility.AcknowledgeAlarm), s.reset},
+		{post, "/api/alarms/:id/usual", may(facility.EditRules), s.usual},
 
 		// Whoever lacks hold_alarm may take out of service for an order of their own.
 		{get, "/api/holds", may(facility.SeeEstate), s.listHolds},

@@ -60,6 +60,7 @@ type RuleDetailShape struct {
 	OfFile   string             `json:"of_file,omitempty"` // what the files say, where that does not count
 	Versions []RuleVersionShape `json:"versions"`          // newest first
 	Points   []string           `json:"points"`            // that it hangs on, those that it names first before the others
+	Learns   bool               `json:"learns,omitempty"`  // it asks what is usual: its alarms can be taken as usual
 }
 
 // RuleVersionShape is one saving of a rule.

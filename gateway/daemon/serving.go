@@ -37,7 +37,7 @@ func (d *daemon) serving(ln net.Listener) (part, error) {
 	c := d.Config
 	life := c.Alarms.Life()
 	s, err := dashboard.New(dashboard.Options{
-		Estate: c.Estate, Tiles: c.Tiles, People: d.ledger, Orders: d.ledger, Watch: d.ledger, Holds: d.hub, Held: d.ledger, Notices: d.ledger,
+		Estate: c.Estate, Tiles: c.Tiles, People: d.ledger, Orders: d.ledger, Watch: d.ledger, Holds: d.hub, Held: d.ledger, Usual: d.hub, Notices: d.ledger,
 		Limits: dashboard.AlarmLimits{MaxShelf: life.MaxShelf, AckNote: life.AckNote},
 		Desk:   d.hub, Live: d.hub, Figures: d.hub, Rules: d.hub.Rules(), History: d.history, Metrics: d.scraping(),
 		DeadLetters: d.exportLetters(), MonitorToken: token,

@@ -29,6 +29,19 @@ func (h *Hub) ResetAlarm(ctx context.Context, by facility.Person, id, note strin
 	return h.seen(ctx, "reset", id, err)
 }
 
+// TakeAsUsual says that what an alarm is about is how things are from now on. It changes
+// what counts as wrong, so it is for whoever may change rules.
+func (h *Hub) TakeAsUsual(ctx context.Context, by facility.Person, id, note string) (facility.Alarm, error) {
+	if !by.Role.May(facility.EditRules) {
+		return facility.Alarm{}, fmt.Errorf("%s may not say what is usual: %w", by.Login, facility.ErrForbidden)
+	}
+	err := h.judge.ask(ctx, func() (outcome, error) {
+		changes, err := h.judge.engine.TakeAsUsual(id, by.Login, strings.TrimSpace(note), h.judge.now().UTC())
+		return outcome{rules: changes}, err
+	})
+	return h.seen(ctx, "take as usual", id, err)
+}
+
 // HoldAlarm shelves the alarm of a key, or takes it out of service.
 func (h *Hub) HoldAlarm(ctx context.Context, by facility.Person, asked facility.AlarmHold) (facility.AlarmHold, error) {
 	var made facility.AlarmHold

@@ -257,21 +257,22 @@ func (b *Book) Rule(ctx context.Context, id string) (dashboard.RuleDetailShape, 
 	if x.source == "" {
 		return out, nil
 	}
-	out.Points, err = b.points(x.rule)
+	out.Points, out.Learns, err = b.points(x.rule)
 	return out, err
 }
 
-// points are those that a rule without problems hangs on.
-func (b *Book) points(r rules.Rule) ([]string, error) {
+// points are those that a rule without problems hangs on, and whether it asks what is
+// usual of one.
+func (b *Book) points(r rules.Rule) ([]string, bool, error) {
 	engine, problems := rules.Compile([]rules.Rule{r}, b.o.Estate, b.o.Options...)
 	if len(problems) > 0 {
-		return nil, fmt.Errorf("rule %s: %w", r.ID, problems[0])
+		return nil, false, fmt.Errorf("rule %s: %w", r.ID, problems[0])
 	}
 	out := []string{}
 	for _, p := range engine.Points() {
 		out = append(out, p.String())
 	}
-	return out, nil
+	return out, engine.AsksUsual(), nil
 }
 
 // CheckRule says what is wrong with a rule, and what it would be judged on.
@@ -283,7 +284,7 @@ func (b *Book) CheckRule(_ context.Context, source string) (dashboard.RuleCheckS
 	}
 	out.Devices = rules.Cover([]rules.Rule{r}, b.o.Estate)[0].Devices
 	var err error
-	out.Points, err = b.points(r)
+	out.Points, _, err = b.points(r)
 	return out, err
 }
 

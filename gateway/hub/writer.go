@@ -193,6 +193,8 @@ func (w *writer) order(a *facility.Alarm, c rules.Change, missing int) error {
 		d = dispatch.Returned(*a, open)
 	case facility.AlarmRetire:
 		d = dispatch.Retired(*a, open)
+	case facility.AlarmUsual:
+		d = dispatch.Usual(*a, open, c.Note)
 	case lateSync:
 		d = dispatch.Withdraw(*a, open, missing)
 	}

@@ -51,6 +51,8 @@ export interface RuleDetail {
   versions: RuleVersion[] | null
   /** That it hangs on, those that it names first before the others. */
   points: string[] | null
+  /** It asks what is usual: its alarms can be taken as usual. */
+  learns?: boolean
 }
 
 /** A mistake in the text of a rule; line and column from 1, 0 for the whole. */

@@ -122,7 +122,7 @@ export interface Hold {
 }
 
 export type AlarmEventKind =
-  | 'raise' | 'clear' | 'acknowledge' | 'realarm' | 'reset' | 'retire' | 'recur' | 'unknown' | 'known'
+  | 'raise' | 'clear' | 'acknowledge' | 'realarm' | 'reset' | 'retire' | 'usual' | 'recur' | 'unknown' | 'known'
   | 'shelve' | 'unshelve' | 'suppress' | 'unsuppress' | 'take_out' | 'put_back'
 
 export interface AlarmEvent {

@@ -21,6 +21,8 @@ export interface AlarmDesk {
   readonly fault: ShallowRef<string>
   acknowledge(alarm: Alarm, note: string): Promise<boolean>
   reset(alarm: Alarm, note: string): Promise<boolean>
+  /** What it is about is how things are from now on. */
+  usual(alarm: Alarm, note: string): Promise<boolean>
   hold(ask: HoldAsk): Promise<boolean>
   release(hold: Hold, note: string): Promise<boolean>
 }
@@ -52,6 +54,10 @@ export function useAlarmDesk(changed: () => void): AlarmDesk {
     reset: (alarm, note) => attempt(async () => {
       await client.send('POST', `/api/alarms/${alarm.id}/reset`, { note })
       return t('alarm.reset_done', { title: pick(alarm.title) })
+    }),
+    usual: (alarm, note) => attempt(async () => {
+      await client.send('POST', `/api/alarms/${alarm.id}/usual`, { note })
+      return t('alarm.usual_done', { title: pick(alarm.title) })
     }),
     hold: (ask) => attempt(async () => {
       await client.send<Hold>('POST', '/api/holds', ask)
