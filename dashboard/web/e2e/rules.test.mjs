@@ -73,6 +73,7 @@ test('a manager overrides a rule, tries it first, and takes it back', { timeout:
   assert.equal(await both('alarms', 'present'), before, 'the rule in force does as before');
   assert.ok(edited > 0, 'the edited one is loud');
   await page.locator('.u-over').waitFor();
+  if (await both('alarms', 'edited') === 0) assert.match(await page.getByTestId('backtest-none').innerText(), /[1-9]/, 'what stood all the time is not quiet');
   assert.deepEqual(await examine(page, { touch: false }), []);
   await shoot(page, 'rule-tried-desktop');
 
