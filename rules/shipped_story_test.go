@@ -59,6 +59,11 @@ func flat(leak float64, from, until time.Duration) func(time.Duration) string {
 	}
 }
 
+// ofOldFlat has it be that of the flat whose pipe is known.
+func ofOldFlat(words func(time.Duration) string) func(time.Duration) string {
+	return func(at time.Duration) string { return strings.ReplaceAll(words(at), "flat-water/", "old-water/") }
+}
+
 // block is the register of a block of 200 households.
 func block(id string, rate func(at time.Duration) float64) func(time.Duration) string {
 	total := 5000.0
@@ -87,6 +92,10 @@ func TestShippedWaterRules(t *testing.T) {
 		{
 			"a flat that leaks for less than a day is watched on", eachStep(10*minute, 0, 10*day, flat(0.02, 6*day, 6*day+20*hour)),
 			nil,
+		},
+		{
+			"a flat that leaks since before the first day", eachStep(10*minute, 0, 5*day, ofOldFlat(flat(0.02, 0, 3*day))),
+			[]string{"25h0m0s raise water-never-still-pipe/old-water unacknowledged", "73h50m0s clear water-never-still-pipe/old-water returned"},
 		},
 		{
 			"a block never stands still, but its nights rise", eachStep(10*minute, 0, 12*day, block("flat-water", func(at time.Duration) float64 {

@@ -152,6 +152,7 @@ func wholeRange(t *testing.T) facility.Estate {
 		{id: "heat-1", profile: "cjt188-heat"},
 		{id: "gas-1", profile: "cjt188-gas"},
 		{id: "flat-water", profile: "cjt188-water", parent: "main-water"},
+		{id: "old-water", profile: "cjt188-water", ratings: map[string]string{"pipe": "DN20"}},
 		{id: "garden-water", profile: "tuf-2000", ratings: map[string]string{"pipe": "DN40"}},
 		{id: "flat-power", profile: "dlt645-2007", parent: "main-power", ratings: map[string]string{"current": "40 A"}},
 		{id: "shop-power", profile: "dlt645-2007-three-phase", parent: "main-power"},
