@@ -29,7 +29,7 @@ export function createRules(iso, now, devices, alarms, refuse) {
     rule('water-never-still', say('24小时无零流量，疑似漏水', 'no hour without flow, as of a leak'), 'P3', of('water_meter'), 'rate(total, 1h) > still and held(rate(total, 1h) > still, 24h)', { file: 'water.yaml' }),
     rule('tank-low', say('水箱液位低', 'tank low'), 'P2', of('level'), 'level < 0.8 m', { origin: 'own', file: '', version: 1, author: 'wang', author_name: '王经理', at }),
     rule('device-offline', say('设备无应答', 'device does not answer'), 'P3', devices.map((d) => d.id), 'never(online, 5m)', { file: 'devices.yaml' }),
-    rule('lift-fault', say('电梯故障', 'lift fault'), 'P2', [], 'fault == 1', { origin: 'own', file: '', version: 1, author: 'wang', author_name: '王经理', at, left_out: [{ path: 'for', line: 5, column: 1, what: 'no device of kind "lift"', cure: 'add one, or take the rule back' }] }),
+    rule('lift-fault', say('电梯故障', 'lift fault'), 'P2', [], 'fault == 1', { origin: 'own', file: '', version: 1, author: 'wang', author_name: '王经理', at, left_out: [{ path: 'for', line: 5, column: 1, what: say('本规则没有选中任何设备。', 'The rule selects no device.'), cure: say('请放宽选择。', 'Widen the selection.') }] }),
   ]
   const versions = new Map([['pump-pressure-low', [
     { version: 2, at, author: 'wang', author_name: '王经理', reason: '雨季误报多，延时加到 5 分钟', source: slower },
@@ -41,7 +41,7 @@ export function createRules(iso, now, devices, alarms, refuse) {
     const r = list.find((x) => x.id === id)
     if (!r) throw refuse()
     const source = sources.get(id) ?? pressureLow.replace('pump-pressure-low', id)
-    const points = (r.devices ?? []).flatMap((d) => devices.find((x) => x.id === d).points.filter((p) => p.kind === 'measure').slice(0, 1).map((p) => p.id))
+    const points = (r.devices ?? []).flatMap((d) => devices.find((x) => x.id === d).points.filter((p) => r.condition.includes(p.id.slice(d.length + 1))).map((p) => p.id))
     return { rule: r, source, ...(r.origin === 'override' ? { of_file: pressureLow } : {}), versions: versions.get(id) ?? [], points }
   }
 
@@ -49,8 +49,8 @@ export function createRules(iso, now, devices, alarms, refuse) {
     const lines = source.split('\n')
     const line = lines.findIndex((l) => l.includes('presure')) + 1
     return line
-      ? { problems: [{ path: 'when', line, column: lines[line - 1].indexOf('presure') + 1, what: 'pump-1 has no point "outlet_presure"', cure: 'write "outlet_pressure"' }], devices: [] }
-      : { problems: [], devices: of('pump') }
+      ? { problems: [{ path: 'when', line, column: lines[line - 1].indexOf('presure') + 1, what: say('设备没有 "outlet_presure" 这个量。', 'The device has no quantity "outlet_presure".'), cure: say('是不是 "outlet_pressure"？', 'Did you mean "outlet_pressure"?') }], devices: [], points: [] }
+      : { problems: [], devices: of('pump'), points: of('pump').map((d) => `${d}/outlet_pressure`) }
   }
 
   function save(id, body, p) {
