@@ -20,7 +20,7 @@ type growth struct {
 type sample struct {
 	at    instant
 	value float64
-	raw   float64
+	raw   float64 // what the next one is counted from
 }
 
 func newGrowth(span time.Duration) *growth { return &growth{span: instant(span)} }
@@ -34,7 +34,7 @@ func (g *growth) take(p *point, at instant, v float64) {
 	n := len(g.samples)
 	if n > 0 && p.kind == facility.Counter {
 		last := g.samples[n-1]
-		s.value = last.value + grown(last.raw, v, p.wrap)
+		s.follow(last, p.wrap)
 	}
 	if n >= 2 && at-g.samples[n-2].at < g.near() {
 		g.samples[n-1] = s
@@ -45,13 +45,24 @@ func (g *growth) take(p *point, at instant, v float64) {
 	g.forget()
 }
 
-// grown is what a counter counted; a step back of unknown size counts as none.
-func grown(before, after, wrap float64) float64 {
+// grown is what a counter counted, and what its next reading is counted from; a step
+// back of unknown size counts as none. A register that trembles in its last digits has
+// counted nothing until it is above where it was before.
+func grown(before, after, wrap float64) (amount, from float64) {
 	amount, step := facility.Increase(before, after, wrap)
-	if step == facility.Reset {
-		return 0
+	switch {
+	case step == facility.Reset:
+		return 0, after
+	case step == facility.Grew && after < before:
+		return 0, before
 	}
-	return amount
+	return amount, after
+}
+
+// follow makes the sample of a counter what came behind another one.
+func (s *sample) follow(before sample, wrap float64) {
+	amount, from := grown(before.raw, s.raw, wrap)
+	s.value, s.raw = before.value+amount, from
 }
 
 // forget drops the samples that the change is not taken from any more.
@@ -87,10 +98,14 @@ func (g *growth) late(p *point, at instant, v float64) bool {
 	next := g.samples[n]
 	s := sample{at: at, value: v, raw: v}
 	if p.kind == facility.Counter {
-		s.value = next.value - grown(v, next.raw, p.wrap)
 		if n > 0 {
-			s.value = g.samples[n-1].value + grown(g.samples[n-1].raw, v, p.wrap)
-			shift := s.value + grown(v, next.raw, p.wrap) - next.value
+			s.follow(g.samples[n-1], p.wrap)
+		}
+		amount, _ := grown(s.raw, next.raw, p.wrap)
+		if n == 0 {
+			s.value = next.value - amount
+		} else {
+			shift := s.value + amount - next.value
 			for i := n; i < len(g.samples); i++ {
 				g.samples[i].value += shift
 			}

@@ -162,7 +162,8 @@ func TestGrowthAgainstAllReadings(t *testing.T) {
 		full++
 		want := 0.0
 		for i := base + 1; i < len(all); i++ {
-			want += grown(all[i-1].v, all[i].v, p.wrap)
+			amount, _ := grown(all[i-1].v, all[i].v, p.wrap)
+			want += amount
 		}
 		if got != want || over != last.at-all[base].at {
 			rt.Fatalf("%v in %s, want %v in %s", got, time.Duration(over), want, time.Duration(last.at-all[base].at))

@@ -63,7 +63,9 @@ func (n *nights) take(p *point, at instant, v float64) {
 	}
 	if near := n.at != 0 && at-n.at <= farthest; p.kind == facility.Counter {
 		if near && n.seen {
-			n.spread(at, grown(n.raw, v, p.wrap))
+			var amount float64
+			amount, v = grown(n.raw, v, p.wrap)
+			n.spread(at, amount)
 		}
 		n.seen = true
 	} else {
