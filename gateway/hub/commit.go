@@ -20,6 +20,10 @@ const retry = time.Second
 // With more nothing is judged until it can.
 const maxUnwritten = 1000
 
+// saveMany is how much of the state, in points and instances, may wait for saveEvery, so
+// that the next decision has little to write with it: some 100 KB.
+const saveMany = 4000
+
 // outcome is what a step decided, to be carried out in the ledger.
 type outcome struct {
 	rules  []rules.Change
@@ -102,7 +106,7 @@ func (j *judge) step(ctx context.Context, o outcome) {
 	troubled := j.figures.trouble.Load() != nil
 	pressed := j.unwritten()+o.len() > maxUnwritten
 	switch {
-	case o.len() == 0 && len(j.held) == 0 && (j.at == j.saved || j.since(j.savedAt) < saveEvery):
+	case o.len() == 0 && len(j.held) == 0 && !j.saveDue():
 		return
 	case troubled && !pressed && j.since(j.triedAt) < retry:
 		j.hold(o)
@@ -112,6 +116,11 @@ func (j *judge) step(ctx context.Context, o outcome) {
 	for j.unwritten() > maxUnwritten && pause(ctx) {
 		_ = j.commit(ctx, outcome{})
 	}
+}
+
+// saveDue reports whether the state is to be kept although nothing is decided.
+func (j *judge) saveDue() bool {
+	return j.at != j.saved && (j.since(j.savedAt) >= saveEvery || j.engine.Unsaved() >= saveMany)
 }
 
 // unwritten is how many decisions are held.
