@@ -38,12 +38,21 @@ const tried = async (page) => {
   await page.getByTestId('backtest-run').click()
   await page.locator('.u-over').waitFor()
 }
+// The mock's rules learn nothing.
+const learned = async (page) => {
+  await page.route('**/api/rules/*', async (route) => {
+    const answer = await route.fetch()
+    await route.fulfill({ response: answer, json: { ...(await answer.json()), learns: true } })
+  })
+  await page.reload()
+  await page.getByTestId('alarm-usual').click()
+}
 const compared = (page) => page.locator('[data-testid=rule-version] summary').first().click()
 
 const pages = [
   ['sign-in', '/sign-in', null], ['overview', '/', 'wang'], ['kiosk', '/?kiosk', 'wang'],
   ['alarms', '/alarms', 'li'], ['alarms-held', '/alarms?show=held', 'li'], ['alarm', '/alarms/a1', 'li'], ['alarm-held', '/alarms/a4', 'li'], ['alarm-latched', '/alarms/a5', 'zhang'],
-  ['alarm-shelve', '/alarms/a1', 'li', 'alarm-shelve'], ['alarm-out', '/alarms/a1', 'li', 'alarm-take-out'],
+  ['alarm-shelve', '/alarms/a1', 'li', 'alarm-shelve'], ['alarm-out', '/alarms/a1', 'li', 'alarm-take-out'], ['alarm-usual', '/alarms/a1', 'wang', learned],
   ['orders', '/orders', 'li'], ['order', '/orders/o1', 'li'], ['order-working', '/orders/o3', 'zhang'],
   ['my', '/my', 'zhang'], ['patrol', '/patrol', 'wang'], ['tags', '/tags', 'wang'], ['walk', '/walk', 'zhao'], ['tap', '/t/pump-2b8c44', 'zhao'],
   ['tap-refused', '/t/unknown-tag', 'zhao'], ['tap-no-guard', '/t/pump-2b8c44', 'li'], ['devices', '/devices', 'wang'], ['device', '/devices/tank', 'wang'],
