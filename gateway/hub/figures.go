@@ -13,16 +13,22 @@ import (
 )
 
 // lookBack is how long before a period the figures look, so that a flood or a spell of
-// chattering that was under way as it began is known for one.
-const lookBack = time.Hour
+// chattering that was under way as it began is known for one, though it lasts for hours.
+const lookBack = 24 * time.Hour
 
-// AlarmFigures measures the alarms of [from, to), until now at most. It fails with
-// facility.ErrInvalid when nothing of that is past.
+// AlarmFigures measures the alarms of [from, to), until now at most, and of that what
+// lies behind the first that is known of the house: a month of which a day is known is
+// not a calm month. It fails with facility.ErrInvalid when nothing of that is past.
 func (h *Hub) AlarmFigures(ctx context.Context, from, to time.Time) (dashboard.AlarmFigures, error) {
 	now := h.o.Now()
 	if to.After(now) {
 		to = now
 	}
+	begun, err := h.o.Ledger.Begun(ctx)
+	if err != nil {
+		return dashboard.AlarmFigures{}, fmt.Errorf("measure the alarms: %w", err)
+	}
+	from = known(from, to, begun)
 	lines, err := h.o.Ledger.AlarmLines(ctx, from.Add(-lookBack), now)
 	if err != nil {
 		return dashboard.AlarmFigures{}, fmt.Errorf("measure the alarms: %w", err)
@@ -39,6 +45,18 @@ func (h *Hub) AlarmFigures(ctx context.Context, from, to time.Time) (dashboard.A
 		return dashboard.AlarmFigures{}, fmt.Errorf("measure the alarms: %w", err)
 	}
 	return shownFigures(f, present, duty, alarms), nil
+}
+
+// known is where the period begins of which something is known. It is not made shorter
+// than what a rate is measured by.
+func known(from, to, begun time.Time) time.Time {
+	if least := to.Add(-discipline.FloodWindow); begun.After(least) {
+		begun = least
+	}
+	if begun.After(from) {
+		return begun
+	}
+	return from
 }
 
 // lastAlarms reads the last alarm of each key that the figures name.

@@ -35,6 +35,11 @@ func TestFiguresOfWhatHappened(t *testing.T) {
 		if f.Told != 5 || f.Priorities[facility.P2] != 1 || f.Priorities[facility.P3] != 4 || !f.To.Equal(h.now()) || f.Duty != 1 || f.Representative {
 			t.Errorf("told: %+v", f)
 		}
+		month, err := h.hub.AlarmFigures(t.Context(), begun.Add(-30*24*time.Hour), h.now())
+		h.must(err)
+		if month.Representative || month.Told != 5 || month.From.Before(begun) || month.From.After(begun.Add(time.Minute)) || month.Rate.Value < 5./6/26 {
+			t.Errorf("a month, of which a day is known: %+v", month)
+		}
 		if f.Acknowledged != 1 || f.AckMedian < 9*time.Minute || f.AckMedian > 10*time.Minute {
 			t.Errorf("%d acknowledged after %v", f.Acknowledged, f.AckMedian)
 		}

@@ -57,3 +57,15 @@ func (l *Ledger) AlarmLines(ctx context.Context, from, to time.Time) ([]AlarmLin
 	}, alarmLines, l.site, nanos(from), nanos(to))
 	return lines, failure(err, "what happened to alarms from %v to %v", from, to)
 }
+
+// Begun returns when the ledger began to know of anything: its first line of the audit
+// log or of an alarm. The time is zero while it knows of nothing.
+func (l *Ledger) Begun(ctx context.Context) (time.Time, error) {
+	r := l.read()
+	var at time.Time
+	err := r.db.QueryRowContext(ctx, `
+		SELECT MIN(at) FROM (
+			SELECT MIN(at) AS at FROM audit WHERE site = $1
+			UNION ALL SELECT MIN(at) FROM alarm_event WHERE site = $1)`, r.site).Scan(asTime{&at})
+	return at, failure(err, "read when the ledger began")
+}

@@ -73,6 +73,27 @@ func TestAlarmLinesReachBackToTheRaiseOfWhatStands(t *testing.T) {
 	}
 }
 
+func TestBegun(t *testing.T) {
+	l := staffed(t)
+	begun := func(want time.Time) {
+		t.Helper()
+		if at, err := l.Begun(t.Context()); err != nil || !at.Equal(want) {
+			t.Errorf("it began at %v, %v; want %v", at, err, want)
+		}
+	}
+	begun(time.Time{})
+	update(t, l, func(tx *ledger.Tx) error {
+		begin(t, tx, "a", "k", noon, facility.AlarmNormal)
+		return nil
+	})
+	begun(noon)
+	before := noon.Add(-time.Hour)
+	if err := l.Audit(t.Context(), facility.AuditEntry{At: before, Actor: "desk", Action: "sign_in"}); err != nil {
+		t.Fatal(err)
+	}
+	begun(before)
+}
+
 func BenchmarkAlarmLinesOfAYear(b *testing.B) {
 	l := staffed(b)
 	const alarms = 25_000 // of four lines each
