@@ -29,4 +29,7 @@ test('the list is newest first, each notice once', () => {
   expect(ids(withNotice([b], a, 1))).toBe('b')
   expect(unseen([c, b, a], a.at)).toBe(2)
   expect(unseen([c, b, a], '')).toBe(3)
+  const parts = ['01', '01.5', '01.52', '02'].map((at) => notice(at, `2026-11-22T01:00:${at}Z`))
+  expect(parts.reduce((all: Notice[], n) => withNotice(all, n), []).map((n) => n.id)).toEqual(['02', '01.52', '01.5', '01'])
+  expect(unseen(parts, parts[0]!.at)).toBe(3)
 })

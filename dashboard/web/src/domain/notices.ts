@@ -11,15 +11,18 @@ export function noticeWords(n: Notice): string {
   return words + (cause ? t('notices.follow', { n: cause.follow, title: pick(cause.title) }) : '')
 }
 
+// Times end in Z behind as many digits as they need: with it, "1.5Z" would come before "1Z".
+const later = (a: string, b: string) => a.slice(0, -1) > b.slice(0, -1)
+
 /** unseen counts the notices after the instant that was seen last. */
 export function unseen(notices: readonly Notice[], seen: string): number {
-  return notices.filter((n) => n.at > seen).length
+  return notices.filter((n) => later(n.at, seen)).length
 }
 
 /** withNotice puts one in its place, newest first, each once, so many at most. */
 export function withNotice(notices: readonly Notice[], n: Notice, most = 200): Notice[] {
   const rest = notices.filter((x) => x.id !== n.id)
-  const at = rest.findIndex((x) => x.at < n.at || x.at === n.at && x.id < n.id)
+  const at = rest.findIndex((x) => later(n.at, x.at) || x.at === n.at && x.id < n.id)
   rest.splice(at < 0 ? rest.length : at, 0, n)
   return rest.slice(0, most)
 }
