@@ -42,6 +42,7 @@ type Options struct {
 type Ledger struct {
 	writer *sql.DB // one connection
 	reader *sql.DB
+	folder *folder
 	site   string
 	zone   *time.Location
 	now    func() time.Time
@@ -70,7 +71,7 @@ func Open(ctx context.Context, path string, o Options) (_ *Ledger, err error) {
 			err = errors.Join(fmt.Errorf("ledger %s: %w", path, err), l.Close())
 		}
 	}()
-	if l.writer, err = connect(o.Driver, path, 1, "_txlock=immediate"); err != nil {
+	if l.writer, err = connect(o.Driver, path, 1, "_txlock=immediate&_pragma=wal_autocheckpoint("+foldLate+")"); err != nil {
 		return nil, err
 	}
 	if l.reader, err = connect(o.Driver, path, readers, "_pragma=query_only(1)"); err != nil {
@@ -85,6 +86,9 @@ func Open(ctx context.Context, path string, o Options) (_ *Ledger, err error) {
 		}
 	}
 	if l.site, l.zone, err = l.adopt(ctx, o.Site); err != nil {
+		return nil, err
+	}
+	if l.folder, err = newFolder(o.Driver, path, o.Logger); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -224,6 +228,9 @@ func (l *Ledger) onlySite(ctx context.Context) (string, *time.Location, error) {
 // Close waits for running queries and closes the file.
 func (l *Ledger) Close() error {
 	var errs []error
+	if l.folder != nil {
+		errs = append(errs, l.folder.close())
+	}
 	// The writer last: the connection that leaves last folds the WAL into the file.
 	for _, db := range []*sql.DB{l.reader, l.writer} {
 		if db != nil {
@@ -252,7 +259,11 @@ type Tx struct {
 // of other processes on the same file. Within fn use the Tx alone: another write
 // through the Ledger would wait for this one for ever.
 func (l *Ledger) Update(ctx context.Context, fn func(*Tx) error) error {
-	return l.transact(ctx, l.writer, fn)
+	if err := l.transact(ctx, l.writer, fn); err != nil {
+		return err
+	}
+	l.folder.note()
+	return nil
 }
 
 // View runs fn in a transaction that only reads, beside any others.
