@@ -98,7 +98,7 @@ points:
 		{name: "unknown key at the top", old: "mqtt: {url: embedded}", new: "mqt: {url: embedded}", at: "mqt:", what: `Unknown key "mqt"`, cure: `"mqtt"`},
 		{name: "key written twice", old: "gateway: {id: gw1, role: both}", new: "gateway: {id: gw1, role: both, role: hub}", at: "gateway:", what: "role"},
 		{name: "broken YAML", old: "rules: [pump-house]", new: "rules: [pump-house", at: "mqtt:", what: ""},
-		{name: "text for a number", old: "baud: 9600, parity: none", new: "baud: fast, parity: none", at: "baud: fast", what: "unmarshal"},
+		{name: "text for a number", old: "baud: 9600, parity: none", new: "baud: fast, parity: none", at: "baud: fast", what: "Here stands a text where a number is expected"},
 		{name: "duration without unit", old: "timeout: 500ms", new: "timeout: fast", at: "timeout: fast", what: "duration", cure: "500ms"},
 		{name: "bad time zone", old: "Asia/Shanghai", new: "Asia/Peking-City", at: "Peking-City", what: "not a time zone", cure: "Asia/Shanghai"},
 		{name: "bad site id", old: "id: garden", new: "id: Garden East", at: "Garden East", what: "cannot be the id of a site", cure: "lower-case"},

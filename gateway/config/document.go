@@ -6,6 +6,7 @@ import (
 	"io"
 	"path"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -218,10 +219,31 @@ func (d *document) fromYAML(err error) Finding {
 		return Finding{File: d.name, What: sentence(err.Error())}
 	}
 	f := Finding{File: d.name, What: sentence(y.GetMessage()), Cure: d.cureFor(y.GetMessage())}
+	if types := misfit.FindStringSubmatch(y.GetMessage()); types != nil {
+		f.What = fmt.Sprintf("Here stands %s where %s is expected.", kindOf(types[1]), kindOf(types[2]))
+	}
 	if tk := y.GetToken(); tk != nil && tk.Position != nil {
 		f = d.position(f, tk.Position.Line, tk.Position.Column)
 	}
 	return f
+}
+
+// misfit is what the decoder says of a value that is none of its key.
+var misfit = regexp.MustCompile(`^cannot unmarshal (.+) into Go .* of type (\S+)$`)
+
+// kindOf names a type of Go in a sentence.
+func kindOf(name string) string {
+	switch {
+	case name == "string":
+		return "a text"
+	case name == "bool":
+		return "true or false"
+	case strings.HasPrefix(name, "[]"):
+		return "a list"
+	case strings.HasPrefix(name, "int"), strings.HasPrefix(name, "uint"), strings.HasPrefix(name, "float"):
+		return "a number"
+	}
+	return "a mapping"
 }
 
 func (d *document) cureFor(message string) string {
@@ -254,6 +276,9 @@ var duration = reflect.TypeFor[time.Duration]()
 func (d *document) compare(n ast.Node, t reflect.Type, p string) Report {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
+	}
+	if tag, ok := n.(*ast.TagNode); ok && t.Kind() == reflect.String {
+		return Report{d.at(tag, p, fmt.Sprintf("%q is a tag of YAML here and no text.", tag.Start.Value), "Put all of it in quotes; of a condition, write not instead of !.")}
 	}
 	var out Report
 	switch node := unwrap(n).(type) {
