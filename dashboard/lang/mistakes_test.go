@@ -125,8 +125,11 @@ func TestMistake(t *testing.T) {
 		"At line 2, column 3 of `a\nb`: \"x > 5\" is never true. (device tank-1 and 12 more)":                          "“a\nb”第 2 行第 3 列：\"x > 5\" 永远不成立。（设备 tank-1 等，另有 12 台）",
 		`Did you mean "level"? It has level, volume. To leave out devices without a quantity, write it in for.having.`: `是不是 "level"？它有：level, volume。只选有某个量的设备，请把这个量写进 for.having。`,
 		"m cannot be put beside a number without a unit.":                                                              "m 与 没有单位的数 不能相比或相加减。",
-		"Write d: a week is 7d.":                      "请写成 d：一周是 7d。",
-		"A thing that no table has, said by a parser": "A thing that no table has, said by a parser",
+		`unexpected token Operator("<").`:                                                                              "这里不能写 \"<\"。",
+		"String was used where mapping is expected.":                                                                   "这里应是“键: 值”，却不是。",
+		"Found character '\t' that cannot start any token.":                                                            "这里有制表符，YAML 只能用空格缩进。",
+		"Write d: a week is 7d.":                                                                                       "请写成 d：一周是 7d。",
+		"A thing that no table has, said by a parser":                                                                  "A thing that no table has, said by a parser",
 	} {
 		if got := Mistake(english); got.ZH != want || got.EN != english {
 			t.Errorf("%q\n got %q\nwant %q", english, got.ZH, want)
