@@ -101,6 +101,10 @@ func TestOrdinaryLifeRaisesNothing(t *testing.T) {
 			"a transformer idles: a little energy comes back each night", eachStep(minute, 0, 12*hour, grows("main-power/energy_export", minute, 0, 0.2, 0, 12*hour)), nil,
 		},
 		{
+			"solar panels feed what stands behind the meter, and back", eachStep(10*minute, 0, 4*day, together(grows("solar-power/energy_import", 10*minute, 2, 0, day, 3*day),
+				grows("solar-power/energy_export", 10*minute, 0, 8, day, 3*day), grows("carport-power/energy_import", 10*minute, 2, 2, 0, 0))), nil,
+		},
+		{
 			"lifts and pumps run against each other for minutes", eachStep(minute, 0, 2*hour, is(phases(amperes, 100, 90, 95), phases(amperes, 180, 60, 90), 10*minute, 25*minute)), nil,
 		},
 		{

@@ -124,6 +124,10 @@ func TestShippedWaterRules(t *testing.T) {
 			})),
 			[]string{"168h0m0s raise water-meter-stopped/flat-water unacknowledged", "192h0m0s clear water-meter-stopped/flat-water returned"},
 		},
+		{
+			"a meter that shows its flow is jammed", eachStep(10*minute, 0, 9*day, together(grows("garden-water/total", 10*minute, 2, 0, 6*day, 8*day), is("garden-water/flow=2", "garden-water/flow=0", 6*day, 8*day))),
+			[]string{"168h0m0s raise water-meter-jammed/garden-water unacknowledged", "192h0m0s clear water-meter-jammed/garden-water returned"},
+		},
 		{"a flat is empty", steady(10*minute, 0, 9*day, "flat-water/total=100"), nil},
 		{
 			"water flows back", eachStep(minute, 0, 3*hour, together(grows("main-water/total_reverse", minute, 0, 0.5, hour, 2*hour), is("main-water/flow=5", "main-water/flow=-0.5", hour, 2*hour))),

@@ -157,6 +157,8 @@ func wholeRange(t *testing.T) facility.Estate {
 		{id: "flat-power", profile: "dlt645-2007", parent: "main-power", ratings: map[string]string{"current": "40 A"}},
 		{id: "shop-power", profile: "dlt645-2007-three-phase", parent: "main-power"},
 		{id: "small-power", profile: "pzem-016"},
+		{id: "solar-power", profile: "dlt645-2007-three-phase", ratings: map[string]string{"solar": "50 kW"}},
+		{id: "carport-power", profile: "dlt645-2007", parent: "solar-power"},
 		{id: "tower-power", profile: "dlt645-2007", ratings: map[string]string{"loss": "8 %"}},
 		{id: "floor-power", profile: "dlt645-2007", parent: "tower-power"},
 		{id: "booster", profile: "wilo-booster"},
