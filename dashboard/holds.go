@@ -266,6 +266,6 @@ func (v *views) alarmName(key string, n heldNames) facility.Text {
 func (v *views) alarmEvent(e facility.AlarmRecord) alarmEventShape {
 	return alarmEventShape{
 		ID: e.ID, At: e.At.UTC(), Actor: e.Actor, ActorName: cmp.Or(v.names[e.Actor], e.Actor),
-		Event: e.Event, From: e.From, To: e.To, Value: e.Value, Note: e.Note,
+		Event: e.Event, From: e.From, To: e.To, Value: e.Value, Note: e.Note, Until: utcOf(e.Until),
 	}
 }

@@ -122,7 +122,7 @@ func TestAlarmDetail(t *testing.T) {
 	h.set(func() {
 		k.records[a.ID] = []facility.AlarmRecord{
 			{ID: "1", Alarm: a.ID, At: noon, Actor: facility.SystemActor, Event: facility.AlarmRaise, From: facility.AlarmNormal, To: facility.AlarmUnacknowledged, Value: 1},
-			{ID: "2", Alarm: a.ID, At: noon, Actor: "desk", Event: facility.AlarmShelve, From: facility.AlarmUnacknowledged, To: facility.AlarmUnacknowledged, Note: "等备件"},
+			{ID: "2", Alarm: a.ID, At: noon, Actor: "desk", Event: facility.AlarmShelve, From: facility.AlarmUnacknowledged, To: facility.AlarmUnacknowledged, Note: "等备件", Until: new(noon.Add(time.Hour))},
 		}
 	})
 	viewer := h.as("viewer")
@@ -131,7 +131,7 @@ func TestAlarmDetail(t *testing.T) {
 	if d.Alarm.ID != a.ID || d.Alarm.Shown != facility.AlarmUnacknowledged || d.Alarm.Holds == nil || d.LongestShelf != 4*3600 || !d.NoteNeeded {
 		t.Errorf("the alarm: %+v", d)
 	}
-	if len(d.Events) != 2 || d.Events[1].ActorName != "name of desk" || d.Events[1].Note != "等备件" || d.Events[0].To != facility.AlarmUnacknowledged {
+	if len(d.Events) != 2 || d.Events[1].ActorName != "name of desk" || d.Events[1].Note != "等备件" || d.Events[0].Until != nil || d.Events[1].Until == nil || !d.Events[1].Until.Equal(noon.Add(time.Hour)) || d.Events[0].To != facility.AlarmUnacknowledged {
 		t.Errorf("its history: %+v", d.Events)
 	}
 	viewer.wantError("not_found", "", "GET", "/api/alarms/nothing", nil)

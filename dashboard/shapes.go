@@ -228,6 +228,7 @@ type alarmEventShape struct {
 	To        facility.AlarmState `json:"to"`
 	Value     float64             `json:"value"`
 	Note      string              `json:"note,omitempty"`
+	Until     *time.Time          `json:"until,omitempty"`
 }
 
 type holdShape struct {

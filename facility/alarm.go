@@ -100,6 +100,7 @@ type AlarmRecord struct {
 	To    AlarmState
 	Value float64 // the value at that time, in the alarm's unit
 	Note  string
+	Until *time.Time // the end that a hold began with; filled in when it is read
 }
 
 // Priority is how soon somebody must act, P1 the highest.

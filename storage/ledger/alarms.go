@@ -140,9 +140,12 @@ func (t *Tx) AddAlarmEvent(e facility.AlarmRecord) error {
 func (l *Ledger) AlarmEvents(ctx context.Context, id string) ([]facility.AlarmRecord, error) {
 	events, err := collect(ctx, l.read(), func(row row) (facility.AlarmRecord, error) {
 		e := facility.AlarmRecord{Alarm: id}
-		err := row.Scan(&e.ID, asTime{&e.At}, &e.Actor, &e.Event, &e.From, &e.To, &e.Value, &e.Note)
+		err := row.Scan(&e.ID, asTime{&e.At}, &e.Actor, &e.Event, &e.From, &e.To, &e.Value, &e.Note, asTimePtr{&e.Until})
 		return e, err
-	}, `SELECT id, at, actor, event, from_state, to_state, value, note
-		FROM alarm_event WHERE site = $1 AND alarm = $2 ORDER BY at, id`, l.site, id)
+	}, `SELECT e.id, e.at, e.actor, e.event, e.from_state, e.to_state, e.value, e.note, (
+			SELECT MAX(h.until) FROM hold_event h
+			WHERE h.site = e.site AND h.key = a.key AND h.at = e.at AND h.event = e.event AND h.event IN ('shelve', 'take_out'))
+		FROM alarm_event e JOIN alarm a ON a.site = e.site AND a.id = e.alarm
+		WHERE e.site = $1 AND e.alarm = $2 ORDER BY e.at, e.id`, l.site, id)
 	return events, failure(err, "history of alarm %s", id)
 }

@@ -86,6 +86,37 @@ func TestHoldsComeBackAsTheyWere(t *testing.T) {
 	}
 }
 
+func TestTheHistoryOfAnAlarmTellsUntilWhenItWasHeld(t *testing.T) {
+	l := staffed(t)
+	a, twin := newAlarm("a1", "pressure-low/pump-1"), newAlarm("a2", "pressure-low/pump-2")
+	if err := save(t, l, a, twin); err != nil {
+		t.Fatal(err)
+	}
+	h := shelf(a.Key)
+	ends := begins(h, "h2")
+	ends.Event, ends.At = facility.AlarmUnshelve, noon.Add(time.Hour)
+	update(t, l, func(tx *ledger.Tx) error {
+		return errors.Join(
+			tx.BeginHold(h, begins(h, "h1")), tx.EndHold(h.Key, h.Kind, ends),
+			tx.AddAlarmEvent(facility.AlarmRecord{ID: "e1", Alarm: a.ID, At: noon, Event: facility.AlarmShelve}),
+			tx.AddAlarmEvent(facility.AlarmRecord{ID: "e2", Alarm: a.ID, At: ends.At, Event: facility.AlarmUnshelve}),
+			tx.AddAlarmEvent(facility.AlarmRecord{ID: "e3", Alarm: twin.ID, At: noon, Event: facility.AlarmShelve}))
+	})
+	got := map[string]*time.Time{}
+	for _, id := range []string{a.ID, twin.ID} {
+		events, err := l.AlarmEvents(t.Context(), id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range events {
+			got[e.ID] = e.Until
+		}
+	}
+	if diff := cmp.Diff(map[string]*time.Time{"e1": h.Until, "e2": nil, "e3": nil}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestAHoldIsReplacedAndEnds(t *testing.T) {
 	l := staffed(t)
 	a := newAlarm("a1", "pressure-low/pump-1")
