@@ -83,6 +83,7 @@ type house struct {
 	dir    string
 	offset time.Duration // from the bubble's clock to the house's
 	rules  []rules.Rule
+	learn  rules.Detectors // nil learns nothing
 	quiet  atomic.Bool
 	seq    uint64 // of the gateway's last batch
 	log    *slog.Logger
@@ -195,7 +196,7 @@ func (h *house) bookOf(e facility.Estate) hub.BookOptions {
 		files = append(files, hub.RuleOfFile{Rule: r, File: "rules/pump.yaml", Source: "# " + r.ID + " of the file\n"})
 	}
 	return hub.BookOptions{
-		Estate: e, Files: files, Ledger: h.ledger, Logger: h.log, Now: h.now,
+		Estate: e, Files: files, Options: []rules.Option{rules.WithDetectors(h.learn)}, Ledger: h.ledger, Logger: h.log, Now: h.now,
 		Parse: func(source string) (rules.Rule, []dashboard.RuleProblem) {
 			var out []dashboard.RuleProblem
 			r, report := (&config.Config{Estate: e}).ParseRule(source)

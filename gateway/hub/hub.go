@@ -253,6 +253,8 @@ type Judgement struct {
 	Mistimed  uint64 `json:"mistimed"`  // readings whose time could not be
 	// RulesLeftOut are those that were made in the dashboard and fit the estate no longer.
 	RulesLeftOut []string `json:"rules_left_out,omitempty"`
+	// Learning are rules that do not judge all of their devices yet, as too little was seen.
+	Learning []rules.Learning `json:"learning,omitempty"`
 
 	Trouble string `json:"-"` // why the ledger cannot be written now; empty when it can
 
@@ -267,6 +269,9 @@ func (h *Hub) Judgement() Judgement {
 		j.Trouble = *trouble
 	}
 	j.LastWrite = f.wrote.Load()
+	if learning := f.learning.Load(); learning != nil {
+		j.Learning = *learning
+	}
 	if h.o.Book != nil {
 		j.RulesLeftOut = h.o.Book.LeftOut()
 	}

@@ -73,6 +73,7 @@ type figures struct {
 	unwritten                        atomic.Uint64
 	wrote                            atomic.Pointer[time.Time]
 	trouble                          atomic.Pointer[string] // why the ledger cannot be written; nil when it can
+	learning                         atomic.Pointer[[]rules.Learning]
 }
 
 // request is something that a person wants of the judge, answered when it is
@@ -230,6 +231,8 @@ func (j *judge) holder(ctx context.Context, uid string) string {
 // against anybody.
 func (j *judge) beat(ctx context.Context) bool {
 	j.noteLeap()
+	learning := j.engine.Learning()
+	j.figures.learning.Store(&learning)
 	if j.journal.Holds(j.at) {
 		j.step(ctx, outcome{})
 		return false

@@ -415,7 +415,7 @@ export interface Health {
   history?: { engine: string; last_write?: string | null; error?: string | null; refused?: RefusedReadings | null } | null
   ledger?: { engine: string; last_write?: string | null; error?: string | null } | null
   /** Counts since the start. */
-  judge?: { set_aside: number; late: number; failed: number; mistimed: number } | null
+  judge?: { set_aside: number; late: number; failed: number; mistimed: number; learning?: { rule: string; devices: number }[] | null } | null
   gateways?: { id: string; online: boolean; since?: string | null; version: string; clock?: string | null; clock_differs?: number | null }[] | null
 }
 

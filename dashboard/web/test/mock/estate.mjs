@@ -212,6 +212,7 @@ export function makeHealth(now, version) {
     ],
     dead_letters: [{ at: iso(now - 3 * hour), topic: 'gengfu/demo/gw1/telemetry', reason: 'decode the batch: unexpected end', size: 1_204, excerpt: '' }],
     consumers: [{ name: 'history', position: 985_432, behind: 3 }, { name: 'judge', position: 985_435, behind: 0 }],
+    judge: { set_aside: 0, unwritten: 0, late: 0, failed: 0, mistimed: 0, learning: [{ rule: 'water-use-unusual', devices: 12 }, { rule: 'electricity-use-unusual', devices: 1 }] },
     history: { engine: 'embedded', last_write: iso(now - 1_500), error: '' }, ledger: { engine: 'sqlite', last_write: iso(now - 4_200) },
     gateways: [{ id: 'gw1', online: true, since: iso(now - 3 * 24 * hour), version, clock: 'synchronised' }],
   }

@@ -331,7 +331,7 @@ export function createMock({ version = 'mock', now = Date.now } = {}) {
     try {
       if (req.method !== 'GET' && req.headers['x-gengfu'] !== '1') throw new Refusal(403, 'cross_site', say('来源不对', 'Cross-site'))
       let out = await api(req, url, p)
-      if (out?.lines) return void res.writeHead(200, { 'Content-Type': 'application/x-ndjson' }).end(out.lines.map((l) => `${JSON.stringify(l)}\n`).join(''))
+      if (Array.isArray(out?.lines) && url.pathname === '/api/rules/backtest') return void res.writeHead(200, { 'Content-Type': 'application/x-ndjson' }).end(out.lines.map((l) => `${JSON.stringify(l)}\n`).join(''))
       if (out?.file) return void res.writeHead(200, { 'Content-Type': out.file.type }).end(out.file.data)
       const headers = { 'Content-Type': 'application/json' }
       if (out && 'cookie' in out) {
