@@ -54,6 +54,7 @@ type station struct {
 	machine   *liar
 	clock     *clock.Clock
 	data, url string
+	streams   map[facility.Stream]*journal.Journal
 	collector *uplink.Collector
 	numbers   int
 	truth     []time.Time // by number
@@ -81,6 +82,7 @@ func newStation(t *testing.T, machine *liar, data, url string) *station {
 			}
 		})
 	}
+	s.streams = streams
 	s.collector = uplink.NewCollector(uplink.CollectorOptions{
 		Urgent: streams[facility.Urgent], Telemetry: streams[facility.Telemetry], Clock: s.clock,
 		StreamOf: func(p facility.PointID) facility.Stream {
@@ -235,6 +237,17 @@ func (s *station) right(came map[float64]*cameAs, number int, within time.Durati
 	}
 }
 
+// taken waits until there are facts in both journals.
+func (s *station) taken() {
+	s.t.Helper()
+	for deadline := time.Now().Add(limit); s.streams[facility.Urgent].Stats().Records == 0 || s.streams[facility.Telemetry].Stats().Records == 0; {
+		if time.Now().After(deadline) {
+			s.t.Fatal("nothing is written down")
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
 func embed(t *testing.T) string {
 	t.Helper()
 	b, err := broker.Embed(broker.EmbeddedOptions{})
@@ -253,10 +266,11 @@ const soon = 500 * time.Millisecond // of a busy machine
 
 func TestWhatIsTakenIn1970ComesWithItsTime(t *testing.T) {
 	url := embed(t)
-	hub := hubAt(t, url, true)
 	s := newStation(t, newLiar("boot1", time.Unix(100, 0)), t.TempDir(), url)
 	defer s.stop()
 	s.make()
+	s.taken() // before anybody has told the time
+	hub := hubAt(t, url, true)
 	<-time.After(200 * time.Millisecond)
 	s.make()
 	came := s.await(hub, 6)
