@@ -9,6 +9,7 @@ import (
 	"gengfu/devices/line"
 	"gengfu/devices/simulator"
 	"gengfu/facility"
+	"gengfu/facility/porttest"
 )
 
 // box is a serial server that dials in, with a bus behind it.
@@ -83,7 +84,7 @@ func TestBoxesThatDialIn(t *testing.T) {
 	first, second := simulated(t, pump(), 1), simulated(t, pump(), 1)
 	set(t, first, "pressure", 1)
 	set(t, second, "pressure", 2)
-	address := freePort(t)
+	address := porttest.Address(t)
 	a, b := often(device("a", "box-a", 1)), often(device("b", "box-b", 1))
 	begin := time.Now()
 	f, sink := start(t, []LineConfig{
@@ -112,7 +113,7 @@ func TestABoxThatDialsInAnew(t *testing.T) {
 	old, fresh := simulated(t, pump(), 1), simulated(t, pump(), 1)
 	set(t, old, "pressure", 1)
 	set(t, fresh, "pressure", 2)
-	address := freePort(t)
+	address := porttest.Address(t)
 	begin := time.Now()
 	f, sink := start(t, []LineConfig{
 		{ID: "box", Protocol: ModbusRTU, TCP: &TCPConfig{Listen: address, Registration: "BOX"}, Timeout: patient},
@@ -132,7 +133,7 @@ func TestABoxThatDialsInAnew(t *testing.T) {
 func TestHeartbeatsInsideOfReplies(t *testing.T) {
 	slave := simulated(t, pump(), 1)
 	set(t, slave, "pressure", 3)
-	address := freePort(t)
+	address := porttest.Address(t)
 	a := often(device("a", "box", 1))
 	begin := time.Now()
 	f, sink := start(t, []LineConfig{

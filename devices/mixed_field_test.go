@@ -8,6 +8,7 @@ import (
 	"gengfu/devices/profile"
 	"gengfu/devices/simulator"
 	"gengfu/facility"
+	"gengfu/facility/porttest"
 )
 
 func simulatedAt(t *testing.T, m member) *simulator.Slave {
@@ -41,21 +42,10 @@ func TestReadsALineOfModbusASCII(t *testing.T) {
 	sink.awaitValue(t, "a/state", 3, begin)
 }
 
-// freePort returns an address to listen on that nobody has.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l := listen(t)
-	address := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return address
-}
-
 // A box that dials in, registers and says that it lives, with a meter, a water meter
 // and a pump behind it; it is cut off and comes back.
 func TestReadsMetersBehindABoxThatDialsIn(t *testing.T) {
-	address := freePort(t)
+	address := porttest.Address(t)
 	members := []member{
 		{pump(), "1"}, {shipped(t, "dlt645-2007"), "000000000161"}, {shipped(t, "cjt188-water"), "78330000123456"},
 	}

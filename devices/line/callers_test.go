@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"gengfu/devices/line"
+	"gengfu/facility/porttest"
 )
 
 // house is callers that run, with their log.
@@ -39,21 +40,10 @@ func (j *journal) count(words string) int {
 	return strings.Count(j.text.String(), words)
 }
 
-// freeAddress is one that nobody listens on.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close() //nolint:errcheck // nothing was accepted
-	return l.Addr().String()
-}
-
 // newHouse listens for the boxes, whose addresses it fills in.
 func newHouse(t *testing.T, boxes ...*line.TCP) *house {
 	t.Helper()
-	h := &house{address: freeAddress(t), log: &journal{}}
+	h := &house{address: porttest.Address(t), log: &journal{}}
 	var lines []line.TCP
 	for _, b := range boxes {
 		b.Listen = h.address
@@ -296,7 +286,7 @@ func TestAnAddressThatIsTaken(t *testing.T) {
 }
 
 func TestListenForOneLine(t *testing.T) {
-	address := freeAddress(t)
+	address := porttest.Address(t)
 	type opened struct {
 		c   *line.Conn
 		err error

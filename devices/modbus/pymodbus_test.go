@@ -5,13 +5,13 @@ import (
 	"net"
 	"os/exec"
 	"slices"
-	"strconv"
 	"testing"
 	"time"
 
 	"gengfu/devices/bus"
 	"gengfu/devices/line"
 	"gengfu/devices/profile"
+	"gengfu/facility/porttest"
 )
 
 // debianPython is where Debian's python3-pymodbus is found, whatever other Python
@@ -22,15 +22,8 @@ const debianPython = "/usr/bin/python3"
 func pymodbus(t *testing.T, framer string) *line.Conn {
 	t.Helper()
 	needPymodbus(t)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().(*net.TCPAddr)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	server := exec.Command(debianPython, "testdata/pymodbus_server.py", framer, strconv.Itoa(address.Port))
+	port := porttest.Port(t)
+	server := exec.Command(debianPython, "testdata/pymodbus_server.py", framer, port)
 	server.Stderr = t.Output()
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
@@ -39,7 +32,7 @@ func pymodbus(t *testing.T, framer string) *line.Conn {
 		_ = server.Process.Kill()
 		_ = server.Wait() // it was killed
 	})
-	return dial(t, address.String())
+	return dial(t, net.JoinHostPort("127.0.0.1", port))
 }
 
 // dial tries until the server listens.

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gengfu/facility/porttest"
 )
 
 // Server is a Mosquitto that a test may stop and start again.
@@ -52,7 +54,7 @@ func startMosquitto(t testing.TB, more string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &Server{t: t, bin: bin, conf: filepath.Join(dir, "conf"), addr: freeAddress(t), out: out}
+	s := &Server{t: t, bin: bin, conf: filepath.Join(dir, "conf"), addr: porttest.Address(t), out: out}
 	_, port, err := net.SplitHostPort(s.addr)
 	if err != nil {
 		t.Fatal(err)
@@ -122,16 +124,6 @@ func find() (string, error) {
 		return "", fmt.Errorf("no mosquitto (apt-get install mosquitto): %w", err)
 	}
 	return debian, nil
-}
-
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // Proxy is a TCP relay whose connections a test can cut.

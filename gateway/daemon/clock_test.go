@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"gengfu/facility"
+	"gengfu/facility/porttest"
 	"gengfu/gateway/clock"
 )
 
@@ -67,7 +68,7 @@ func (b *box) timely(from time.Time, want ...float64) {
 // its hub; then its clock is set, wrongly.
 func TestAnEdgeWithAWrongClock(t *testing.T) {
 	slave, address := simulatedPump(t)
-	port := freePort(t)
+	port := porttest.Port(t)
 	hub := newBox(t, load(t, fmt.Sprintf(twoBoxes, "hub", address, fmt.Sprintf(`{url: embedded, listen: "127.0.0.1:%s"}`, port)), nil))
 	edge := newBox(t, load(t, fmt.Sprintf(twoBoxes, "edge", address, fmt.Sprintf(`{url: "tcp://127.0.0.1:%s"}`, port)), nil))
 	wrong := newLiar(time.Unix(1000, 0))

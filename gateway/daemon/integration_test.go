@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +16,7 @@ import (
 	"time"
 
 	"gengfu/facility"
+	"gengfu/facility/porttest"
 	"gengfu/gateway/brokertest"
 	"gengfu/gateway/config"
 	"gengfu/storage/history/influx"
@@ -150,20 +150,6 @@ func ptyPair(t *testing.T) (ours, theirs string) {
 	return ours, theirs
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
-}
-
 // eventually looks at the condition until it holds.
 func eventually(t *testing.T, within time.Duration, what string, holds func() bool) {
 	t.Helper()
@@ -231,7 +217,7 @@ func TestFromPymodbusThroughMosquittoIntoInfluxDB(t *testing.T) {
 	brokerURL := brokertest.StartMosquitto(t).URL()
 	influxURL, token, bucket := influxtest.Start(t)
 	ours, theirs := ptyPair(t)
-	port := freePort(t)
+	port := porttest.Port(t)
 	slaves := []*slave{startSlave(t, "rtu", theirs, "1", "2"), startSlave(t, "tcp", port, "3")}
 	c := siteFile(t, ours, port, brokerURL, influxURL, token, bucket)
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"gengfu/facility"
+	"gengfu/facility/porttest"
 )
 
 // smallDisk mounts a file system of so many MiB, and returns what takes all room that
@@ -48,7 +49,7 @@ func smallDisk(t *testing.T, size int) (dir string, fill, free func()) {
 // TestAHubStartsOnAFullDisk, and judges, with the room that it kept for that.
 func TestAHubStartsOnAFullDisk(t *testing.T) {
 	slave, address := simulatedPump(t)
-	port := freePort(t)
+	port := porttest.Port(t)
 	hub := newBox(t, load(t, fmt.Sprintf(twoBoxes, "hub", address, fmt.Sprintf(`{url: embedded, listen: "127.0.0.1:%s"}`, port)), nil))
 	edge := newBox(t, load(t, fmt.Sprintf(twoBoxes, "edge", address, fmt.Sprintf(`{url: "tcp://127.0.0.1:%s"}`, port)), nil))
 	var fill, free func()
@@ -117,7 +118,7 @@ func size(path string) int64 {
 // TestAnEdgeStartsOnADiskThatCanOnlyBeRead, and what it reads is judged.
 func TestAnEdgeStartsOnADiskThatCanOnlyBeRead(t *testing.T) {
 	slave, address := simulatedPump(t)
-	port := freePort(t)
+	port := porttest.Port(t)
 	hub := newBox(t, load(t, fmt.Sprintf(twoBoxes, "hub", address, fmt.Sprintf(`{url: embedded, listen: "127.0.0.1:%s"}`, port)), nil))
 	edge := newBox(t, load(t, fmt.Sprintf(twoBoxes, "edge", address, fmt.Sprintf(`{url: "tcp://127.0.0.1:%s"}`, port)), nil))
 	edge.data, _, _ = smallDisk(t, 8)

@@ -24,6 +24,7 @@ import (
 
 	"gengfu/devices/simulator"
 	"gengfu/facility"
+	"gengfu/facility/porttest"
 	"gengfu/gateway/brokertest"
 	"gengfu/gateway/clock"
 	"gengfu/gateway/config"
@@ -229,7 +230,7 @@ func TestTwoBoxes(t *testing.T) {
 		away(t, fmt.Sprintf(`{url: "%s"}`, url), fmt.Sprintf(`{url: "%s"}`, url))
 	})
 	t.Run("embedded", func(t *testing.T) {
-		port := freePort(t)
+		port := porttest.Port(t)
 		away(t, fmt.Sprintf(`{url: embedded, listen: "127.0.0.1:%s"}`, port), fmt.Sprintf(`{url: "tcp://127.0.0.1:%s"}`, port))
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"gengfu/facility/porttest"
 	"gengfu/gateway/brokertest"
 )
 
@@ -24,7 +25,7 @@ func TestTwoBoxesOverTLS(t *testing.T) {
 // TestTwoBoxesWithAPassword: the password comes from the environment.
 func TestTwoBoxesWithAPassword(t *testing.T) {
 	t.Setenv("GENGFU_TEST_SECRET", "watch-the-night")
-	port := freePort(t)
+	port := porttest.Port(t)
 	const who = `username: gw1, password_env: GENGFU_TEST_SECRET}`
 	away(t, fmt.Sprintf(`{url: embedded, listen: "127.0.0.1:%s", `, port)+who, fmt.Sprintf(`{url: "tcp://127.0.0.1:%s", `, port)+who)
 }

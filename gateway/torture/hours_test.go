@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"gengfu/facility"
+	"gengfu/facility/porttest"
 	"gengfu/gateway/broker"
 	"gengfu/gateway/intake"
 	"gengfu/gateway/journal"
@@ -24,7 +24,7 @@ func TestThreeDaysWithoutABroker(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes seconds")
 	}
-	address := closedPort(t)
+	address := porttest.Address(t)
 	dir := t.TempDir()
 	var f numbering
 	synctest.Test(t, func(t *testing.T) {
@@ -73,16 +73,6 @@ func TestThreeDaysWithoutABroker(t *testing.T) {
 }
 
 const points, minutes = 20, 72 * 60
-
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // gate is an edge within the test's process.
 type gate struct {

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -18,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"gengfu/facility/porttest"
 )
 
 const (
@@ -26,8 +27,7 @@ const (
 	password = "watch-the-night"
 	database = "estate"
 
-	patience = 60 * time.Second // a start takes about 5 s of processor time
-	attempts = 3                // a free port may be taken before the server has it
+	patience = 3 * time.Minute // a start takes about 5 s of processor time
 )
 
 // Start runs influxd until the test ends, with a database and one user, and
@@ -50,19 +50,13 @@ func Run(t testing.TB) *Server {
 		}
 		t.Skip(err)
 	}
-	for i := range attempts {
-		s := &Server{
-			Token: user + ":" + password, Bucket: database + "/autogen",
-			binary: binary, dir: filepath.Join(t.TempDir(), fmt.Sprint("influxd-", i)),
-		}
-		if err = s.first(t.Context()); err == nil {
-			t.Cleanup(s.Kill)
-			return s
-		}
-		s.Kill()
+	s := &Server{Token: user + ":" + password, Bucket: database + "/autogen", binary: binary, dir: t.TempDir()}
+	own, api := porttest.Address(t), porttest.Address(t)
+	t.Cleanup(s.Kill)
+	if err := s.first(t.Context(), own, api); err != nil {
+		t.Fatalf("influxd does not start: %v", err)
 	}
-	t.Fatalf("influxd does not start: %v", err)
-	return nil
+	return s
 }
 
 func find() (string, error) {
@@ -97,17 +91,10 @@ type Server struct {
 }
 
 // first configures the server and starts it.
-func (s *Server) first(ctx context.Context) error {
-	ports, err := freePorts(2)
-	if err != nil {
-		return err
-	}
-	s.URL = "http://" + ports[0]
-	if err := os.MkdirAll(s.dir, 0o700); err != nil {
-		return err
-	}
+func (s *Server) first(ctx context.Context, own, api string) error {
+	s.URL = "http://" + api
 	s.file = filepath.Join(s.dir, "influxd.conf")
-	if err := Configure(s.file, s.dir, ports[1], ports[0], true); err != nil {
+	if err := Configure(s.file, s.dir, own, api, true); err != nil {
 		return err
 	}
 	return s.Start(ctx)
@@ -208,19 +195,6 @@ func (s *Server) Kill() {
 	}
 	_ = s.cmd.Process.Kill() // it may be gone already
 	<-s.ended
-}
-
-func freePorts(n int) ([]string, error) {
-	out := make([]string, n)
-	for i := range out {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close() //nolint:errcheck // all are held until each is known
-		out[i] = l.Addr().String()
-	}
-	return out, nil
 }
 
 // output keeps what the process said.
