@@ -62,7 +62,7 @@ lint: ## golangci-lint (with gofumpt) and go vet
 
 # Pointers of SQLite's C, made into Go, are not checked: that takes half of its time.
 unit: web ## Go tests, with the race detector, against real servers
-	CGO_ENABLED=1 PATH=$$PATH:$(GOBIN):/usr/sbin go test -race -gcflags=modernc.org/...=-d=checkptr=0 -timeout 20m ./...
+	CGO_ENABLED=1 PATH=$$PATH:$(GOBIN):/usr/sbin go test -race -gcflags=modernc.org/...=-d=checkptr=0 -timeout 60m ./...
 
 web-test: web ## types, unit tests and size budget of the front end
 	@if command -v npm >/dev/null; then cd $(WEB) && npm run --silent check && npm run --silent budget; \

@@ -190,7 +190,7 @@ func (h *house) browser() *browser {
 	transport.DisableCompression = true
 	h.t.Cleanup(transport.CloseIdleConnections)
 	return &browser{h: h, t: h.t, client: &http.Client{
-		Jar: jar, Transport: transport, Timeout: 20 * time.Second,
+		Jar: jar, Transport: transport, Timeout: 2 * time.Minute,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

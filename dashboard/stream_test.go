@@ -90,7 +90,7 @@ func (s *stream) read() {
 // next waits for the next event of the name; others are passed over.
 func (s *stream) next(name string) json.RawMessage {
 	s.t.Helper()
-	limit := time.NewTimer(10 * time.Second)
+	limit := time.NewTimer(time.Minute)
 	defer limit.Stop()
 	for {
 		select {
@@ -111,7 +111,7 @@ func (s *stream) next(name string) json.RawMessage {
 func (s *stream) until(name string) map[string]int {
 	s.t.Helper()
 	seen := map[string]int{}
-	limit := time.NewTimer(10 * time.Second)
+	limit := time.NewTimer(time.Minute)
 	defer limit.Stop()
 	for {
 		select {
@@ -132,7 +132,7 @@ func (s *stream) until(name string) map[string]int {
 // ended waits for the end of the stream.
 func (s *stream) ended() {
 	s.t.Helper()
-	limit := time.NewTimer(10 * time.Second)
+	limit := time.NewTimer(time.Minute)
 	defer limit.Stop()
 	for {
 		select {

@@ -200,7 +200,7 @@ func TestAHalfOpenConnectionIsDialledAgain(t *testing.T) {
 		select {
 		case c := <-accepted:
 			closing(t, c)
-		case <-time.After(30 * time.Second):
+		case <-time.After(2 * time.Minute):
 			t.Fatal("it was not dialled again")
 		}
 	}

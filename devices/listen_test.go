@@ -23,7 +23,7 @@ type box struct {
 func dialInBeating(t *testing.T, address, registration, heartbeat string, every time.Duration, wire simulator.Wire, slaves ...*simulator.Slave) *box {
 	t.Helper()
 	var conn net.Conn
-	for end := time.Now().Add(10 * time.Second); conn == nil; {
+	for end := time.Now().Add(time.Minute); conn == nil; {
 		var err error
 		if conn, err = net.Dial("tcp", address); err != nil && time.Now().After(end) {
 			t.Fatal(err)

@@ -91,7 +91,7 @@ func dialIn(t *testing.T, address string, slaves ...*simulator.Slave) *simulator
 	t.Helper()
 	var conn net.Conn
 	var err error
-	for end := time.Now().Add(10 * time.Second); ; {
+	for end := time.Now().Add(time.Minute); ; {
 		if conn, err = net.Dial("tcp", address); err == nil || time.Now().After(end) {
 			break // else the field does not listen yet
 		}

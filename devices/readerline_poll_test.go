@@ -187,7 +187,7 @@ func TestAPN532OnAPort(t *testing.T) {
 	if err := chip.Hold("04A035B2BC2B80"); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(20 * time.Second); len(sink.tapped()) == 0; {
+	for end := time.Now().Add(time.Minute); len(sink.tapped()) == 0; {
 		if time.Now().After(end) {
 			t.Fatalf("no tap: %+v", f.Status())
 		}

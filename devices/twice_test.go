@@ -41,7 +41,7 @@ func TestReadOnceOfADeviceThatAnswersTwice(t *testing.T) {
 			good++
 		}
 	}
-	if took := time.Since(began); good < 10 || took > 10*time.Second {
+	if took := time.Since(began); good < 10 || took > 30*time.Second {
 		t.Errorf("%d of 10 were read in %d requests and %v", good, len(frames), took)
 	}
 }

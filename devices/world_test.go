@@ -82,7 +82,7 @@ func (m *memory) tapped() []facility.Tap {
 // await waits until the sink holds what is asked for.
 func (m *memory) await(t *testing.T, what string, done func() bool) {
 	t.Helper()
-	late := time.NewTimer(30 * time.Second)
+	late := time.NewTimer(2 * time.Minute)
 	defer late.Stop()
 	for {
 		m.mu.Lock()

@@ -101,7 +101,7 @@ func TestPublishedFramesOf645(t *testing.T) {
 			got := make([]byte, 0, 256)
 			buf := make([]byte, 256)
 			for !bytes.HasSuffix(got, reply) {
-				if err := client.SetReadDeadline(time.Now().Add(2 * time.Second)); err != nil {
+				if err := client.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 					t.Fatal(err)
 				}
 				n, err := client.Read(buf)
@@ -207,7 +207,7 @@ func silentOf645(t *testing.T, client *os.File) {
 		t.Fatal(err)
 	}
 	r, buf, heard := dlt645.NewReader(), make([]byte, 64), 0
-	for wait := 10 * time.Second; ; wait = 50 * time.Millisecond { // what has begun ends soon
+	for wait := time.Minute; ; wait = 50 * time.Millisecond { // what has begun ends soon
 		if err := client.SetReadDeadline(time.Now().Add(wait)); err != nil {
 			t.Fatal(err)
 		}

@@ -260,7 +260,7 @@ func (w *world) law() account.Law {
 func (w *world) settled(what string) account.Law {
 	w.t.Helper()
 	var l account.Law
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for deadline := time.Now().Add(2 * time.Minute); ; {
 		grown := w.hub.Grown()
 		l = w.law()
 		if l.Queued == 0 && l.Judge.Queued == 0 && l.Read == w.made && l.Delivered+l.Dropped == l.Read {
@@ -446,7 +446,7 @@ func TestTheLawHoldsWithoutADisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.make(100)
-	for deadline := time.Now().Add(20 * time.Second); w.edge.Stats().Trouble != "" || w.urgent.Stats().Trouble != ""; {
+	for deadline := time.Now().Add(2 * time.Minute); w.edge.Stats().Trouble != "" || w.urgent.Stats().Trouble != ""; {
 		if time.Now().After(deadline) {
 			t.Fatalf("the disk is not taken: %+v", w.edge.Stats())
 		}

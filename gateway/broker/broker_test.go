@@ -40,7 +40,7 @@ func connect(t *testing.T, o ClientOptions, use func(context.Context, *Connectio
 
 // connected is connect for goroutines of a test.
 func connected(ctx context.Context, o ClientOptions, use func(context.Context, *Connection) error) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	var got error
 	err := Maintain(ctx, o, func(ctx context.Context, c *Connection) error {

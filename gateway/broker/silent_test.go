@@ -32,7 +32,7 @@ func TestABrokerThatNeverConfirms(t *testing.T) {
 			serving.Go(func() { forgetful(c, confirms) })
 		}
 	})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	subscribed := 0
 	o := ClientOptions{URL: "tcp://" + l.Addr().String(), ClientID: "edge", Patience: 100 * time.Millisecond, MinPause: time.Millisecond}

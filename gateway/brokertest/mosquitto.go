@@ -98,7 +98,7 @@ func (s *Server) Start() {
 			_ = c.Close()
 			return
 		}
-		if time.Since(start) > 20*time.Second {
+		if time.Since(start) > 2*time.Minute {
 			s.t.Fatalf("mosquitto does not answer: %v", err)
 		}
 		<-time.After(10 * time.Millisecond)

@@ -316,7 +316,7 @@ func (g *gateway) stop() (code int, took time.Duration) {
 	select {
 	case code = <-g.ended:
 		g.ended <- code
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		g.t.Errorf("it does not stop: %s", g.err.String())
 	}
 	return code, time.Since(begun)
@@ -324,7 +324,7 @@ func (g *gateway) stop() (code int, took time.Duration) {
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for !holds() {

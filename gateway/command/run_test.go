@@ -23,7 +23,7 @@ func browser(t *testing.T) *http.Client {
 	}
 	transport := &http.Transport{}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Jar: jar, Transport: transport, Timeout: 10 * time.Second}
+	return &http.Client{Jar: jar, Transport: transport, Timeout: time.Minute}
 }
 
 // ask sends a request to the JSON API and returns its status and body.

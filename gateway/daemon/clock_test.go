@@ -83,7 +83,7 @@ func TestAnEdgeWithAWrongClock(t *testing.T) {
 	served := func() {
 		t.Helper()
 		from := slave.Served()
-		eventually(t, time.Minute, "the edge to read", func() bool { return slave.Served() > from+4 })
+		eventually(t, 2*time.Minute, "the edge to read", func() bool { return slave.Served() > from+4 })
 	}
 	set(3.1)
 	edge.start()
@@ -125,12 +125,12 @@ func TestAWholeGatewayThatBeginsIn1970(t *testing.T) {
 	}
 	b.start()
 	from := slave.Served()
-	eventually(t, time.Minute, "the field to be read", func() bool { return slave.Served() > from+4 })
+	eventually(t, 2*time.Minute, "the field to be read", func() bool { return slave.Served() > from+4 })
 	wrong.set(0, true)
 	b.ready()
 	b.holds(3.1)
 	b.timely(began, 3.1)
-	eventually(t, time.Minute, "an alarm of today", func() bool {
+	eventually(t, 2*time.Minute, "an alarm of today", func() bool {
 		all, err := b.ledger.Alarms(t.Context(), facility.AlarmFilter{Device: "pump-1"})
 		if err != nil {
 			t.Fatal(err)
@@ -156,7 +156,7 @@ func TestAWholeGatewayWhoseClockIsSetWrongly(t *testing.T) {
 		if err := slave.Set("outlet_pressure", all[i]); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, time.Minute, fmt.Sprint(all[i], " in the history"), func() bool {
+		eventually(t, 2*time.Minute, fmt.Sprint(all[i], " in the history"), func() bool {
 			got := b.pressures()
 			return len(got) > 0 && got[len(got)-1] > all[i]-0.01
 		})

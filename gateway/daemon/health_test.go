@@ -69,7 +69,7 @@ func TestEveryMetricIsDocumentedAndThere(t *testing.T) {
 	// That of the hub's word on the clock is only there where the hub is elsewhere.
 	elsewhere := []string{"gengfu_clock_offset_seconds"}
 	var missing []string
-	eventually(t, time.Minute, "all metrics", func() bool {
+	eventually(t, 2*time.Minute, "all metrics", func() bool {
 		all, missing = scraped(t, b), nil
 		for name := range listed {
 			if all[name] == nil && !slices.Contains(elsewhere, name) {
@@ -143,7 +143,7 @@ func TestTheLawHoldsOverKills(t *testing.T) {
 			t.Fatal(err)
 		}
 		began := time.Now()
-		eventually(t, time.Minute, "the child to write", func() bool {
+		eventually(t, 2*time.Minute, "the child to write", func() bool {
 			is, err := os.Stat(filepath.Join(b.data, telemetryFile+"-wal"))
 			return err == nil && is.Size() > 0 && is.ModTime().After(began)
 		})
@@ -156,7 +156,7 @@ func TestTheLawHoldsOverKills(t *testing.T) {
 	b.start()
 	b.ready()
 	var h health
-	eventually(t, time.Minute, "what the field brings to come", func() bool {
+	eventually(t, 2*time.Minute, "what the field brings to come", func() bool {
 		code, body := get(t, client(t, nil), b.url+"/api/health")
 		if err := json.Unmarshal([]byte(body), &h); err != nil || code != http.StatusOK {
 			t.Fatalf("%d, %v: %s", code, err, body)

@@ -81,7 +81,7 @@ func startSlave(t *testing.T, kind, port string, units ...string) *slave {
 	})
 	select {
 	case <-s.serving:
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("pymodbus does not serve")
 	}
 	return s
@@ -124,7 +124,7 @@ func (s *slave) stop() []told {
 	}
 	select {
 	case <-s.stopped:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		s.t.Fatal("pymodbus does not stop")
 	}
 	return s.told()
@@ -142,7 +142,7 @@ func ptyPair(t *testing.T) (ours, theirs string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	eventually(t, 10*time.Second, "the serial line", func() bool {
+	eventually(t, 2*time.Minute, "the serial line", func() bool {
 		_, err1 := os.Stat(ours)
 		_, err2 := os.Stat(theirs)
 		return err1 == nil && err2 == nil
@@ -231,7 +231,7 @@ func TestFromPymodbusThroughMosquittoIntoInfluxDB(t *testing.T) {
 		})
 	}()
 	const enough = 12
-	eventually(t, time.Minute, "reads of every unit", func() bool {
+	eventually(t, 2*time.Minute, "reads of every unit", func() bool {
 		count := map[int]int{}
 		for _, s := range slaves {
 			for _, r := range s.told() {

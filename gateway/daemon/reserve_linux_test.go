@@ -57,7 +57,7 @@ func TestAHubStartsOnAFullDisk(t *testing.T) {
 	edge.start()
 	hub.start()
 	hub.ready()
-	eventually(t, 30*time.Second, "room kept for a start", func() bool {
+	eventually(t, 2*time.Minute, "room kept for a start", func() bool {
 		info, err := os.Stat(filepath.Join(hub.data, reserveFile))
 		return err == nil && info.Size() == reserveBytes
 	})
@@ -68,7 +68,7 @@ func TestAHubStartsOnAFullDisk(t *testing.T) {
 	}
 	hub.start()
 	hub.ready()
-	eventually(t, time.Minute, "the fault", func() bool {
+	eventually(t, 2*time.Minute, "the fault", func() bool {
 		all, err := hub.ledger.Alarms(t.Context(), facility.AlarmFilter{Device: "pump-1"})
 		if err != nil {
 			t.Fatal(err)
@@ -133,7 +133,7 @@ func TestAnEdgeStartsOnADiskThatCanOnlyBeRead(t *testing.T) {
 	hub.start()
 	edge.start()
 	edge.ready()
-	eventually(t, time.Minute, "the fault", func() bool {
+	eventually(t, 2*time.Minute, "the fault", func() bool {
 		all, err := hub.ledger.Alarms(t.Context(), facility.AlarmFilter{Device: "pump-1"})
 		if err != nil {
 			t.Fatal(err)

@@ -117,7 +117,7 @@ func (b *box) stop() {
 		if err != nil {
 			b.t.Errorf("%s ended with %v", b.config.Gateway.Role, err)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute):
 		b.t.Fatalf("%s does not stop", b.config.Gateway.Role)
 	}
 }
@@ -145,13 +145,13 @@ func client(t *testing.T, conf *tls.Config) *http.Client {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: conf}
 	t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Transport: transport, Timeout: 5 * time.Second}
+	return &http.Client{Transport: transport, Timeout: time.Minute}
 }
 
 func (b *box) ready() {
 	b.t.Helper()
 	c := client(b.t, nil)
-	eventually(b.t, time.Minute, string(b.config.Gateway.Role)+" to be ready", func() bool {
+	eventually(b.t, 2*time.Minute, string(b.config.Gateway.Role)+" to be ready", func() bool {
 		code, _ := get(b.t, c, b.url+"/readyz")
 		return code == http.StatusOK
 	})
@@ -216,7 +216,7 @@ func (b *box) holds(want ...float64) {
 			b.t.Logf("the history has the pressures %v", got)
 		}
 	}()
-	eventually(b.t, time.Minute, fmt.Sprintf("the pressures %v in the history", want), func() bool {
+	eventually(b.t, 2*time.Minute, fmt.Sprintf("the pressures %v in the history", want), func() bool {
 		got = b.pressures()
 		return fmt.Sprint(got) == fmt.Sprint(want)
 	})
@@ -243,7 +243,7 @@ func away(t *testing.T, hubMQTT, edgeMQTT string) {
 	served := func() {
 		t.Helper()
 		from := slave.Served()
-		eventually(t, time.Minute, "the edge to read", func() bool { return slave.Served() > from+4 })
+		eventually(t, 2*time.Minute, "the edge to read", func() bool { return slave.Served() > from+4 })
 	}
 	set := func(quantity string, v float64) {
 		t.Helper()
@@ -276,7 +276,7 @@ func away(t *testing.T, hubMQTT, edgeMQTT string) {
 		}
 		return all
 	}
-	eventually(t, time.Minute, "the fault that came and went while the hub was away", func() bool {
+	eventually(t, 2*time.Minute, "the fault that came and went while the hub was away", func() bool {
 		all := alarms()
 		return len(all) == 1 && all[0].State == facility.AlarmReturned && all[0].Count == 1
 	})
@@ -289,7 +289,7 @@ func away(t *testing.T, hubMQTT, edgeMQTT string) {
 		t.Errorf("told again: %+v", all)
 	}
 	// It is made when people are told, together with what comes beside it.
-	eventually(t, time.Minute, "its order, and no other", func() bool {
+	eventually(t, 2*time.Minute, "its order, and no other", func() bool {
 		orders, err := hub.ledger.Orders(t.Context(), facility.OrderFilter{})
 		return err == nil && len(orders) == 1
 	})
@@ -307,7 +307,7 @@ func TestAnEdgeSaysHowItIs(t *testing.T) {
 	if code, body := get(t, c, edge.url+"/readyz"); code != http.StatusServiceUnavailable || !strings.Contains(body, `"uplink urgent"`) || !strings.Contains(body, `"uplink telemetry"`) {
 		t.Errorf("readyz: %d %s", code, body)
 	}
-	eventually(t, 30*time.Second, "readings in the metrics", func() bool {
+	eventually(t, 2*time.Minute, "readings in the metrics", func() bool {
 		_, body := get(t, c, edge.url+"/metrics")
 		return strings.Contains(body, `gengfu_line_up{line="socket"} 1`) && !strings.Contains(body, "gengfu_collector_readings_total 0\n")
 	})
@@ -321,7 +321,7 @@ func TestAHubSaysHowItIs(t *testing.T) {
 	hub := newBox(t, load(t, fmt.Sprintf(twoBoxes, "hub", "127.0.0.1:1", `{url: "tcp://127.0.0.1:1"}`), nil))
 	hub.start()
 	c := client(t, nil)
-	eventually(t, 30*time.Second, "the hub itself", func() bool {
+	eventually(t, 2*time.Minute, "the hub itself", func() bool {
 		code, body := get(t, c, hub.url+"/readyz")
 		return code == http.StatusServiceUnavailable && strings.Contains(body, `["intake"]`)
 	})

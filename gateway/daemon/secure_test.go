@@ -49,7 +49,7 @@ func TestNoWayAroundTLS(t *testing.T) {
 			edge := newBox(t, load(t, fmt.Sprintf(twoBoxes, "edge", address, mqtt), nil))
 			edge.start()
 			c := client(t, nil)
-			eventually(t, 30*time.Second, "readings that wait", func() bool {
+			eventually(t, 2*time.Minute, "readings that wait", func() bool {
 				_, body := get(t, c, edge.url+"/metrics")
 				return !strings.Contains(body, "gengfu_collector_readings_total 0\n")
 			})

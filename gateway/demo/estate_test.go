@@ -289,7 +289,7 @@ func (s *sink) wake() error {
 // await waits until the condition holds of what has arrived.
 func (s *sink) await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	limit := time.NewTimer(30 * time.Second)
+	limit := time.NewTimer(2 * time.Minute)
 	defer limit.Stop()
 	for {
 		s.mu.Lock()

@@ -29,7 +29,7 @@ func volatile(t *testing.T, j *Journal, bodies ...string) (last uint64) {
 // durable waits until the disk has everything up to the sequence.
 func durable(t *testing.T, j *Journal, seq uint64) {
 	t.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for {
 		grown := j.Grown()
 		if j.Durable() >= seq {
@@ -352,7 +352,7 @@ func TestNumbersGoOnThoughTheClockWentBack(t *testing.T) {
 	j = open(t, path, o)
 	volatile(t, j, "c", "d")
 	away(false)
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for j.Stats().Volatile > 0 {
 		select {
 		case <-time.After(5 * time.Millisecond):
