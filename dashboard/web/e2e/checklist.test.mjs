@@ -22,11 +22,11 @@ const act = (page, id, body) => page.evaluate(async ([path, act]) => {
   return answer.json();
 }, [`/api/orders/${id}/actions`, body]);
 
-test('a technician ticks what is done, also where there is no network', { timeout: 180_000 }, async () => {
+test('a technician ticks what is done, also where there is no network', { timeout: 600_000 }, async () => {
   const office = await signIn(browser, estate, 'li', desk, '/orders');
   await estate.simulate('break-pump', '1');
   const row = office.getByTestId('order-row').filter({ hasText: /1号生活泵/ }).first();
-  await row.waitFor({ timeout: 30_000 });
+  await row.waitFor();
   await row.click();
   await office.getByTestId('checklist').waitFor();
   const id = new URL(office.url()).pathname.split('/').pop();
@@ -54,7 +54,7 @@ test('a technician ticks what is done, also where there is no network', { timeou
   await tech.getByTestId('checklist').scrollIntoViewIfNeeded();
   await shoot(tech, 'checklist-phone');
   await tech.context().setOffline(false);
-  await office.getByTestId('checklist').getByText(`2/${steps}`).waitFor({ timeout: 70_000 });
+  await office.getByTestId('checklist').getByText(`2/${steps}`).waitFor();
   await tech.getByTestId('checklist').getByText('待上传').waitFor({ state: 'detached' });
 
   await tech.getByTestId('order-action-complete').click();

@@ -50,7 +50,7 @@ async function launch(flags) {
   const gone = new Promise((resolve) => child.once('exit', resolve));
   let log = '';
   const url = await new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no address within 60 s:\n${log}`)), 60_000);
+    const timer = setTimeout(() => reject(new Error(`no address within 180 s:\n${log}`)), 180_000);
     const hear = (chunk) => {
       log += chunk;
       const found = /http:\/\/[\d.]+:\d+/.exec(log);
@@ -63,7 +63,7 @@ async function launch(flags) {
     child.stderr.on('data', hear);
     child.on('exit', (code) => reject(new Error(`gengfu ended with ${code}:\n${log}`)));
   });
-  await until(async () => (await fetch(`${url}/readyz`)).ok, 'the estate to be ready', 30_000);
+  await until(async () => (await fetch(`${url}/readyz`)).ok, 'the estate to be ready', 180_000);
   return {
     url,
     log: () => log,
@@ -76,7 +76,7 @@ async function launch(flags) {
 }
 
 /** Waits until the condition holds; it is looked at anew every 50 ms. */
-export async function until(condition, what, within = 10_000) {
+export async function until(condition, what, within = 120_000) {
   const end = Date.now() + within;
   for (;;) {
     try {
@@ -100,6 +100,7 @@ export function startBrowser() {
 /** Opens a page of its own browser profile; what goes wrong on it is gathered in page.errors. */
 export async function openPage(browser, estate, device) {
   const context = await browser.newContext({ ...device, locale: 'zh-CN', timezoneId: 'Asia/Shanghai', baseURL: estate.url });
+  context.setDefaultTimeout(120_000); // other programs may have the machine
   const page = await context.newPage();
   page.errors = [];
   page.on('pageerror', (error) => page.errors.push(error));
