@@ -96,7 +96,7 @@ test('consumption per day is drawn for kWh and m³, over thirty days', { timeout
     const panel = page.getByTestId('consumption');
     const chart = panel.getByTestId('chart');
     await chart.locator('.u-over').waitFor();
-    assert.match(await panel.innerText(), new RegExp(`合计 [\\d,.]+ ${unit}`));
+    await panel.getByText(new RegExp(`合计 [\\d,.]+ ${unit}`)).first().waitFor(); // the chart stands before all of it is read
     // The arrows walk over thirty days, each with an amount.
     await chart.focus();
     const amounts = [];
