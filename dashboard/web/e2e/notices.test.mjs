@@ -21,7 +21,7 @@ const api = (page, path) => page.evaluate(async (p) => (await fetch(p)).json(), 
 const bell = (page) => page.getByTestId('notice-bell');
 const about = (page, key) => page.getByTestId('notice').filter({ has: page.locator(`a[href="/alarms/${key}"]`) });
 
-test('who answers alarms is told, looks at it and goes to the alarm', { timeout: 120_000 }, async () => {
+test('who answers alarms is told, looks at it and goes to the alarm', { timeout: 600_000 }, async () => {
   const [desk, manager, viewer] = await Promise.all([
     signIn(browser, estate, 'li', desktop, '/'), signIn(browser, estate, 'wang', small, '/', 'en'), signIn(browser, estate, 'guest', small, '/'),
   ]);
