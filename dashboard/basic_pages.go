@@ -67,7 +67,7 @@ func (s *Server) basicSignIn(c *fiber.Ctx, v *visitor) error {
 		return err
 	}
 	s.closeSession(c.UserContext(), v)
-	s.setCookie(c, token, s.now().Add(sessionAge))
+	s.setCookie(c, token)
 	return back(c, next)
 }
 

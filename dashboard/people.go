@@ -147,7 +147,7 @@ func (s *Server) replacePassword(c *fiber.Ctx, v *visitor, login, secret string)
 	if err != nil {
 		return err
 	}
-	s.setCookie(c, token, s.now().Add(sessionAge))
+	s.setCookie(c, token)
 	return nil
 }
 

@@ -65,7 +65,7 @@ func (s *Server) signIn(c *fiber.Ctx, v *visitor) error {
 		return err
 	}
 	s.closeSession(c.UserContext(), v) // the one that the browser had until now
-	s.setCookie(c, token, s.now().Add(sessionAge))
+	s.setCookie(c, token)
 	return c.JSON(s.session(&visitor{person: person}))
 }
 
@@ -139,13 +139,18 @@ func (s *Server) newSession(c *fiber.Ctx, p facility.Person) (token string, err 
 	return token, nil
 }
 
-// setCookie gives the browser a token. Lax rather than Strict: the address on a
+// setCookie gives the browser a token, or takes it back when it is empty. Its age and no
+// date is told: the clock of a phone may be wrong. Lax rather than Strict: the address on a
 // checkpoint's tag is opened from outside, and the guard must be signed in there.
-func (s *Server) setCookie(c *fiber.Ctx, token string, expires time.Time) {
-	c.Cookie(&fiber.Cookie{
-		Name: s.cookieName(c), Value: token, Path: "/", Expires: expires,
+func (s *Server) setCookie(c *fiber.Ctx, token string) {
+	cookie := &fiber.Cookie{
+		Name: s.cookieName(c), Value: token, Path: "/", MaxAge: int(sessionAge / time.Second),
 		HTTPOnly: true, Secure: s.secure(c), SameSite: fiber.CookieSameSiteLaxMode,
-	})
+	}
+	if token == "" {
+		cookie.MaxAge, cookie.Expires = 0, time.Unix(1, 0)
+	}
+	c.Cookie(cookie)
 }
 
 func (s *Server) signOut(c *fiber.Ctx, v *visitor) error {
@@ -153,7 +158,7 @@ func (s *Server) signOut(c *fiber.Ctx, v *visitor) error {
 		return fmt.Errorf("end a session of %s: %w", v.person.Login, err)
 	}
 	s.audit(c.UserContext(), v.person.Login, "sign_out", v.person.Login, "")
-	s.setCookie(c, "", time.Unix(1, 0))
+	s.setCookie(c, "")
 	return c.SendStatus(fiber.StatusNoContent)
 }
 
@@ -203,7 +208,7 @@ func (s *Server) changePassword(c *fiber.Ctx, v *visitor) error {
 	if err != nil {
 		return err
 	}
-	s.setCookie(c, token, s.now().Add(sessionAge))
+	s.setCookie(c, token)
 	return c.SendStatus(fiber.StatusNoContent)
 }
 

@@ -55,7 +55,13 @@ func TestSignInAndOut(t *testing.T) {
 	if _, stored := h.sessions[cookie.Value]; stored || len(h.sessions) != 1 {
 		t.Error("the ledger keeps the token itself")
 	}
+	if cookie.MaxAge != 30*24*3600 || !cookie.Expires.IsZero() {
+		t.Errorf("a cookie that hangs on the browser's clock: %v", cookie)
+	}
 	b.want(204, "DELETE", "/api/session", nil, nil)
+	if left := b.client.Jar.Cookies(mustURL(t, h.url)); len(left) != 0 {
+		t.Errorf("the browser still has %v", left)
+	}
 	if len(h.sessions) != 0 {
 		t.Error("the session is still in the ledger")
 	}
