@@ -21,8 +21,8 @@ const retry = time.Second
 const maxUnwritten = 1000
 
 // saveMany is how much of the state, in points and instances, may wait for saveEvery, so
-// that the next decision has little to write with it: some 100 KB.
-const saveMany = 4000
+// that the next decision has little to write with it: some 30 KB.
+const saveMany = 1000
 
 // outcome is what a step decided, to be carried out in the ledger.
 type outcome struct {
