@@ -20,9 +20,9 @@ const retry = time.Second
 // With more nothing is judged until it can.
 const maxUnwritten = 1000
 
-// saveMany is how much of the state, in points and instances, may wait for saveEvery, so
+// SaveMany is how much of the state, in points and instances, may wait for SaveEvery, so
 // that the next decision has little to write with it: some 30 KB.
-const saveMany = 1000
+const SaveMany = 1000
 
 // outcome is what a step decided, to be carried out in the ledger.
 type outcome struct {
@@ -120,7 +120,7 @@ func (j *judge) step(ctx context.Context, o outcome) {
 
 // saveDue reports whether the state is to be kept although nothing is decided.
 func (j *judge) saveDue() bool {
-	return j.at != j.saved && (j.since(j.savedAt) >= saveEvery || j.engine.Unsaved() >= saveMany)
+	return j.at != j.saved && (j.since(j.savedAt) >= SaveEvery || j.engine.Unsaved() >= SaveMany)
 }
 
 // unwritten is how many decisions are held.

@@ -21,9 +21,9 @@ const (
 	settle = 500 * time.Millisecond
 	// beat is how often time alone is judged.
 	beat = 500 * time.Millisecond
-	// saveEvery is how often the judge's state is kept while nothing is decided.
+	// SaveEvery is how often the judge's state is kept while nothing is decided.
 	// After a crash so much of the journal is judged again, with the same result.
-	saveEvery = 5 * time.Second
+	SaveEvery = 5 * time.Second
 	// lastCommit is how long the program's end waits for the last write.
 	lastCommit = 5 * time.Second
 	// welcome is how long after the start no round is judged while gateways have yet

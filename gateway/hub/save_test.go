@@ -12,7 +12,7 @@ import (
 // TestMuchThatChangedIsKeptSoon: the next decision is not to wait until all of it is written.
 func TestMuchThatChangedIsKeptSoon(t *testing.T) {
 	e := facility.Estate{Site: facility.Site{ID: "s", Zone: time.UTC}}
-	for n := range saveMany / 2 {
+	for n := range SaveMany / 2 {
 		id := fmt.Sprintf("pump-%d", n)
 		e.Devices = append(e.Devices, facility.Device{ID: id, Kind: "pump", Points: []facility.Point{{ID: facility.PointID{Device: id, Quantity: "flow"}, Kind: facility.Measure}}})
 	}

@@ -11,6 +11,7 @@ import (
 
 	"gengfu/facility"
 	"gengfu/gateway/bench/figure"
+	"gengfu/gateway/hub"
 	"gengfu/rules"
 	"gengfu/storage/ledger"
 )
@@ -49,7 +50,7 @@ func measureCommit(p plan, out io.Writer) (_ []figure.Figure, err error) {
 			polled = polled[len(quantities):]
 			passed += step
 			c.since += step
-			if len(changes) == 0 && c.since < 5*time.Second && engine.Unsaved() < 4000 { // as the hub does
+			if len(changes) == 0 && c.since < hub.SaveEvery && engine.Unsaved() < hub.SaveMany { // as the hub does
 				continue
 			}
 			if err := c.commit(changes); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"gengfu/facility"
 	"gengfu/gateway/bench/figure"
+	"gengfu/gateway/hub"
 	"gengfu/rules"
 )
 
@@ -225,7 +226,7 @@ func measureLatency(p plan, out io.Writer) ([]figure.Figure, error) {
 			}
 			for now := time.Since(begin); now < due; now = time.Since(begin) {
 				switch {
-				case now-saved > 5*time.Second || engine.Unsaved() >= 4000: // as the hub does
+				case now-saved > hub.SaveEvery || engine.Unsaved() >= hub.SaveMany:
 					saved = now
 					if err := keep(engine); err != nil {
 						return nil, err
