@@ -59,7 +59,7 @@ it('asks once when typing pauses, and shows the answer to the last text only', a
 })
 
 it('goes to the line and column of a problem', async () => {
-  answers['/api/rules/check'] = { status: 200, body: { problems: [{ path: 'when', line: 2, column: 7, what: 'no point', cure: 'write "pressure"' }], devices: [] } }
+  answers['/api/rules/check'] = { status: 200, body: { problems: [{ path: 'when', line: 2, column: 7, what: { zh: '没有点位', en: 'no point' }, cure: { zh: '写 "pressure"', en: 'write "pressure"' } }], devices: [] } }
   const { get, area } = await open('id: a\nwhen: presure < 2\nclear: x')
   expect(state(get('rule-check'))).toBe('bad')
   expect(get('rule-problem').textContent).toContain('Line 2, column 7 no point – write "pressure"')
