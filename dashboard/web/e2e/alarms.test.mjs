@@ -156,3 +156,30 @@ test('an order is not verified while its alarm stands, unless it is out of servi
   await estate.simulate('repair-pump', '2');
   for (const page of [manager, tech]) assert.deepEqual(page.errors, []);
 });
+
+test('a device is taken out of service before somebody works on it, and calls nobody', { timeout: 600_000 }, async () => {
+  const desk = await signIn(browser, estate, 'li', small, '/devices/pump-3');
+  const told = async () => (await api(desk, '/api/notices')).notices.flatMap((n) => n.alarms).filter((a) => a.key.endsWith('/pump-3')).length;
+  const before = await told();
+  await desk.getByTestId('device-take-out').click();
+  await desk.getByTestId('hold-order').selectOption(''); // the order of the latched fault is about something else
+  await desk.getByTestId(`out-${4 * 3600}`).check({ force: true });
+  assert.match(await desk.getByTestId('out-end').innerText(), /\d\d:\d\d/);
+  await desk.getByRole('button', { name: '检修' }).click();
+  assert.deepEqual(await examine(desk, { touch: true }), []);
+  await shoot(desk, 'device-out-phone');
+  await desk.getByTestId('hold-submit').click();
+  await desk.getByTestId('device-held').waitFor();
+  assert.equal(await desk.getByTestId('device-take-out').count(), 0, 'all of it is out');
+  await estate.simulate('break-pump', '3');
+  await openAlarm(desk, 'pump-fault/pump-3');
+  await shown(desk, 'out_of_service');
+  assert.equal((await api(desk, '/api/alarms')).alarms.filter((a) => a.device === 'pump-3' && a.shown !== 'out_of_service').length, 0);
+  const grouped = Date.now() + 16_000; // people are told together what comes within 15 s
+  await until(() => Date.now() > grouped, 'the time in which they would be told');
+  assert.equal(await told(), before);
+  await desk.goto('/alarms?show=held&device=pump-3');
+  assert.match(await desk.getByTestId('hold-row').first().innerText(), /检修/);
+  await estate.simulate('repair-pump', '3');
+  assert.deepEqual(desk.errors, []);
+});

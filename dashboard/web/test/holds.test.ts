@@ -1,12 +1,13 @@
 import { mount } from './mount'
-import { beforeAll, describe, expect, it } from 'vitest'
+import { beforeAll, describe, expect, it, vi } from 'vitest'
 import { nextTick } from 'vue'
 import type { Alarm, Hold, Order } from '../src/api/types'
-import { endsFirst, isLatched, isUnseen, keepsOpen, mayRelease, needsAttention, ordersFor, shelfEnd, shelfTimes } from '../src/domain/holds'
+import { endsFirst, holdableKeys, isLatched, isUnseen, keepsOpen, mayRelease, needsAttention, ordersFor, shelfEnd, shelfTimes } from '../src/domain/holds'
 import { inboxOrder } from '../src/domain/alarms'
 import { speak, withOffice } from '../src/i18n'
 import HoldDialog from '../src/parts/HoldDialog.vue'
 import { holdName } from '../src/state/alarms'
+import { signIn } from '../src/state/session'
 
 const hour = 3_600
 
@@ -136,5 +137,31 @@ describe('the dialog', () => {
     await nextTick()
     submit(root)
     expect(asks).toEqual([{ key: 'pump-fault/pump-1', kind: 'out_of_service', reason: '', order: 'o' }])
+  })
+
+  it('lets what is out of service without an order end by itself', async () => {
+    vi.stubGlobal('fetch', () => Promise.resolve(Response.json({ person: { login: 'li' }, permissions: ['hold_alarm'], site: {}, now: new Date().toISOString() })))
+    await signIn('li', '')
+    vi.unstubAllGlobals()
+    const { root, asks, dialog } = show({ orders: [] })
+    await (await dialog()).open('out_of_service')
+    await nextTick()
+    root.querySelector<HTMLInputElement>(`[data-testid=out-${4 * hour}]`)!.click()
+    type(root, 'hold-reason', '检修')
+    await nextTick()
+    submit(root)
+    expect(asks).toEqual([{ key: 'pump-fault/pump-1', kind: 'out_of_service', reason: '检修', order: '', until: expect.any(String) }])
+    const left = Date.parse((asks[0] as { until: string }).until) - Date.now()
+    expect(left).toBeGreaterThan((4 * hour - 120) * 1000)
+    expect(left).toBeLessThanOrEqual(4 * hour * 1000)
+  })
+})
+
+describe('the alarms of a device', () => {
+  it('are those of its rules that are not out of service yet', () => {
+    const rules = [{ id: 'pump-fault', devices: ['pump-1', 'pump-2'] }, { id: 'dry-run', devices: ['pump-1'] }, { id: 'rests', devices: null }]
+    expect(holdableKeys('pump-1', rules, [])).toEqual(['pump-fault/pump-1', 'dry-run/pump-1'])
+    expect(holdableKeys('pump-1', rules, [hold({ kind: 'out_of_service' }), hold({ key: 'dry-run/pump-1', kind: 'suppressed' })])).toEqual(['dry-run/pump-1'])
+    expect(holdableKeys('meter', rules, [])).toEqual([])
   })
 })

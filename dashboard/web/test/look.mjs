@@ -56,7 +56,7 @@ const pages = [
   ['orders', '/orders', 'li'], ['order', '/orders/o1', 'li'], ['order-working', '/orders/o3', 'zhang'],
   ['my', '/my', 'zhang'], ['patrol', '/patrol', 'wang'], ['tags', '/tags', 'wang'], ['walk', '/walk', 'zhao'], ['tap', '/t/pump-2b8c44', 'zhao'],
   ['tap-refused', '/t/unknown-tag', 'zhao'], ['tap-no-guard', '/t/pump-2b8c44', 'li'], ['devices', '/devices', 'wang'], ['device', '/devices/tank', 'wang'],
-  ['device-counter', '/devices/main-water?point=total&range=7d', 'wang'], ['people', '/people', 'admin'],
+  ['device-out', '/devices/pump-1', 'li', 'device-take-out'], ['device-counter', '/devices/main-water?point=total&range=7d', 'wang'], ['people', '/people', 'admin'],
   ['wand', '/wand', 'li'], ['wand-columns', '/wand', 'li', bring('1,东门,2026-11-21 22:10:00\n2,生活泵房,2026-11-21 22:18:00')], ['wand-dry', '/wand', 'li', dryRun], ['wand-done', '/wand', 'li', imported],
   ['rules', '/rules', 'wang'], ['rule', '/rules/pump-pressure-low', 'wang', compared], ['rule-mistaken', '/rules/pump-pressure-low', 'wang', mistaken], ['rule-tried', '/rules/pump-pressure-low', 'wang', tried], ['rule-read', '/rules/pump-fault', 'zhang'],
   ['figures', '/figures', 'wang'], ['figures-short', '/figures?span=7d', 'li'],

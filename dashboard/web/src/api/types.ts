@@ -135,6 +135,8 @@ export interface AlarmEvent {
   to: AlarmState
   value?: number | null
   note?: string | null
+  /** The end that a hold began with. */
+  until?: string | null
 }
 
 export interface AlarmDetail {

@@ -67,3 +67,9 @@ export function endsFirst(a: Hold, b: Hold): number {
     || (a.until ?? '9').localeCompare(b.until ?? '9')
     || a.since.localeCompare(b.since)
 }
+
+/** holdableKeys are the alarms that rules may raise of a device and that are not out of service yet, by key. */
+export function holdableKeys(device: string, rules: readonly { id: string; devices: string[] | null }[], holds: readonly Hold[]): string[] {
+  const out = new Set(holds.filter((h) => h.kind === 'out_of_service').map((h) => h.key))
+  return rules.filter((r) => r.devices?.includes(device)).map((r) => `${r.id}/${device}`).filter((key) => !out.has(key))
+}

@@ -24,6 +24,8 @@ export interface AlarmDesk {
   /** What it is about is how things are from now on. */
   usual(alarm: Alarm, note: string): Promise<boolean>
   hold(ask: HoldAsk): Promise<boolean>
+  /** One after the other; when one is refused those before it stand, and asking again does no harm. */
+  holdAll(asks: readonly HoldAsk[]): Promise<boolean>
   release(hold: Hold, note: string): Promise<boolean>
 }
 
@@ -62,6 +64,10 @@ export function useAlarmDesk(changed: () => void): AlarmDesk {
     hold: (ask) => attempt(async () => {
       await client.send<Hold>('POST', '/api/holds', ask)
       return t(ask.kind === 'shelved' ? 'hold.shelved_done' : 'hold.out_done')
+    }),
+    holdAll: (asks) => attempt(async () => {
+      for (const ask of asks) await client.send<Hold>('POST', '/api/holds', ask)
+      return t('hold.device_done', { n: asks.length })
     }),
     release: (hold, note) => attempt(async () => {
       await client.send('POST', '/api/holds/release', { key: hold.key, kind: hold.kind, note })
