@@ -9,8 +9,16 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: false,
     assetsInlineLimit: 0,
-    // What the first screen needs is one file; left alone it would be eight.
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'app', tags: ['$initial'] }] } } },
+    rolldownOptions: {
+      output: {
+        // What the first screen needs is one file; left alone it would be eight.
+        codeSplitting: { groups: [{ name: 'app', tags: ['$initial'] }] },
+        // It names all others, and hashes cannot be compressed: six characters are enough.
+        entryFileNames: 'assets/[name]-[hash:6].js',
+        chunkFileNames: 'assets/[name]-[hash:6].js',
+        assetFileNames: 'assets/[name]-[hash:6][extname]',
+      },
+    },
   },
   define: { __VUE_OPTIONS_API__: false, __VUE_PROD_DEVTOOLS__: false },
   server: { proxy: { '/api': 'http://127.0.0.1:8080' } },
